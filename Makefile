@@ -1,0 +1,58 @@
+# Everything runs in the checkout's own environment, .venv; the first target that needs it makes it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit interop soak fuzz bench format clean
+
+help: ## what there is to run
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.run: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "make: this needs Python 3.11 or later with venv (Debian: apt install python3-venv)" >&2; exit 1; }
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing what the tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run ## the main job in under a minute: two meters, one head-end, in your terminal
+	@$(BIN)/prepay-sim demo
+
+test: lint unit ## what CI runs: style, types, layers and every test
+
+lint: $(VENV)/.dev ## ruff, mypy strict and the layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: $(VENV)/.dev ## the tests, with other people's clients in environments of their own
+	@$(BIN)/python -m tests.interop.environments
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS)
+
+interop: $(VENV)/.dev ## only the matrix of other people's clients
+	@$(BIN)/python -m tests.interop.environments
+	@$(BIN)/python -m pytest -m interop tests/interop
+
+soak: $(VENV)/.dev ## hypothesis for an hour or so: the same properties, many more examples
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --timeout 0 -m "not interop"
+
+fuzz: $(VENV)/.dev ## hostile octets at the meter's ports, many more than in the tests
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout 0 tests/fuzz
+
+bench: $(VENV)/.dev ## measure, with the peers measured in the same run
+	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,ops
+
+format: $(VENV)/.dev ## let ruff lay out the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove environments and caches
+	rm -rf $(VENV) .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
