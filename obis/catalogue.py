@@ -1,0 +1,122 @@
+"""The registers that the meter carries: one row each, and a constant to name it by.
+
+``scaler`` and ``unit`` are those of a register that always has the same; where the currency or the
+commodity decides, they are None and the profile says. Codes of group C 128..199 are manufacturer
+specific: ours.
+"""
+
+from typing import Final, NamedTuple
+
+from obis.code import ObisCode, ReducedCode, parse
+from obis.units import Unit
+
+
+class Entry(NamedTuple):
+    """A register of the catalogue.
+
+    Args:
+        code: its logical name; of the customer display the default, A and B are the profile's.
+        name: what it is, for people; unique.
+        class_id: its interface class.
+        unit: of its value, where that is fixed.
+        scaler: of its value, where that is fixed.
+    """
+
+    code: ObisCode
+    name: str
+    class_id: int
+    unit: Unit | None = None
+    scaler: int | None = None
+
+
+CLOCK: Final = ObisCode.parse("0-0:1.0.0*255")
+LOGICAL_DEVICE_NAME: Final = ObisCode.parse("0-0:42.0.0*255")
+SERIAL_NUMBER: Final = ObisCode.parse("0-0:96.1.0*255")
+FIRMWARE_VERSION: Final = ObisCode.parse("1-0:0.2.0*255")
+INVOCATION_COUNTER: Final = ObisCode.parse("0-0:43.1.0*255")
+SECURITY_SETUP: Final = ObisCode.parse("0-0:43.0.0*255")
+CURRENT_ASSOCIATION: Final = ObisCode.parse("0-0:40.0.0*255")
+ACTIVE_ENERGY_IMPORT: Final = ObisCode.parse("1-0:1.8.0*255")
+ACTIVE_POWER_IMPORT: Final = ObisCode.parse("1-0:1.7.0*255")
+DAILY_PROFILE: Final = ObisCode.parse("1-0:99.2.0*255")
+DISCONNECT_CONTROL: Final = ObisCode.parse("0-0:96.3.10*255")
+ACCOUNT: Final = ObisCode.parse("0-0:19.0.0*255")
+TOKEN_CREDIT: Final = ObisCode.parse("0-0:19.10.0*255")
+EMERGENCY_CREDIT: Final = ObisCode.parse("0-0:19.10.1*255")
+CONSUMPTION_CHARGE: Final = ObisCode.parse("0-0:19.20.0*255")
+TOKEN_GATEWAY: Final = ObisCode.parse("0-0:19.40.0*255")
+
+#: The customer display of the Belgian prepaid meter: C = 94 is country specific, D = 32 Belgium.
+DISPLAY_UPDATED: Final = ReducedCode.parse("94.32.2*1")
+DISPLAY_BALANCE: Final = ReducedCode.parse("94.32.2*2")
+DISPLAY_EMERGENCY: Final = ReducedCode.parse("94.32.2*3")
+
+TRANSACTION: Final = ObisCode.parse("0-0:128.0.0*255")
+TRANSACTION_LOG: Final = ObisCode.parse("0-0:128.0.1*255")
+PROFILE_NAME: Final = ObisCode.parse("0-0:128.1.0*255")
+BALANCE_MODE: Final = ObisCode.parse("0-0:128.1.1*255")
+FRIENDLY_WINDOW: Final = ObisCode.parse("0-0:128.1.2*255")
+RELAY_CAUSES: Final = ObisCode.parse("0-0:128.1.3*255")
+SNAPSHOT: Final = ObisCode.parse("0-0:128.1.4*255")
+ARMED_CUT: Final = ObisCode.parse("0-0:128.1.5*255")
+LOW_CREDIT: Final = ObisCode.parse("0-0:128.1.6*255")
+
+CATALOGUE: Final[tuple[Entry, ...]] = (
+    Entry(CLOCK, "clock", 8),
+    Entry(LOGICAL_DEVICE_NAME, "logical device name", 1),
+    Entry(SERIAL_NUMBER, "serial number", 1),
+    Entry(FIRMWARE_VERSION, "firmware version", 1),
+    Entry(INVOCATION_COUNTER, "invocation counter", 1),
+    Entry(SECURITY_SETUP, "security setup", 64),
+    Entry(CURRENT_ASSOCIATION, "current association", 15),
+    Entry(ACTIVE_ENERGY_IMPORT, "active energy import", 3, Unit.WATT_HOUR, 0),
+    Entry(ACTIVE_POWER_IMPORT, "active power import", 3, Unit.WATT, 0),
+    Entry(DAILY_PROFILE, "daily profile", 7),
+    Entry(DISCONNECT_CONTROL, "disconnect control", 70),
+    Entry(ACCOUNT, "account", 111),
+    Entry(TOKEN_CREDIT, "token credit", 112),
+    Entry(EMERGENCY_CREDIT, "emergency credit", 112),
+    Entry(CONSUMPTION_CHARGE, "consumption charge", 113),
+    Entry(TOKEN_GATEWAY, "token gateway", 115),
+    Entry(DISPLAY_UPDATED.complete(0, 0), "time of last update", 1),
+    Entry(DISPLAY_BALANCE.complete(0, 0), "available balance", 3, Unit.CURRENCY),
+    Entry(DISPLAY_EMERGENCY.complete(0, 0), "available emergency credit", 3, Unit.CURRENCY),
+    Entry(TRANSACTION, "transaction", 1),
+    Entry(TRANSACTION_LOG, "transaction log", 7),
+    Entry(PROFILE_NAME, "profile name", 1),
+    Entry(BALANCE_MODE, "balance mode", 1),
+    Entry(FRIENDLY_WINDOW, "friendly window in force", 1),
+    Entry(RELAY_CAUSES, "relay causes", 1),
+    Entry(SNAPSHOT, "balance snapshot", 1),
+    Entry(ARMED_CUT, "armed cut", 1),
+    Entry(LOW_CREDIT, "low credit announced", 1),
+)
+
+_BY_CODE: Final = {entry.code: entry for entry in CATALOGUE}
+_BY_NAME: Final = {entry.name: entry for entry in CATALOGUE}
+
+
+class CatalogueError(LookupError):
+    """A code or name that the catalogue has not, or that stands for more than one register."""
+
+
+def find(text: str) -> Entry:
+    """Return the register of a code in any form, or of a name, e.g. "1.8.0", "clock".
+
+    Raises:
+        CatalogueError: none is, or a reduced code fits more than one.
+        ObisError: it is neither a name of the catalogue nor a code.
+    """
+    by_name = _BY_NAME.get(text.strip().lower())
+    if by_name is not None:
+        return by_name
+    code = parse(text)
+    if isinstance(code, ObisCode):
+        if code not in _BY_CODE:
+            raise CatalogueError(f"the catalogue has no register {code}")
+        return _BY_CODE[code]
+    found = [entry for entry in CATALOGUE if code.matches(entry.code)]
+    if len(found) != 1:
+        names = ", ".join(str(entry.code) for entry in found) or "none"
+        raise CatalogueError(f"{code} has to stand for one register, but fits {names}")
+    return found[0]
