@@ -1,0 +1,1 @@
+"""DLMS/COSEM without input or output: bytes and time go in, bytes and the next wake-up come out."""

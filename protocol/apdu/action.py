@@ -1,0 +1,225 @@
+"""ACTION: invoking a method, its parameters and results in one APDU or in blocks.
+
+The blocks carry the bare value: of the parameters in a request, of the return parameters in a
+response, where blocks imply success (``pydlms-client`` reads and writes them so).
+"""
+
+from dataclasses import dataclass
+
+from protocol import axdr
+from protocol.apdu import fields
+from protocol.apdu.fields import Reader
+from protocol.apdu.get import encode_result, read_result
+from protocol.apdu.tags import ApduTag
+from protocol.axdr import Data
+from protocol.codes import ActionResult, DataAccessResult
+from protocol.errors import ServiceNotSupported
+from protocol.events import InvokeId, MethodRef
+
+_REQUEST = bytes((ApduTag.ACTION_REQUEST,))
+_RESPONSE = bytes((ApduTag.ACTION_RESPONSE,))
+_NORMAL, _NEXT_PBLOCK, _WITH_LIST, _FIRST_PBLOCK, _LIST_FIRST_PBLOCK, _PBLOCK = 1, 2, 3, 4, 5, 6
+_RESPONSE_PBLOCK, _RESPONSE_NEXT_PBLOCK = 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequestNormal:
+    """An invocation of one method."""
+
+    invoke: InvokeId
+    method: MethodRef
+    parameter: Data | None = None
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        parameter = b"\x00" if self.parameter is None else b"\x01" + axdr.encode(self.parameter)
+        return (
+            _REQUEST
+            + bytes((_NORMAL,))
+            + fields.invoke_id(self.invoke)
+            + fields.descriptor(self.method)
+            + parameter
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequestNextPblock:
+    """A request for the block of the return parameters after ``block_number``."""
+
+    invoke: InvokeId
+    block_number: int
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_NEXT_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.number(self.block_number, 4)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequestFirstPblock:
+    """What to invoke, and the first octets of its parameters."""
+
+    invoke: InvokeId
+    method: MethodRef
+    last: bool
+    block_number: int
+    raw_data: bytes
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_FIRST_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.descriptor(self.method)
+            + fields.flag(self.last)
+            + fields.number(self.block_number, 4)
+            + fields.octet_string(self.raw_data)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequestPblock:
+    """The next octets of the parameters."""
+
+    invoke: InvokeId
+    last: bool
+    block_number: int
+    raw_data: bytes
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.flag(self.last)
+            + fields.number(self.block_number, 4)
+            + fields.octet_string(self.raw_data)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResponseNormal:
+    """How an invocation ended, and what it returned if it returned anything."""
+
+    invoke: InvokeId
+    result: ActionResult
+    value: Data | DataAccessResult | None = None
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        value = b"\x00" if self.value is None else b"\x01" + encode_result(self.value)
+        head = _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke)
+        return head + bytes((self.result,)) + value
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResponsePblock:
+    """A piece of the return parameters."""
+
+    invoke: InvokeId
+    last: bool
+    block_number: int
+    raw_data: bytes
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _RESPONSE
+            + bytes((_RESPONSE_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.flag(self.last)
+            + fields.number(self.block_number, 4)
+            + fields.octet_string(self.raw_data)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResponseNextPblock:
+    """A block of the parameters has come; the next may."""
+
+    invoke: InvokeId
+    block_number: int
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _RESPONSE
+            + bytes((_RESPONSE_NEXT_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.number(self.block_number, 4)
+        )
+
+
+ActionRequestApdu = (
+    ActionRequestNormal | ActionRequestNextPblock | ActionRequestFirstPblock | ActionRequestPblock
+)
+ActionResponseApdu = ActionResponseNormal | ActionResponsePblock | ActionResponseNextPblock
+
+
+def decode_action_request(apdu: bytes) -> ActionRequestApdu:
+    """Read an ACTION request.
+
+    Raises:
+        ServiceNotSupported: one with a list.
+        DecodeError: cut short, malformed or too long.
+    """
+    reader = Reader(apdu)
+    reader.choice(ApduTag.ACTION_REQUEST)
+    kind = reader.choice(
+        _NORMAL, _NEXT_PBLOCK, _WITH_LIST, _FIRST_PBLOCK, _LIST_FIRST_PBLOCK, _PBLOCK
+    )
+    invoke = reader.invoke()
+    request: ActionRequestApdu
+    if kind == _NORMAL:
+        method = reader.method()
+        request = ActionRequestNormal(
+            invoke, method, reader.data() if reader.choice(0, 1) else None
+        )
+    elif kind == _NEXT_PBLOCK:
+        request = ActionRequestNextPblock(invoke, reader.number(4))
+    elif kind == _FIRST_PBLOCK:
+        request = ActionRequestFirstPblock(
+            invoke, reader.method(), reader.flag(), reader.number(4), reader.octet_string()
+        )
+    elif kind == _PBLOCK:
+        request = ActionRequestPblock(
+            invoke, reader.flag(), reader.number(4), reader.octet_string()
+        )
+    else:
+        raise ServiceNotSupported("ACTION with a list")
+    reader.end()
+    return request
+
+
+def decode_action_response(apdu: bytes) -> ActionResponseApdu:
+    """Read an ACTION response; one that ends after its result, as some meters send, will do.
+
+    Raises:
+        ServiceNotSupported: one with a list.
+        DecodeError: cut short, malformed or too long.
+    """
+    reader = Reader(apdu)
+    reader.choice(ApduTag.ACTION_RESPONSE)
+    kind = reader.choice(_NORMAL, _RESPONSE_PBLOCK, _WITH_LIST, _RESPONSE_NEXT_PBLOCK)
+    invoke = reader.invoke()
+    response: ActionResponseApdu
+    if kind == _NORMAL:
+        result = reader.code(ActionResult)
+        returned = not reader.at_end() and reader.choice(0, 1)
+        response = ActionResponseNormal(invoke, result, read_result(reader) if returned else None)
+    elif kind == _RESPONSE_PBLOCK:
+        response = ActionResponsePblock(
+            invoke, reader.flag(), reader.number(4), reader.octet_string()
+        )
+    elif kind == _RESPONSE_NEXT_PBLOCK:
+        response = ActionResponseNextPblock(invoke, reader.number(4))
+    else:
+        raise ServiceNotSupported("an ACTION response with a list")
+    reader.end()
+    return response

@@ -1,0 +1,171 @@
+"""GET: reading an attribute, in one APDU or in datablocks."""
+
+from dataclasses import dataclass
+
+from protocol import axdr
+from protocol.apdu import fields
+from protocol.apdu.fields import Reader
+from protocol.apdu.tags import ApduTag
+from protocol.axdr import Data
+from protocol.codes import DataAccessResult
+from protocol.errors import ServiceNotSupported
+from protocol.events import AttributeRef, InvokeId, SelectiveAccess
+
+_REQUEST = bytes((ApduTag.GET_REQUEST,))
+_RESPONSE = bytes((ApduTag.GET_RESPONSE,))
+_NORMAL, _NEXT, _WITH_LIST = 1, 2, 3
+_DATABLOCK = 2
+_RAW_DATA, _RESULT = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequestNormal:
+    """A read of one attribute."""
+
+    invoke: InvokeId
+    attribute: AttributeRef
+    access: SelectiveAccess | None = None
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_NORMAL,))
+            + fields.invoke_id(self.invoke)
+            + fields.descriptor(self.attribute)
+            + fields.access_selection(self.access)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequestNext:
+    """A request for the block after ``block_number``."""
+
+    invoke: InvokeId
+    block_number: int
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_NEXT,))
+            + fields.invoke_id(self.invoke)
+            + fields.number(self.block_number, 4)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GetResponseNormal:
+    """The value, or why there is none."""
+
+    invoke: InvokeId
+    result: Data | DataAccessResult
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        head = _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke)
+        return head + encode_result(self.result)
+
+
+@dataclass(frozen=True, slots=True)
+class GetResponseDatablock:
+    """A piece of the encoded value, or why there are no more.
+
+    Args:
+        invoke: as in the request.
+        last: whether no block follows.
+        block_number: 1 for the first.
+        result: octets of the value, or why there are none.
+    """
+
+    invoke: InvokeId
+    last: bool
+    block_number: int
+    result: bytes | DataAccessResult
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        if isinstance(self.result, DataAccessResult):
+            body = bytes((_RESULT, self.result))
+        else:
+            body = bytes((_RAW_DATA,)) + fields.octet_string(self.result)
+        return (
+            _RESPONSE
+            + bytes((_DATABLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.flag(self.last)
+            + fields.number(self.block_number, 4)
+            + body
+        )
+
+
+GetRequestApdu = GetRequestNormal | GetRequestNext
+GetResponseApdu = GetResponseNormal | GetResponseDatablock
+
+
+def decode_get_request(apdu: bytes) -> GetRequestApdu:
+    """Read a GET request.
+
+    Raises:
+        ServiceNotSupported: one with a list.
+        DecodeError: cut short, malformed or too long.
+    """
+    reader = Reader(apdu)
+    reader.choice(ApduTag.GET_REQUEST)
+    kind = reader.choice(_NORMAL, _NEXT, _WITH_LIST)
+    invoke = reader.invoke()
+    if kind == _WITH_LIST:
+        raise ServiceNotSupported("GET with a list")
+    request: GetRequestApdu
+    if kind == _NORMAL:
+        request = GetRequestNormal(invoke, reader.attribute(), reader.access())
+    else:
+        request = GetRequestNext(invoke, reader.number(4))
+    reader.end()
+    return request
+
+
+def decode_get_response(apdu: bytes) -> GetResponseApdu:
+    """Read a GET response.
+
+    Raises:
+        ServiceNotSupported: one with a list.
+        DecodeError: cut short, malformed or too long.
+    """
+    reader = Reader(apdu)
+    reader.choice(ApduTag.GET_RESPONSE)
+    kind = reader.choice(_NORMAL, _DATABLOCK, _WITH_LIST)
+    invoke = reader.invoke()
+    if kind == _WITH_LIST:
+        raise ServiceNotSupported("a GET response with a list")
+    response: GetResponseApdu
+    if kind == _NORMAL:
+        response = GetResponseNormal(invoke, read_result(reader))
+    else:
+        last, block_number = reader.flag(), reader.number(4)
+        result: bytes | DataAccessResult
+        if reader.choice(_RAW_DATA, _RESULT) == _RAW_DATA:
+            result = reader.octet_string()
+        else:
+            result = reader.code(DataAccessResult)
+        response = GetResponseDatablock(invoke, last, block_number, result)
+    reader.end()
+    return response
+
+
+def read_result(reader: Reader) -> Data | DataAccessResult:
+    """Return a Get-Data-Result: a value, or why there is none."""
+    if reader.choice(_RAW_DATA, _RESULT) == _RAW_DATA:
+        return reader.data()
+    return reader.code(DataAccessResult)
+
+
+def encode_result(result: Data | DataAccessResult) -> bytes:
+    """Return a Get-Data-Result.
+
+    Raises:
+        EncodeError: the value does not fit its type.
+    """
+    if isinstance(result, DataAccessResult):
+        return bytes((_RESULT, result))
+    return bytes((_RAW_DATA,)) + axdr.encode(result)

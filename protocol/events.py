@@ -1,0 +1,256 @@
+"""What passes between the layers: frozen dataclasses, the same for client and server.
+
+A link (HDLC or the TCP wrapper) speaks in ``Link*`` events, an association in COSEM service
+primitives. On the client a request is sent and its response received; on the server the other
+way round. The names are the Green Book's services; the APDUs that carry them, with their block
+transfers, stay inside the association.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from obis.code import ObisCode
+from protocol.axdr import Data
+from protocol.codes import (
+    ActionResult,
+    AssociationResult,
+    Conformance,
+    DataAccessResult,
+    Mechanism,
+    ProviderDiagnostic,
+    ServiceError,
+    StateError,
+    UserDiagnostic,
+)
+
+# --- links -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The two ends of a conversation on a link.
+
+    Args:
+        client: client SAP (HDLC client address, wrapper wPort of the client).
+        server: logical device (HDLC upper server address, wrapper wPort of the server).
+        physical: HDLC lower server address; 0 where there is none (wrapper, 1-octet addresses).
+    """
+
+    client: int
+    server: int
+    physical: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConnect:
+    """Ask for a connection (client: send SNRM). A wrapper link has none and ignores it."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class LinkConnected:
+    """The connection stands. A wrapper link reports it at once."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class LinkData:
+    """One whole APDU, to send or received; segmentation and LLC stay in the link."""
+
+    peer: Peer
+    apdu: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDisconnect:
+    """Ask for the end of the connection (client: send DISC)."""
+
+    peer: Peer
+
+
+class DisconnectReason(Enum):
+    """Why a link connection ended."""
+
+    LOCAL = "we asked for it"
+    REMOTE = "the other side asked for it"
+    REJECTED = "the other side is in disconnected mode or refused (DM)"
+    FRAME_REJECTED = "the other side rejected a frame (FRMR)"
+    TIMEOUT = "nothing came in time"
+    REPLACED = "the other side connected anew"
+    PORT_CLOSED = "the port was closed"
+    STREAM_BROKEN = "the octet stream cannot be followed any more: hang up"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDisconnected:
+    """The connection has ended."""
+
+    peer: Peer
+    reason: DisconnectReason
+
+
+LinkEvent = LinkConnect | LinkConnected | LinkData | LinkDisconnect | LinkDisconnected
+
+# --- references --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRef:
+    """A COSEM attribute descriptor: class id, logical name, attribute index (1-based)."""
+
+    class_id: int
+    logical_name: ObisCode
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRef:
+    """A COSEM method descriptor: class id, logical name, method index (1-based)."""
+
+    class_id: int
+    logical_name: ObisCode
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelectiveAccess:
+    """An access selector (1 by range, 2 by entry, ...) and its parameters."""
+
+    selector: int
+    parameters: Data
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeId:
+    """Invoke-id-and-priority: a number 0..15, whether a reply is wanted, whether it is urgent."""
+
+    number: int = 1
+    confirmed: bool = True
+    high_priority: bool = True
+
+
+# --- associations ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """COSEM-OPEN.request: the client sends it; its parameters are the association's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The association stands, the HLS passes included.
+
+    Args:
+        mechanism: how the client was authenticated.
+        conformance: what both sides can do.
+        max_pdu: the largest APDU in octets that the other side takes; 0 is no limit.
+        server_system_title: the responding AP title, empty where none was sent.
+    """
+
+    mechanism: Mechanism
+    conformance: Conformance
+    max_pdu: int
+    client_system_title: bytes = b""
+    server_system_title: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRefused:
+    """The association was refused; on the client with what the AARE said."""
+
+    result: AssociationResult
+    diagnostic: UserDiagnostic | ProviderDiagnostic
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """COSEM-RELEASE.request: the client sends it (RLRQ)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The association has been released (RLRE sent or received)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequest:
+    """GET of one attribute."""
+
+    attribute: AttributeRef
+    access: SelectiveAccess | None = None
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class GetResponse:
+    """The answer to a GET: the value, or why there is none."""
+
+    result: Data | DataAccessResult
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequest:
+    """SET of one attribute."""
+
+    attribute: AttributeRef
+    value: Data
+    access: SelectiveAccess | None = None
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class SetResponse:
+    """The answer to a SET."""
+
+    result: DataAccessResult
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """ACTION on one method, with its parameter if it takes one."""
+
+    method: MethodRef
+    parameter: Data | None = None
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResponse:
+    """The answer to an ACTION: its result and, if there are any, the return parameters."""
+
+    result: ActionResult
+    value: Data | DataAccessResult | None = None
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRaised:
+    """An exception response was received (client) or sent (server)."""
+
+    state_error: StateError
+    service_error: ServiceError
+    invocation_counter: int | None = None
+
+
+Request = GetRequest | SetRequest | ActionRequest
+Response = GetResponse | SetResponse | ActionResponse
+AssociationEvent = (
+    OpenRequest
+    | Opened
+    | OpenRefused
+    | ReleaseRequest
+    | Released
+    | GetRequest
+    | GetResponse
+    | SetRequest
+    | SetResponse
+    | ActionRequest
+    | ActionResponse
+    | ExceptionRaised
+)

@@ -1,0 +1,12 @@
+"""The HDLC link of IEC 62056-46, client and server, without a port or a clock.
+
+``HdlcServer`` is one station on one line, ``HdlcClient`` the client of one server; both are a
+``protocol.link.Link``. From the octets upwards: ``address``, ``frame``, ``finder``,
+``parameters``, ``state`` (the table and its theory), ``transfer``, and the two roles.
+"""
+
+from protocol.hdlc.client import ClientTimes, HdlcClient
+from protocol.hdlc.parameters import HdlcParameters
+from protocol.hdlc.server import HdlcServer
+
+__all__ = ["ClientTimes", "HdlcClient", "HdlcParameters", "HdlcServer"]

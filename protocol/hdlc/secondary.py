@@ -1,0 +1,178 @@
+"""One connection of a server: the secondary half of the state table, for one client."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocol.errors import DecodeError, LocalProtocolError
+from protocol.events import LinkConnected, LinkData, LinkDisconnected, LinkEvent, Peer
+from protocol.hdlc.address import HdlcAddress
+from protocol.hdlc.frame import Control, Frame, FrameKind
+from protocol.hdlc.parameters import HdlcParameters
+from protocol.hdlc.rejection import reject_information, reject_reason
+from protocol.hdlc.state import Answer, Role, State, Step, Trigger, step, trigger_of
+from protocol.hdlc.transfer import LLC_COMMAND, LLC_RESPONSE, Transfer
+from protocol.timing import Instant, earliest, later
+
+
+@dataclass(frozen=True, slots=True)
+class SecondarySettings:
+    """What all connections of a server have in common.
+
+    Args:
+        parameters: the lengths of an information field that we offer.
+        inactivity_timeout: milliseconds without a frame after which a connection ends silently.
+        answer_within: milliseconds that the layer above has for an answer before the turn is
+            given back with RR; the client then polls for it.
+        max_apdu: octets of the longest APDU.
+    """
+
+    parameters: HdlcParameters
+    inactivity_timeout: int
+    answer_within: int
+    max_apdu: int
+
+
+class Secondary:
+    """The server's half of one connection.
+
+    Args:
+        peer: the two ends.
+        settings: what it shares with the server's other connections.
+        transmit: takes the frames to send, at most one for each poll.
+    """
+
+    def __init__(
+        self, peer: Peer, settings: SecondarySettings, transmit: Callable[[Frame], None]
+    ) -> None:
+        self.state = State.DISCONNECTED
+        self._peer = peer
+        self._settings = settings
+        self._transmit = transmit
+        self._transfer = self._new_transfer(settings.parameters)
+        self._rejection = b""
+        # Where answers go, in the address form that the client used last.
+        self._client = self._server = HdlcAddress(0)
+        self._answer_at: Instant | None = None
+        self._inactive_at: Instant | None = None
+
+    def receive(self, frame: Frame, now: Instant) -> list[LinkEvent]:
+        """Take a frame that is addressed to this connection."""
+        trigger = trigger_of(frame.control.kind)
+        polled = frame.control.poll
+        if trigger is None or (trigger in (Trigger.SNRM, Trigger.DISC) and not polled):
+            return []
+        agreed = self._transfer.agreed
+        if trigger is Trigger.SNRM:
+            try:
+                proposed = HdlcParameters.from_information(frame.information)
+            except DecodeError:
+                return []
+            agreed = self._settings.parameters.agree(proposed)
+        self._client, self._server = frame.source, frame.destination
+        if self.state is State.CONNECTED and (reason := reject_reason(frame, self._transfer)):
+            self._rejection = reject_information(frame.control, self._transfer, reason)
+            trigger = Trigger.REJECTABLE
+        taken = step(Role.SECONDARY, self.state, trigger)
+        if taken is None:
+            return []
+        self._inactive_at = later(now, self._settings.inactivity_timeout)
+        events = self._take(taken, agreed)
+        if taken.answer is Answer.TRANSFER:
+            events += self._numbered(frame, now)
+        elif polled:
+            self._reply(taken.answer)
+        return events
+
+    def send(self, apdu: bytes) -> None:
+        """Queue an APDU; it goes at once when the client waits for it, else at its next poll.
+
+        Raises:
+            LocalProtocolError: there is no connection, or too much is waiting.
+        """
+        if self.state is not State.CONNECTED:
+            raise LocalProtocolError(f"no HDLC connection with client {self._peer.client}")
+        self._transfer.enqueue(apdu)
+        if self._answer_at is not None:
+            self._use_turn()
+
+    def disconnect(self) -> list[LinkEvent]:
+        """End the connection without a word: the client's next poll is answered with DM."""
+        return self._step_alone(Trigger.DISCONNECT)
+
+    def expire(self, now: Instant) -> list[LinkEvent]:
+        """Do what the clock says is due."""
+        if self._inactive_at is not None and now >= self._inactive_at:
+            return self._step_alone(Trigger.EXPIRED)
+        if self._answer_at is not None and now >= self._answer_at:
+            self._use_turn()
+        return []
+
+    def wake_at(self) -> Instant | None:
+        """When ``expire`` has something to do."""
+        return earliest(self._answer_at, self._inactive_at)
+
+    def _step_alone(self, trigger: Trigger) -> list[LinkEvent]:
+        taken = step(Role.SECONDARY, self.state, trigger)
+        return [] if taken is None else self._take(taken, self._transfer.agreed)
+
+    def _take(self, taken: Step, agreed: HdlcParameters) -> list[LinkEvent]:
+        """Go to the next state and report what ended and began."""
+        events: list[LinkEvent] = []
+        self.state = taken.state
+        if taken.ended is not None:
+            events.append(LinkDisconnected(self._peer, taken.ended))
+        if taken.began:
+            self._transfer = self._new_transfer(agreed)
+            events.append(LinkConnected(self._peer))
+        if taken.answer is not Answer.TRANSFER:
+            self._answer_at = None
+        if taken.state is State.DISCONNECTED:
+            self._inactive_at = None
+        return events
+
+    def _numbered(self, frame: Frame, now: Instant) -> list[LinkEvent]:
+        """Take I, RR or RNR in NRM, and use the turn that its poll bit gives."""
+        control, transfer = frame.control, self._transfer
+        transfer.acknowledge(control.receive)
+        apdu = None
+        if control.kind is FrameKind.I:
+            if transfer.is_new(control.send):
+                apdu = transfer.accept(frame.information, frame.segmented)
+            elif self._answer_at is not None:
+                return []  # repeated while the layer above works on it: its answer is on the way
+        events: list[LinkEvent] = [] if apdu is None else [LinkData(self._peer, apdu)]
+        if not control.poll:
+            return events
+        if apdu is not None and not transfer.has_data:
+            self._answer_at = later(now, self._settings.answer_within)
+        else:
+            self._use_turn(client_ready=control.kind is not FrameKind.RNR)
+        return events
+
+    def _use_turn(self, *, client_ready: bool = True) -> None:
+        """Send the segment that is due, or say that there is none."""
+        self._answer_at = None
+        transfer = self._transfer
+        segment = transfer.next_segment() if client_ready else None
+        if segment is None:
+            self._send(Control(FrameKind.RR, receive=transfer.receive_number))
+        else:
+            control = Control(FrameKind.I, send=segment.number, receive=transfer.receive_number)
+            self._send(control, segment.information, segment.more)
+
+    def _reply(self, answer: Answer) -> None:
+        match answer:
+            case Answer.UA if self.state is State.CONNECTED:
+                self._send(Control(FrameKind.UA), self._transfer.agreed.to_information())
+            case Answer.UA:
+                self._send(Control(FrameKind.UA))
+            case Answer.DM:
+                self._send(Control(FrameKind.DM))
+            case Answer.FRMR:
+                self._send(Control(FrameKind.FRMR), self._rejection)
+
+    def _send(self, control: Control, information: bytes = b"", more: bool = False) -> None:
+        self._transmit(Frame(self._client, self._server, control, information, more))
+
+    def _new_transfer(self, agreed: HdlcParameters) -> Transfer:
+        return Transfer(agreed, LLC_RESPONSE, LLC_COMMAND, self._settings.max_apdu)

@@ -1,0 +1,16 @@
+"""Time as the protocol sees it: an argument, never a clock that is read."""
+
+from typing import NewType
+
+#: Milliseconds since 1970-01-01T00:00:00Z. Whole numbers, so that a simulated year adds up.
+Instant = NewType("Instant", int)
+
+
+def later(now: Instant, milliseconds: int) -> Instant:
+    """Return the instant ``milliseconds`` after ``now``."""
+    return Instant(now + milliseconds)
+
+
+def earliest(*moments: Instant | None) -> Instant | None:
+    """Return the first of ``moments`` to come, or None when none of them is set."""
+    return min((moment for moment in moments if moment is not None), default=None)

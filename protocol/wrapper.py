@@ -1,0 +1,241 @@
+"""The wrapper of IEC 62056-47: APDUs on a TCP stream behind headers of eight octets.
+
+A header is version (1), source wPort, destination wPort and the APDU's length, two octets each.
+The layout as gurux-dlms, dlms-cosem and pydlms-client agree on it. There is no check and no mark
+to find a header by, so a stream that has gone wrong once cannot be followed any more: the link
+says so, once, and is deaf and dumb from then on. The owner of the port hangs up.
+"""
+
+from collections.abc import Collection
+
+from construct import Const, Container, Int16ub, Struct
+
+from protocol.errors import LocalProtocolError
+from protocol.events import (
+    DisconnectReason,
+    LinkConnect,
+    LinkConnected,
+    LinkData,
+    LinkDisconnect,
+    LinkDisconnected,
+    LinkEvent,
+    Peer,
+)
+from protocol.timing import Instant, earliest, later
+
+VERSION = 1
+HEADER = Struct(
+    "version" / Const(VERSION, Int16ub),
+    "source" / Int16ub,
+    "destination" / Int16ub,
+    "length" / Int16ub,
+)
+HEADER_OCTETS: int = HEADER.sizeof()
+#: The length field has sixteen bits.
+MAX_APDU = 0xFFFF
+DEFAULT_FRAME_TIMEOUT = 10_000
+DEFAULT_MAX_PEERS = 8
+#: Octets that wait to be fetched; beyond, ``send`` refuses.
+OUTGOING_LIMIT = 0x100000
+
+
+class WrapperLink:
+    """One TCP stream, a ``protocol.link.Link``; ``client`` and ``server`` make its two halves.
+
+    There are no connections within the stream: a peer is reported with ``LinkConnected`` when it
+    is asked for (client) or first heard (server).
+    """
+
+    def __init__(
+        self,
+        *,
+        peer: Peer | None,
+        logical: Collection[int],
+        max_apdu: int,
+        frame_timeout: int,
+        max_peers: int,
+    ) -> None:
+        if not 0 < max_apdu <= MAX_APDU:
+            raise LocalProtocolError(f"a wrapper carries APDUs of 1 to {MAX_APDU} octets")
+        self._own = peer
+        self._logical = frozenset(logical)
+        self._max_apdu = max_apdu
+        self._timeout = frame_timeout
+        self._max_peers = max_peers
+        self._peers: dict[Peer, None] = {}  # in the order in which they were met
+        self._buffer = bytearray()
+        self._outgoing = bytearray()
+        self._events: list[LinkEvent] = []
+        self._events_at: Instant | None = None
+        self._deadline: Instant | None = None
+        self._broken = False
+
+    @classmethod
+    def client(
+        cls,
+        peer: Peer,
+        *,
+        max_apdu: int = MAX_APDU,
+        frame_timeout: int = DEFAULT_FRAME_TIMEOUT,
+    ) -> "WrapperLink":
+        """Make the client's half.
+
+        Args:
+            peer: our wPort (client) and the server's (logical device).
+            max_apdu: octets of the longest APDU, sent or received, at most 65535.
+            frame_timeout: milliseconds of silence within a frame that the stream survives.
+        """
+        return cls(
+            peer=peer, logical=(), max_apdu=max_apdu, frame_timeout=frame_timeout, max_peers=1
+        )
+
+    @classmethod
+    def server(
+        cls,
+        logical: Collection[int],
+        *,
+        max_apdu: int = MAX_APDU,
+        frame_timeout: int = DEFAULT_FRAME_TIMEOUT,
+        max_peers: int = DEFAULT_MAX_PEERS,
+    ) -> "WrapperLink":
+        """Make the server's half.
+
+        Args:
+            logical: the wPorts of the logical devices; frames for others get no answer.
+            max_apdu: octets of the longest APDU, sent or received, at most 65535.
+            frame_timeout: milliseconds of silence within a frame that the stream survives.
+            max_peers: pairs of wPorts served on one stream; frames of further ones are dropped.
+        """
+        return cls(
+            peer=None,
+            logical=logical,
+            max_apdu=max_apdu,
+            frame_timeout=frame_timeout,
+            max_peers=max_peers,
+        )
+
+    @property
+    def broken(self) -> bool:
+        """Whether the stream cannot be followed any more, and has to be hung up."""
+        return self._broken
+
+    def receive(self, data: bytes, now: Instant) -> list[LinkEvent]:
+        """Take octets from the port (none: only look at the clock) and say what they meant."""
+        events, self._events, self._events_at = self._events, [], None
+        if self._broken:
+            return events
+        if self._deadline is not None and now >= self._deadline:
+            return events + self._break(DisconnectReason.TIMEOUT)
+        if data:
+            self._buffer += data
+            events += self._frames()
+            self._deadline = later(now, self._timeout) if self._buffer else None
+        return events
+
+    def send(self, event: LinkEvent, now: Instant) -> None:
+        """Queue an APDU; meet (client) or forget a peer.
+
+        Raises:
+            LocalProtocolError: the stream is broken, the peer is none of this stream, the APDU is
+                empty or too long, or too much is waiting to be fetched.
+        """
+        if self._broken:
+            raise LocalProtocolError("this stream cannot be followed any more")
+        match event:
+            case LinkConnect(peer=peer) if peer == self._own:
+                self._report(self._meet(peer), now)
+            case LinkData(peer=peer, apdu=apdu) if peer == self._own or peer in self._peers:
+                self._transmit(peer, apdu)
+            case LinkDisconnect(peer=peer) if peer == self._own or peer in self._peers:
+                self._peers.pop(peer, None)
+                self._report([LinkDisconnected(peer, DisconnectReason.LOCAL)], now)
+            case _:
+                raise LocalProtocolError(f"not possible on this wrapper stream: {event.peer}")
+
+    def outgoing(self) -> bytes:
+        """Return, once, the octets that have to go out."""
+        octets = bytes(self._outgoing)
+        self._outgoing.clear()
+        return octets
+
+    def wake_at(self) -> Instant | None:
+        """When to call ``receive(b"", now)`` at the latest."""
+        return earliest(self._events_at, self._deadline)
+
+    def _frames(self) -> list[LinkEvent]:
+        """Take every whole frame out of the buffer."""
+        events: list[LinkEvent] = []
+        start = 0
+        while (apdu_at := start + HEADER_OCTETS) <= len(self._buffer):
+            header = _parse_header(self._buffer[start:apdu_at])
+            if header is None or header.length > self._max_apdu:
+                return events + self._break(DisconnectReason.STREAM_BROKEN)
+            end = apdu_at + header.length
+            if end > len(self._buffer):
+                break
+            events += self._frame(header, bytes(self._buffer[apdu_at:end]))
+            start = end
+        del self._buffer[:start]
+        if not _may_be_header(self._buffer):
+            events += self._break(DisconnectReason.STREAM_BROKEN)
+        return events
+
+    def _frame(self, header: Container, apdu: bytes) -> list[LinkEvent]:
+        if self._own is not None:
+            peer = Peer(header.destination, header.source)
+            known = peer == self._own
+        else:
+            peer = Peer(header.source, header.destination)
+            room = len(self._peers) < self._max_peers
+            known = peer in self._peers or (room and peer.server in self._logical)
+        if not known or not apdu:
+            return []
+        return [*self._meet(peer), LinkData(peer, apdu)]
+
+    def _meet(self, peer: Peer) -> list[LinkEvent]:
+        if peer in self._peers:
+            return []
+        self._peers[peer] = None
+        return [LinkConnected(peer)]
+
+    def _transmit(self, peer: Peer, apdu: bytes) -> None:
+        if not 0 < len(apdu) <= self._max_apdu:
+            raise LocalProtocolError(f"an APDU of {len(apdu)} octets; 1 to {self._max_apdu} can go")
+        if len(self._outgoing) + len(apdu) > OUTGOING_LIMIT:
+            raise LocalProtocolError("too much is waiting to be sent")
+        source, destination = peer.server, peer.client
+        if self._own is not None:
+            source, destination = destination, source
+        self._outgoing += build_header(source, destination, len(apdu)) + apdu
+
+    def _break(self, reason: DisconnectReason) -> list[LinkEvent]:
+        """Give the stream up. A server that has met nobody yet reports ``Peer(0, 0)``."""
+        self._broken = True
+        self._deadline = None
+        self._buffer.clear()
+        peers = list(self._peers) or [self._own or Peer(0, 0)]
+        self._peers.clear()
+        return [LinkDisconnected(peer, reason) for peer in peers]
+
+    def _report(self, events: list[LinkEvent], now: Instant) -> None:
+        """Keep events for the next ``receive``, and ask to be woken for it."""
+        if events:
+            self._events += events
+            self._events_at = now
+
+
+def build_header(source: int, destination: int, length: int) -> bytes:
+    """Return the eight octets in front of an APDU of ``length`` octets."""
+    header: bytes = HEADER.build({"source": source, "destination": destination, "length": length})
+    return header
+
+
+def _parse_header(octets: bytes | bytearray) -> Container | None:
+    """Return the header's fields, or None when it is not of version 1."""
+    return HEADER.parse(octets) if _may_be_header(octets) else None
+
+
+def _may_be_header(octets: bytes | bytearray) -> bool:
+    """Whether what has come of a header so far begins with the version."""
+    version = VERSION.to_bytes(2, "big")
+    return octets[:2] == version[: len(octets)]
