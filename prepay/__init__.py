@@ -1,0 +1,1 @@
+"""The rules of prepayment: pure functions of state, time and calendar tables."""

@@ -1,0 +1,206 @@
+"""Credits of an account: one running balance, and an emergency credit that lets it go lower.
+
+There is one number, the balance. Money that is used takes from it, a top-up adds to it. The token
+credit (index 0) carries the supply while the balance is above its ``limit``, which is 0 or, with
+an overdraft, below it. The emergency credit (index 1) is an advance: it moves that floor down by
+its amount and leaves the balance alone, so debt is repaid first by the next top-up without
+anybody doing anything, and what is left of the advance is truthful when a friendly night has
+eaten into it:
+
+    balance      +5.00 ....... 0.00 (limit) ......... -12.00 (floor)
+    token credit  in use       | exhausted
+    emergency     enabled      | selectable -> in use | exhausted
+
+Statuses, status bits and ``available_credit`` are those of classes 111 and 112, as gurux-dlms and
+pydlms-client name them. The emergency credit goes back to enabled once the balance is above the
+threshold at which it was offered.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from prepay.money import MIN_AMOUNT
+
+#: Index of each credit in the account's credit_reference_list.
+TOKEN_CREDIT, EMERGENCY_CREDIT = 0, 1
+
+
+class EmergencySelection(Enum):
+    """How the emergency credit comes into play."""
+
+    NONE = "none"  # there is none
+    AUTOMATIC = "automatic"  # by itself
+    BUTTON = "button"  # the customer has to take it
+
+
+class CreditStatus(IntEnum):
+    """credit_status of class 112."""
+
+    ENABLED = 0
+    SELECTABLE = 1
+    SELECTED = 2
+    IN_USE = 3
+    EXHAUSTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CreditRules:
+    """What a profile says about credits; all amounts in minor units.
+
+    Args:
+        limit: the balance at which the token credit is used up; 0, or below with an overdraft.
+        low_threshold: a balance under this is low.
+        emergency_amount: the advance; 0 when there is none.
+        emergency_selection: how it comes into play.
+        emergency_threshold: it is offered while the balance is at or below this; at least
+            ``limit``, or supply would be cut before the offer.
+        window_void_in_emergency: friendly windows no longer protect once the advance is in use.
+
+    Raises:
+        ValueError: the figures contradict each other.
+    """
+
+    limit: int = 0
+    low_threshold: int = 0
+    emergency_amount: int = 0
+    emergency_selection: EmergencySelection = EmergencySelection.NONE
+    emergency_threshold: int = 0
+    window_void_in_emergency: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit > 0:
+            raise ValueError("limit: the token credit is used up at 0 or below, not above")
+        if self.emergency_amount < 0:
+            raise ValueError("emergency_amount: an advance is not negative")
+        if self.has_emergency != (self.emergency_amount > 0):
+            raise ValueError("emergency_selection: an amount and a selection go together")
+        if self.has_emergency and self.emergency_threshold < self.limit:
+            raise ValueError("emergency_threshold: below the limit it would come too late")
+        if self.floor < MIN_AMOUNT:
+            raise ValueError("limit: less the emergency amount it does not fit a double-long")
+
+    @property
+    def has_emergency(self) -> bool:
+        """Whether there is an emergency credit at all."""
+        return self.emergency_selection is not EmergencySelection.NONE
+
+    @property
+    def floor(self) -> int:
+        """The balance at which even the advance is used up."""
+        return self.limit - self.emergency_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a balance amounts to under some rules; amounts in minor units.
+
+    Args:
+        balance: the running balance.
+        token_status: credit_status of the token credit.
+        emergency_status: credit_status of the emergency credit; None when there is none.
+        emergency_selected: whether the advance stays taken. It is the state to keep: pass it to
+            the next ``standing``.
+        emergency_available: what is left of the advance, taken or not.
+        available: available_credit, the positive amounts of the credits selected or in use.
+        amount_to_clear: what brings the balance back to zero.
+        low: the balance is under the low-credit threshold.
+        out_of_credit: used up; the next credit is missing, exhausted or merely selectable.
+        window_void: friendly windows do not protect this customer now.
+    """
+
+    balance: int
+    token_status: CreditStatus
+    emergency_status: CreditStatus | None
+    emergency_selected: bool
+    emergency_available: int
+    available: int
+    amount_to_clear: int
+    low: bool
+    out_of_credit: bool
+    window_void: bool
+
+    @property
+    def in_use(self) -> int | None:
+        """Index of the credit that carries the supply; None when none does."""
+        if self.token_status is CreditStatus.IN_USE:
+            return TOKEN_CREDIT
+        if self.emergency_status is CreditStatus.IN_USE:
+            return EMERGENCY_CREDIT
+        return None
+
+    @property
+    def can_select(self) -> bool:
+        """Whether the customer's button would take the emergency credit now."""
+        return self.emergency_status is CreditStatus.SELECTABLE
+
+    @property
+    def status_bits(self) -> str:
+        """current_credit_status of class 111: eight bits, the first is bit 0.
+
+        in_credit, low_credit, next_credit_enabled, next_credit_selectable, next_credit_selected,
+        selectable_credit_in_use, out_of_credit, reserved. The emergency credit is the next one
+        until it is in use. Bit 5 is set whenever it is in use, taken by hand or not: public
+        implementations give the bit a name and no more.
+        """
+        bits = (
+            not self.out_of_credit,
+            self.low,
+            self.emergency_status is CreditStatus.ENABLED,
+            self.emergency_status is CreditStatus.SELECTABLE,
+            self.emergency_status is CreditStatus.SELECTED,
+            self.emergency_status is CreditStatus.IN_USE,
+            self.out_of_credit,
+            False,
+        )
+        return "".join("1" if bit else "0" for bit in bits)
+
+
+def standing(rules: CreditRules, balance: int, emergency_selected: bool) -> Standing:
+    """Judge a balance.
+
+    Args:
+        rules: the profile's.
+        balance: the running balance, in minor units.
+        emergency_selected: whether the advance was taken before: by the customer's button, or
+            the ``emergency_selected`` of the standing before this one.
+    """
+    used_up = balance <= rules.limit
+    token = CreditStatus.EXHAUSTED if used_up else CreditStatus.IN_USE
+    left = _emergency_left(rules, balance)
+    selected = _stays_selected(rules, balance, emergency_selected)
+    emergency = _emergency_status(rules, balance, selected, left) if rules.has_emergency else None
+    return Standing(
+        balance=balance,
+        token_status=token,
+        emergency_status=emergency,
+        emergency_selected=selected,
+        emergency_available=left,
+        available=max(balance, 0) + (left if selected else 0),
+        amount_to_clear=max(-balance, 0),
+        low=balance < rules.low_threshold,
+        out_of_credit=used_up and emergency is not CreditStatus.IN_USE,
+        window_void=rules.window_void_in_emergency and selected and used_up,
+    )
+
+
+def _emergency_left(rules: CreditRules, balance: int) -> int:
+    """Return what is left of the advance: debt below the limit has eaten from it."""
+    eaten = max(rules.limit - balance, 0)
+    return max(rules.emergency_amount - eaten, 0)
+
+
+def _stays_selected(rules: CreditRules, balance: int, selected: bool) -> bool:
+    """Say whether the advance is taken; above the threshold it is given back."""
+    if not rules.has_emergency or balance > rules.emergency_threshold:
+        return False
+    return selected or rules.emergency_selection is EmergencySelection.AUTOMATIC
+
+
+def _emergency_status(rules: CreditRules, balance: int, selected: bool, left: int) -> CreditStatus:
+    if balance > rules.emergency_threshold:
+        return CreditStatus.ENABLED
+    if not left:  # selecting it would give nothing
+        return CreditStatus.EXHAUSTED
+    if not selected:
+        return CreditStatus.SELECTABLE
+    return CreditStatus.IN_USE if balance <= rules.limit else CreditStatus.SELECTED

@@ -1,0 +1,202 @@
+"""A profile: what one country or product asks of a meter, as one frozen value.
+
+The figures live in ``profiles/*.toml``, one file each, every figure with the mark of its source.
+``profile_schema`` reads such a file; here is what comes out of it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from importlib import resources
+from importlib.resources.abc import Traversable
+from zoneinfo import ZoneInfo
+
+from prepay.charge import Tariff
+from prepay.credit import CreditRules
+from prepay.cut import BalanceMode
+from prepay.friendly import CalendarKind, DatedWindow, FriendlyCalendar, WeeklyWindow
+from prepay.money import Currency
+from prepay.topup import TopUpLimits
+
+
+class Commodity(Enum):
+    """What is metered."""
+
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+
+
+class StartRule(Enum):
+    """What activation makes of the balance that a customer brings."""
+
+    RAISE_TO = "raise_to"  # at least the start credit
+    ADD = "add"  # the start credit on top
+
+
+class Indicator(Enum):
+    """How the display shows that prepayment is active."""
+
+    ARROW = "arrow"  # an arrow above the currency sign
+    NONE = "none"
+
+
+class Shown(Enum):
+    """What a display page shows."""
+
+    ENERGY = "energy"  # active energy import, kWh
+    POWER = "power"  # active power import, W
+    CLOCK = "clock"  # local date and time
+    UPDATED = "updated"  # when the balance was last updated
+    BALANCE = "balance"
+    EMERGENCY = "emergency"  # emergency credit that is left
+
+
+@dataclass(frozen=True, slots=True)
+class StartCredit:
+    """The credit at installation or activation.
+
+    Args:
+        amount: minor units, 0 or more.
+        rule: what becomes of an old balance.
+    """
+
+    amount: int
+    rule: StartRule
+
+    def first_balance(self, old: int) -> int:
+        """Return the balance to start with, given the one brought along, in minor units."""
+        if self.rule is StartRule.RAISE_TO:
+            return max(old, self.amount)
+        return old + self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place on earth, in degrees north and east."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A display page: the OBIS code as this meter prints it, and what it shows."""
+
+    code: str
+    shows: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """The display of a meter.
+
+    Args:
+        pages: in the order the button turns them.
+        code_a: group A of the country's own codes (94.32.2), which nobody prints.
+        code_b: group B of them.
+        indicator: how active prepayment shows.
+    """
+
+    pages: tuple[Page, ...]
+    code_a: int
+    code_b: int
+    indicator: Indicator
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What one country or product asks of a meter; amounts in minor units of ``currency``.
+
+    Args:
+        name: the file's name without ending.
+        title: for people.
+        mode: who keeps the balance.
+        commodity: what is metered.
+        currency: of every amount.
+        zone: where the wall clock hangs.
+        start_credit: at activation.
+        top_up: limits of one top-up.
+        credit: limits and emergency credit.
+        tariff: a default for the laboratory; no supplier's price.
+        weekly: friendly windows of every week.
+        holidays: which calendar the dated windows come from.
+        place: where sunset is looked up; None where no calendar needs it.
+        relay_control_mode: control_mode of class 70.
+        display: pages and signs.
+    """
+
+    name: str
+    title: str
+    mode: BalanceMode
+    commodity: Commodity
+    currency: Currency
+    zone: ZoneInfo
+    start_credit: StartCredit
+    top_up: TopUpLimits
+    credit: CreditRules
+    tariff: Tariff
+    weekly: tuple[WeeklyWindow, ...]
+    holidays: CalendarKind
+    place: Place | None
+    relay_control_mode: int
+    display: Display
+
+    def calendar(
+        self, dated: Iterable[DatedWindow] = (), valid_until: datetime | None = None
+    ) -> FriendlyCalendar:
+        """Return the windows of this profile, with a dated table if there is one.
+
+        Args:
+            dated: made by ``prepay.calendars`` for ``holidays`` and ``place``.
+            valid_until: until when that table is complete.
+        """
+        return FriendlyCalendar(self.zone, self.weekly, tuple(dated), valid_until)
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used.
+
+    Args:
+        source: the file's name.
+        key: the key in question, dotted; empty when it is the whole file.
+        reason: what is wrong.
+        line: where, counted from 1; None when unknown.
+    """
+
+    def __init__(self, source: str, key: str, reason: str, line: int | None = None) -> None:
+        where = source if line is None else f"{source}, line {line}"
+        super().__init__(": ".join(part for part in (where, key, reason) if part))
+        self.source = source
+        self.key = key
+        self.reason = reason
+        self.line = line
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that come with the package, sorted."""
+    return sorted(_files())
+
+
+def load_profile(name: str) -> Profile:
+    """Return the profile of a name.
+
+    Raises:
+        ProfileError: there is none of that name, or its file is wrong.
+    """
+    from prepay.profile_schema import parse_profile  # which imports what is defined here
+
+    files = _files()
+    if name not in files:
+        known = ", ".join(sorted(files))
+        raise ProfileError(f"{name[:40]!a}", "", f"there is no such profile, only {known}")
+    return parse_profile(files[name].read_text(encoding="utf-8"), files[name].name)
+
+
+def _files() -> dict[str, Traversable]:
+    folder = resources.files("prepay") / "profiles"
+    return {
+        file.name.removesuffix(".toml"): file
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    }

@@ -1,0 +1,1 @@
+"""Tokens: how money gets to a meter that keeps its own balance."""

@@ -1,0 +1,65 @@
+"""The transactions that the head-end orders and the meter journals, by id and exactly once.
+
+Every command that moves money or state carries an id of 16 octets. The meter keeps the last
+ids with their outcomes; the same id again is answered from there and changes nothing.
+
+A memory that forgets would let an old order in a second time. So ids grow with time (UUID
+version 7, RFC 9562, whose first 48 bits are milliseconds since 1970), the meter forgets the
+smallest id first, and it refuses every unknown id below the greatest it has forgotten, as STS
+meters do with their token ids.
+"""
+
+from enum import IntEnum
+
+
+def transaction_id(unix_milliseconds: int, entropy: bytes) -> bytes:
+    """Return a transaction id: UUID version 7 made of a moment and 10 octets of entropy.
+
+    Args:
+        unix_milliseconds: when it was ordered, 0 to 2**48 - 1.
+        entropy: 10 octets, of which 74 bits are used.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    if not 0 <= unix_milliseconds < 1 << 48 or len(entropy) != 10:
+        raise ValueError("a transaction id takes 48 bits of milliseconds and 10 octets of entropy")
+    octets = bytearray(unix_milliseconds.to_bytes(6, "big") + entropy)
+    octets[6] = 0x70 | octets[6] & 0x0F  # version 7
+    octets[8] = 0x80 | octets[8] & 0x3F  # the variant of RFC 9562
+    return bytes(octets)
+
+
+#: Octets of a transaction id.
+ID_LENGTH = 16
+#: How many of the last transactions a meter remembers.
+REMEMBERED = 64
+
+
+class Kind(IntEnum):
+    """What a transaction orders."""
+
+    ACTIVATE = 1  # prepayment on, with the first balance
+    DEACTIVATE = 2  # prepayment off; the closing balance is the amount in the log
+    SNAPSHOT = 3  # central mode: balance, emergency credit and as-of stamp, by sequence
+    ARM = 4  # central mode: the meter may cut once the balance of that sequence is used up
+    DISARM = 5
+    ADJUST = 6  # local mode: signed amount onto the balance
+    TOKEN = 7  # local mode: a token that was entered; never ordered as a transaction
+
+
+class Outcome(IntEnum):
+    """What became of a transaction."""
+
+    DONE = 0
+    WRONG_MODE = 1  # central command to a local meter, or the other way round
+    NOT_ACTIVE = 2  # prepayment is not active
+    ALREADY_ACTIVE = 3
+    STALE_SEQUENCE = 4  # not newer than the snapshot the meter holds
+    SEQUENCE_MISMATCH = 5  # an arm for a snapshot that is not the one the meter holds
+    EXPIRED = 6
+    AMOUNT_OUT_OF_RANGE = 7
+    ID_REUSED = 8  # this id came before with other content
+    TOKEN_USED = 9
+    TOKEN_FALSE = 10  # the token's check fails: another meter's, or garbled
+    TOO_OLD = 11  # below the ids the meter still remembers: it may have been executed before
