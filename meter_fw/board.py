@@ -1,0 +1,143 @@
+"""What the firmware asks of its board: flash as an interface, the rest as values of a tick.
+
+``now`` of a tick is the board's true time; the meter's own clock is an offset on it that the
+firmware keeps. ``Inputs.line_now`` is the free-running timer that times the lines: the same as
+``now`` on a real board, but running on at its own pace where a simulated world is hurried.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from typing import NewType, Protocol
+
+from protocol.timing import Instant
+
+PortId = NewType("PortId", str)
+
+
+class Flash(Protocol):
+    """Flash memory of equal erase blocks.
+
+    Erased octets read 0xFF; programming can only clear bits. A power cut shows as an exception
+    of the board's that the firmware never catches: the next thing it knows is its own boot.
+    """
+
+    @property
+    def block_count(self) -> int:
+        """How many erase blocks there are."""
+        ...
+
+    @property
+    def block_size(self) -> int:
+        """Octets in an erase block."""
+        ...
+
+    def read(self, block: int, offset: int, length: int) -> bytes:
+        """Return ``length`` octets."""
+        ...
+
+    def program(self, block: int, offset: int, data: bytes) -> None:
+        """Clear the bits that are 0 in ``data``; on return they are durable."""
+        ...
+
+    def erase(self, block: int) -> None:
+        """Set every bit of the block; on return that is durable."""
+        ...
+
+
+class PortKind(Enum):
+    """What is spoken on a port."""
+
+    HDLC = "hdlc"
+    WRAPPER = "wrapper"
+
+
+class Button(Enum):
+    """The meter's buttons."""
+
+    DISPLAY = "next display page"
+    SELECT = "take emergency credit, or close the relay where the profile wants a hand on it"
+
+
+class Coil(Enum):
+    """A pulse to the latching relay."""
+
+    OPEN = "open"
+    CLOSE = "close"
+
+
+class Sign(Flag):
+    """The signs of the LCD besides digits and unit."""
+
+    NONE = 0
+    EURO_ARROW = auto()  # be-wal: the arrow above the currency symbol, prepayment is active
+    LOW_CREDIT = auto()
+    EMERGENCY = auto()  # emergency credit is in use
+    FRIENDLY = auto()  # a friendly window is in force
+    RELAY_OPEN = auto()
+    CLOCK_UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Lcd:
+    """What the display shows.
+
+    Args:
+        code: the OBIS code as this meter prints it, e.g. "94.32.2 2".
+        value: at most 16 characters, e.g. "-3.20" or "2026-11-23 06:00".
+        unit: "kWh", "EUR", ... or empty.
+        signs: the signs that are lit.
+        relay: control state of the relay, as class 70 names it.
+    """
+
+    code: str
+    value: str
+    unit: str
+    signs: Sign
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What happened on the board since the last tick.
+
+    Args:
+        rx: octets received, by port.
+        opened: ports that appeared (a TCP connection is one), and what is spoken there.
+        closed: ports whose other side has gone.
+        pulses: imported energy, in Wh.
+        power: present import power, in W.
+        buttons: pressed since the last tick.
+        contact_closed: feedback of the relay contact; None where the board has none.
+        line_now: the line timer; None is ``now``.
+    """
+
+    rx: Mapping[PortId, bytes] = field(default_factory=dict)
+    opened: Mapping[PortId, PortKind] = field(default_factory=dict)
+    closed: frozenset[PortId] = frozenset()
+    pulses: int = 0
+    power: int = 0
+    buttons: frozenset[Button] = frozenset()
+    contact_closed: bool | None = None
+    line_now: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the firmware wants of its board.
+
+    Args:
+        tx: octets to send, by port.
+        close: ports to hang up once their octets are out.
+        coil: a pulse for the relay, if it has to move.
+        lcd: the display from now on.
+        wake_at: tick again at this ``now`` at the latest.
+        line_wake_at: tick again at this ``line_now`` at the latest, if set.
+    """
+
+    lcd: Lcd
+    wake_at: Instant
+    tx: Mapping[PortId, bytes] = field(default_factory=dict)
+    close: frozenset[PortId] = frozenset()
+    coil: Coil | None = None
+    line_wake_at: Instant | None = None

@@ -1,0 +1,57 @@
+"""What is fixed when a meter is made and commissioned, and given to the firmware at each boot.
+
+On a real meter this is the write-protected part of its memory. What the meter itself changes
+lives in the journal instead.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from prepay.friendly import DatedWindow, FriendlyCalendar
+from prepay.keys import MeterKeys
+from prepay.profile import Profile
+
+#: The firmware's own version, as 1-0:0.2.0 shows it.
+FIRMWARE_VERSION = "openprepay 0.1"
+#: Octets that a logical device name may have.
+MAX_NAME = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """One meter's fixed data.
+
+    Args:
+        profile: the rules and the device that it follows.
+        name: logical device name, 1 to 16 ASCII characters, the maker's three letters first.
+        serial: serial number, ASCII.
+        system_title: 8 octets, unique to the meter: no two may share it under one key.
+        keys: its secrets.
+        dated: dated friendly windows, filled in at commissioning for years ahead.
+        physical: HDLC physical (lower) address.
+        calendar_until: until when the dated windows are complete; None when none are needed.
+    """
+
+    profile: Profile
+    name: str
+    serial: str
+    system_title: bytes
+    keys: MeterKeys
+    dated: tuple[DatedWindow, ...] = ()
+    physical: int = 1
+    calendar_until: datetime | None = None
+    calendar: FriendlyCalendar = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not (self.name.isascii() and 1 <= len(self.name) <= MAX_NAME):
+            raise ValueError(f"a logical device name has 1 to {MAX_NAME} ASCII characters")
+        if len(self.system_title) != 8:
+            raise ValueError("a system title has 8 octets")
+        calendar = self.profile.calendar(self.dated, self.calendar_until)
+        object.__setattr__(self, "calendar", calendar)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the wall clock hangs."""
+        return self.profile.zone

@@ -1,0 +1,242 @@
+"""The kernel: inputs and time go in, outputs and the next wake-up come out.
+
+It is the only writer of state. A tick goes: energy, calendar, buttons, rules; then the lines, one
+request after the other, each committed before its reply; then display and wake-ups. The rules of
+supply are applied to every new state before it is committed, so that a payment and the relay move
+that it causes are one record.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import Final
+
+from meter_fw import account, display, metrology, server, supply
+from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs, PortId, PortKind
+from meter_fw.catalogue import build_objects
+from meter_fw.factory import Factory
+from meter_fw.lines import Line, Security
+from meter_fw.nvram import Finding, Journal
+from meter_fw.state import Clock, MeterState, changes, restore
+from meter_fw.view import Caller, View
+from protocol.cosem.disconnect_control import ControlState
+from protocol.errors import CountersExhausted
+from protocol.events import Request, Response
+from protocol.security import MAX_COUNTER, ReplayGuard
+from protocol.timing import Instant, earliest
+
+#: How many ports may be open at once; more are closed as soon as they open.
+MAX_PORTS: Final = 16
+#: Energy is committed at the edges of this many ms of the meter's clock.
+CAPTURE_PERIOD: Final = 15 * 60 * 1000
+#: Invocation counters are reserved in flash this many at a time.
+COUNTER_BLOCK: Final = 1000
+#: Cells that may wait for the next commit: energy with its charge, and counters received.
+VOLATILE: Final = frozenset({"energy", "totals", "counters"})
+URGENT: Final = tuple(sorted({field.name for field in fields(MeterState)} - VOLATILE))
+
+
+class Kernel:
+    """One meter.
+
+    Args:
+        flash: its memory; mounted here, a new one is formatted.
+        factory: what was fixed when it was made.
+        entropy: gives that many random octets; used for challenges only.
+        now: the board's time at boot.
+    """
+
+    def __init__(
+        self, flash: Flash, factory: Factory, entropy: Callable[[int], bytes], now: Instant
+    ) -> None:
+        self._factory = factory
+        self._entropy = entropy
+        self._objects = build_objects(factory)
+        self._journal = Journal(flash)
+        mounted = self._journal.mount()
+        #: what mounting found: new, whole, older than it should be, or lost
+        self.finding = mounted.finding
+        self._committed = restore(mounted.cells)
+        self._state = self._committed
+        if mounted.finding is Finding.LOST:  # with the offset the time of day is lost as well
+            self._state = replace(self._state, clock=Clock(known=False))
+        self._now = now
+        self._power = 0
+        self._page = 0
+        self._coil: Coil | None = None
+        self._next_counter = self._state.counters.reserved
+        self._lines: dict[PortId, Line] = {}
+        self._guard = ReplayGuard(self._state.counters.received)
+        self._security = Security(self, self._guard)
+        self._windows = supply.Windows(factory.calendar)
+        self._steer()
+
+    # --- what may be looked at -----------------------------------------------------------------
+
+    @property
+    def state(self) -> MeterState:
+        """The present state, energy included that is not committed yet."""
+        return self._state
+
+    @property
+    def view(self) -> View:
+        """The meter at this moment, as its own rules see it."""
+        return self._view(None)
+
+    def display(self) -> tuple[Lcd, ...]:
+        """Return every page of the display, as it would show at this moment."""
+        return display.pages(self.view)
+
+    # --- the tick ------------------------------------------------------------------------------
+
+    def tick(self, now: Instant, inputs: Inputs) -> Outputs:
+        """Take what happened until ``now`` and say what the board has to do.
+
+        Args:
+            now: the board's true time, not before that of the last tick.
+            inputs: what happened since.
+        """
+        line_now = now if inputs.line_now is None else inputs.line_now
+        before = self._clock(self._now)
+        self._now, self._power = max(now, self._now), inputs.power
+        self._meter(inputs.pulses, before)
+        self._press(inputs.buttons)
+        self._serve(inputs, line_now)
+        return self._outputs()
+
+    def _meter(self, pulses: int, before: int) -> None:
+        """Energy until now, the day's start if one began, and what the rules say to that."""
+        self._state = metrology.consume(self.view, pulses)
+        self._state = metrology.capture_day(self.view)
+        self._state = supply.apply(self.view)
+        due = self._clock(self._now) // CAPTURE_PERIOD != before // CAPTURE_PERIOD
+        self._commit(all_of_it=due)
+
+    def _press(self, buttons: frozenset[Button]) -> None:
+        if Button.DISPLAY in buttons:
+            self._page += 1
+        if Button.SELECT in buttons:
+            self._state = account.press_select(self.view)
+            self._state = supply.apply(self.view)
+            self._commit()
+
+    def _serve(self, inputs: Inputs, line_now: Instant) -> None:
+        for port, kind in inputs.opened.items():
+            self.open_port(port, kind)
+        for port, octets in inputs.rx.items():
+            if port in self._lines:
+                self._lines[port].receive(octets, line_now, self)
+        for port in inputs.closed:
+            self._lines.pop(port, None)
+        for line in self._lines.values():
+            due = line.wake_at()
+            if due is not None and due <= line_now:
+                line.receive(b"", line_now, self)
+
+    def open_port(self, port: PortId, kind: PortKind) -> None:
+        """Begin to listen on a port; beyond ``MAX_PORTS`` the port is hung up again."""
+        line = Line(kind, self._factory, self._security, self._entropy)
+        if len(self._lines) >= MAX_PORTS:
+            line.hang_up()
+        self._lines[port] = line
+
+    def opened(self, caller: Caller) -> None:
+        """Make the client's invocation counter durable: nobody may open with it again."""
+        self._note_counter()
+        self._commit(all_of_it=True)
+
+    def next(self) -> int:
+        """Return an invocation counter of ours, reserved in flash before it is used.
+
+        Raises:
+            CountersExhausted: 32 bits are used up.
+        """
+        counters = self._state.counters
+        if self._next_counter >= counters.reserved:
+            if self._next_counter >= MAX_COUNTER:
+                raise CountersExhausted("the global unicast key has no counter left")
+            reserved = min(self._next_counter + COUNTER_BLOCK, MAX_COUNTER)
+            self._state = replace(self._state, counters=replace(counters, reserved=reserved))
+            self._commit(all_of_it=True)
+        counter = self._next_counter
+        self._next_counter += 1
+        return counter
+
+    def answer(self, caller: Caller, request: Request) -> Response:
+        """Execute a request, commit what it changed, and only then give the reply away."""
+        self._note_counter()
+        view = self._view(caller)
+        answered = server.answer(self._objects, view, request)
+        if answered.state is not view.state:
+            self._state = answered.state
+            self._state = metrology.capture_day(self.view)  # its clock may have been set
+            self._state = supply.apply(self.view)
+            self._commit(all_of_it=True)
+        return answered.response
+
+    def _outputs(self) -> Outputs:
+        pages = self.display()
+        coil, self._coil = self._coil, None
+        tx = {port: octets for port, line in self._lines.items() if (octets := line.outgoing())}
+        close = frozenset(port for port, line in self._lines.items() if line.hung_up)
+        for port in close:
+            del self._lines[port]
+        return Outputs(
+            lcd=pages[self._page % len(pages)],
+            wake_at=self._wake_at(),
+            tx=tx,
+            close=close,
+            coil=coil,
+            line_wake_at=earliest(*(line.wake_at() for line in self._lines.values())),
+        )
+
+    # --- time ----------------------------------------------------------------------------------
+
+    def _clock(self, now: Instant) -> int:
+        return now + self._state.clock.offset
+
+    def _view(self, caller: Caller | None) -> View:
+        clock = self._clock(self._now)
+        return View(
+            self._factory, self._state, clock, self._windows.cover(clock), self._power, caller
+        )
+
+    def _wake_at(self) -> Instant:
+        """The next moment at which a rule may decide otherwise although nothing came in."""
+        clock = self._clock(self._now)
+        edges = [clock - clock % CAPTURE_PERIOD + CAPTURE_PERIOD]
+        edge = self._windows.next_edge(clock)
+        if edge is not None:
+            edges.append(edge)
+        armed = self._state.armed
+        if armed.armed and armed.expiry > clock:
+            edges.append(armed.expiry)
+        return Instant(min(edges) - self._state.clock.offset)
+
+    # --- state ---------------------------------------------------------------------------------
+
+    def _commit(self, *, all_of_it: bool = False) -> None:
+        """Make the state durable; where only ``VOLATILE`` fields differ, that may wait."""
+        if not all_of_it and all(
+            getattr(self._state, name) is getattr(self._committed, name) for name in URGENT
+        ):
+            return
+        changed = changes(self._committed, self._state)
+        if changed:
+            self._journal.commit(changed)
+        moved = self._committed.relay.control is not self._state.relay.control
+        self._committed = self._state
+        if moved:
+            self._steer()
+
+    def _steer(self) -> None:
+        """Pulse the coil to where the committed state has the relay."""
+        closed = self._state.relay.control is ControlState.CONNECTED
+        self._coil = Coil.CLOSE if closed else Coil.OPEN
+
+    def _note_counter(self) -> None:
+        """Take over the last invocation counter that was accepted from the management client."""
+        counters = self._state.counters
+        if counters.received != self._guard.last:
+            self._state = replace(
+                self._state, counters=replace(counters, received=self._guard.last)
+            )

@@ -1,0 +1,98 @@
+"""Energy: the import register, the charge for it, and the register at the start of each day."""
+
+from dataclasses import replace
+from typing import Any
+
+from meter_fw.profile_generic import Column, profile_generic
+from meter_fw.server import Attribute, CosemObject
+from meter_fw.state import DAYS_KEPT, Day, MeterState
+from meter_fw.view import READERS, View, milliseconds
+from obis import catalogue
+from obis.units import Unit
+from prepay.charge import collect
+from prepay.cut import BalanceMode
+from protocol.cosem.register import REGISTER
+from protocol.cosem.types import DATE_TIME, DOUBLE_LONG_UNSIGNED
+
+#: The import register as it goes over the line; it rolls over as a real one does.
+ENERGY = DOUBLE_LONG_UNSIGNED
+_ROLLOVER = 1 << 32
+_REGISTER = REGISTER.typed(value=ENERGY)
+
+
+def consume(view: View, watt_hours: int) -> MeterState:
+    """Return the state after ``watt_hours`` of import, charged for where the meter does that."""
+    state, profile = view.state, view.factory.profile
+    if watt_hours == 0:
+        return state
+    energy = replace(state.energy, imported=state.energy.imported + watt_hours)
+    if profile.mode is BalanceMode.CENTRAL or not state.account.active:
+        return replace(state, energy=energy)
+    amount, remainder = collect(
+        profile.tariff, watt_hours, state.energy.remainder, profile.currency
+    )
+    return replace(
+        state,
+        energy=replace(energy, remainder=remainder),
+        totals=replace(state.totals, charged=state.totals.charged + amount),
+    )
+
+
+def capture_day(view: View) -> MeterState:
+    """Return the state with the register captured, if a local day has begun since the last time.
+
+    Nothing is captured while the clock is unknown. A clock set back captures nothing until it
+    has passed the last captured day again, so that no day is there twice.
+    """
+    state = view.state
+    today = view.local.date()
+    if not state.clock.known or today.toordinal() <= state.energy.last_day:
+        return state
+    energy = replace(state.energy, last_day=today.toordinal())
+    if state.energy.last_day < 0:  # the first day of its life did not begin with it
+        return replace(state, energy=energy)
+    midnight = view.local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    day = Day(state.history.captured, milliseconds(midnight), state.energy.imported)
+    return replace(
+        state,
+        energy=energy,
+        days=(*state.days, day)[-DAYS_KEPT:],
+        history=replace(state.history, captured=day.number + 1),
+    )
+
+
+def _rows(view: View) -> list[tuple[Any, ...]]:
+    return [(view.stamp(day.time), day.imported % _ROLLOVER) for day in view.state.days]
+
+
+def objects() -> tuple[CosemObject, ...]:
+    """Return the registers and the daily profile."""
+    return (
+        CosemObject(
+            _REGISTER,
+            catalogue.ACTIVE_ENERGY_IMPORT,
+            {
+                2: Attribute(lambda view: view.state.energy.imported % _ROLLOVER, READERS),
+                3: Attribute(lambda view: (0, Unit.WATT_HOUR), READERS),
+            },
+        ),
+        CosemObject(
+            _REGISTER,
+            catalogue.ACTIVE_POWER_IMPORT,
+            {
+                2: Attribute(lambda view: view.power, READERS),
+                3: Attribute(lambda view: (0, Unit.WATT), READERS),
+            },
+        ),
+        profile_generic(
+            catalogue.DAILY_PROFILE,
+            columns=(
+                Column(8, catalogue.CLOCK, 2, DATE_TIME),
+                Column(3, catalogue.ACTIVE_ENERGY_IMPORT, 2, ENERGY),
+            ),
+            rows=_rows,
+            entries=DAYS_KEPT,
+            period=86400,
+            readers=READERS,
+        ),
+    )

@@ -1,0 +1,108 @@
+"""What a rule may look at, and what it may answer: values only, so that rules change nothing."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntFlag
+from typing import Any
+
+from meter_fw.factory import Factory
+from meter_fw.state import MeterState
+from protocol.codes import Conformance, DataAccessResult, Mechanism
+from protocol.cosem_time import ClockStatus, CosemDateTime
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Role(IntFlag):
+    """The client roles; an access right is a set of them."""
+
+    NOBODY = 0
+    PUBLIC = 1
+    READER = 2
+    MANAGEMENT = 4
+
+
+ANYBODY = Role.PUBLIC | Role.READER | Role.MANAGEMENT
+READERS = Role.READER | Role.MANAGEMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as his association knows him.
+
+    Args:
+        role: his role.
+        sap: his client SAP.
+        mechanism: how he was authenticated.
+        conformance: what was negotiated.
+        max_pdu: octets of the largest APDU he takes.
+        system_title: his, empty without ciphering.
+    """
+
+    role: Role
+    sap: int
+    mechanism: Mechanism = Mechanism.NONE
+    conformance: Conformance = Conformance(0)
+    max_pdu: int = 0
+    system_title: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The meter at one moment.
+
+    Args:
+        factory: what was fixed when the meter was made and commissioned.
+        state: what survives a power cut.
+        clock: the meter's own clock, ms since 1970.
+        friendly: a friendly window is in force.
+        power: present import power, W.
+        caller: who asks; None where the meter itself does.
+    """
+
+    factory: Factory
+    state: MeterState
+    clock: int
+    friendly: bool = False
+    power: int = 0
+    caller: Caller | None = None
+
+    @property
+    def local(self) -> datetime:
+        """The meter's clock as local time."""
+        return self.at(self.clock)
+
+    def at(self, moment: int) -> datetime:
+        """Return a moment of the meter's clock as local time."""
+        return (_EPOCH + timedelta(milliseconds=moment)).astimezone(self.factory.zone)
+
+    def stamp(self, moment: int) -> bytes:
+        """Return a moment of the meter's clock as a COSEM date-time; before 1970 as "never"."""
+        if moment < 0:
+            return CosemDateTime().to_bytes()
+        status = ClockStatus.OK if self.state.clock.known else ClockStatus.INVALID
+        return CosemDateTime.from_datetime(self.at(moment), status).to_bytes()
+
+    def with_state(self, state: MeterState) -> "View":
+        """Return the same moment with another state."""
+        return replace(self, state=state)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return an aware moment as milliseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a SET or ACTION comes to.
+
+    Args:
+        state: the state to commit before anything is answered.
+        result: the answer; a refusal may change the state too (it is logged).
+        value: the method's return value, as its declared type takes it.
+    """
+
+    state: MeterState
+    result: DataAccessResult = DataAccessResult.SUCCESS
+    value: Any = None
