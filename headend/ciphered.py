@@ -1,0 +1,191 @@
+"""Reaching a meter as its management client: keys, invocation counters, and who answers.
+
+A management session needs an invocation counter before it knows whom it talks to. So the meter
+last met at the port is assumed, and its logical device name is read at once: when another meter
+answers, the assumption is dropped. A meter that this database does not know is first asked, as
+the public client, for its name and the last counter it accepted.
+"""
+
+import hashlib
+
+from sqlalchemy import Connection
+
+from headend.context import Context
+from headend.device import Device
+from headend.errors import Refused
+from headend.reach import CLIENTS, Reached, open_plain, open_session
+from headend.session import AssociationRefused, Session
+from headend.store import Store, counters, meters
+from headend.store.meters import Meter
+from protocol.association import ClientSettings
+from protocol.codes import ApplicationContext, Mechanism
+from protocol.security import CounterLease, KeySet
+
+#: The public client's answer about a counter is not authenticated: it may not lead us astray so
+#: far that the counters of a key are soon used up.
+_GREATEST_JUMP = 1 << 24
+
+
+class LeasedCounters:
+    """Invocation counters from the store, leased block by block; a ``CounterSource``.
+
+    Args:
+        store: where the leases are written down.
+        meter_id: the meter they are used with.
+        key: fingerprint of the key they are used under.
+        client: the client address.
+        at_least: none of them is below it.
+    """
+
+    def __init__(self, store: Store, meter_id: int, key: str, client: int, at_least: int) -> None:
+        self._store = store
+        self._row = (meter_id, key, client)
+        self._at_least = at_least
+        self._lease = CounterLease(0, 0)
+
+    def next(self) -> int:
+        """Return a counter never returned before, from any database transaction of ours."""
+        if not self._lease.remaining:
+            with self._store.begin() as db:
+                block = counters.lease(db, *self._row, self._at_least)
+            self._lease = CounterLease(block.start, block.stop)
+        return self._lease.next()
+
+
+def reach_ciphered(context: Context) -> Reached:
+    """Open a management session and find out who answers.
+
+    Raises:
+        NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
+    """
+    return _reach_known(context) or _reach_new(context)
+
+
+def _reach_known(context: Context) -> Reached | None:
+    """Reach the meter last met at this port; None when it is another's, or none was."""
+    place = context.port.place
+    with context.store.begin() as db:
+        known = meters.last_at(db, place)
+    if known is None:
+        return None
+    try:
+        reached = _identified(_open_ciphered(context, known.id, 0), place)
+    except AssociationRefused:
+        # Another meter answers here, or a counter of ours is behind. The public client knows.
+        return None
+    if reached.name == known.name:
+        return reached
+    reached.session.close()
+    return None
+
+
+def _reach_new(context: Context) -> Reached:
+    """Reach whoever is there: first as the public client, then as ourselves."""
+    place = context.port.place
+    name, counter = _ask_publicly(context, place)
+    with context.store.begin() as db:
+        meter = meters.by_name(db, name)
+        if meter is not None:
+            _check_jump(db, context, meter.id, counter)
+        meter = meters.meet(db, name, place, context.now())
+    reached = _identified(_open_ciphered(context, meter.id, counter + 1), place)
+    if reached.name != name and name == _nameless(place):
+        _name_it(context, meter, reached.name)
+    elif reached.name != name:
+        reached.session.close()
+        raise Refused(f"two meters answer at {context.port}: {name} and {reached.name}")
+    return reached
+
+
+def _name_it(context: Context, meter: Meter, name: str) -> None:
+    """Give a meter that tells its name to its management only that name in the database."""
+    row = _counter_row(context)
+    with context.store.begin() as db:
+        known = meters.by_name(db, name)
+        if known is None:
+            meters.rename(db, meter, name)
+            return
+        used = counters.unleased(db, meter.id, *row)
+        counters.lease(db, known.id, *row, at_least=used or 0)
+        meters.meet(db, meter.name, "", context.now())
+        meters.meet(db, name, context.port.place, context.now())
+
+
+def _ask_publicly(context: Context, place: str) -> tuple[str, int]:
+    """Return name and last accepted counter; of a meter that tells nobody, a made name and 0."""
+    try:
+        session = open_plain(context, Mechanism.NONE)
+    except AssociationRefused:
+        return _nameless(place), 0
+    try:
+        device = Device(session)
+        return _name(device, place), _counter(device)
+    finally:
+        session.close()
+
+
+def _identified(session: Session, place: str) -> Reached:
+    try:
+        return Reached(session, _name(Device(session), place))
+    except BaseException:  # whatever it was: the port is given back
+        session.close()
+        raise
+
+
+def _name(device: Device, place: str) -> str:
+    try:
+        return device.name() or _nameless(place)
+    except Refused:
+        return _nameless(place)
+
+
+def _counter(device: Device) -> int:
+    try:
+        return device.invocation_counter()
+    except Refused:
+        return 0
+
+
+def _nameless(place: str) -> str:
+    return f"@{place}"[:64]
+
+
+def _counter_row(context: Context) -> tuple[str, int]:
+    digest = hashlib.sha256(b"counter row" + context.keys.block_cipher_key).hexdigest()
+    return digest[:16], context.settings.client or CLIENTS[Mechanism.HLS_GMAC]
+
+
+def _check_jump(db: Connection, context: Context, meter_id: int, counter: int) -> None:
+    highest = counters.unleased(db, meter_id, *_counter_row(context))
+    if highest is not None and counter > highest + _GREATEST_JUMP:
+        raise Refused(
+            f"the meter says that it has seen invocation counter {counter}, "
+            f"this database has used none above {highest - 1}: not believed"
+        )
+
+
+def _open_ciphered(context: Context, meter_id: int, at_least: int) -> Session:
+    """Open a management session; once more if the meter says which counter it waits for."""
+    try:
+        return _open_once(context, meter_id, at_least)
+    except AssociationRefused as error:
+        expected = getattr(error.event, "invocation_counter", None)
+        if expected is None:
+            raise
+        with context.store.begin() as db:
+            _check_jump(db, context, meter_id, expected)
+    return _open_once(context, meter_id, expected)
+
+
+def _open_once(context: Context, meter_id: int, at_least: int) -> Session:
+    key, client = _counter_row(context)
+    with context.store.begin() as db:
+        title = counters.system_title(db, context.entropy)
+    settings = ClientSettings(
+        mechanism=Mechanism.HLS_GMAC,
+        context=ApplicationContext.LN_CIPHERED,
+        keys=KeySet(context.keys.block_cipher_key, context.keys.authentication_key),
+        system_title=title,
+    )
+    source = LeasedCounters(context.store, meter_id, key, client, at_least)
+    return open_session(context, client, settings, source)

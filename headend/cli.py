@@ -1,0 +1,195 @@
+"""``prepay``: the command line over ``headend.commands``, one file a command.
+
+The options about port, database and keys may stand before the command or after it. A command's
+module is imported when it is run; the list of them in ``prepay --help`` is their first lines.
+"""
+
+import pkgutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import update_wrapper
+from importlib import import_module
+from typing import Any, Concatenate, NoReturn, ParamSpec
+
+import click
+
+from headend import commands
+from headend.context import Context, Settings
+from headend.errors import ExitCode, HeadendError, OutcomeUnknown
+from headend.report import Report, show, show_error
+
+_P = ParamSpec("_P")
+
+
+class Invocation:
+    """What is known while the command line is being parsed; tests put their own edge in.
+
+    Args:
+        edge: keyword arguments of ``Context``: clock, entropy, transports, patience.
+    """
+
+    def __init__(self, **edge: Any) -> None:
+        self.values: dict[str, Any] = {}
+        self._edge = edge
+
+    def context(self) -> Context:
+        """Return the context of the command about to run."""
+        known = {field.name for field in fields(Settings)}
+        settings = Settings(**{name: v for name, v in self.values.items() if name in known})
+        edge = dict(self._edge)
+        if settings.trace:
+            edge.setdefault("trace", lambda line: click.echo(line, err=True))
+        return Context(settings, **edge)
+
+
+def with_context(
+    function: Callable[Concatenate[Context, _P], Report],
+) -> Callable[_P, None]:
+    """Make a click callback of a function that takes a context and returns a report."""
+
+    def callback(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        context = click.get_current_context().ensure_object(Invocation).context()
+        try:
+            show(function(context, *args, **kwargs), as_json=context.settings.json)
+        finally:
+            context.close()
+
+    return update_wrapper(callback, function)
+
+
+class Commands(click.Group):
+    """The commands that have a file in ``headend.commands``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return their names, sorted."""
+        return sorted(module.name.replace("_", "-") for module in _modules())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one of them."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        if not any(parameter.name == "port" for parameter in command.params):
+            command.params.extend(common_options(on_command=True))
+        command.epilog = command.epilog or "More options: prepay --help."
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List them by the first line of each file, which costs no import."""
+        rows = [(name, _first_line(name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def main(  # type: ignore[override] # click overloads it on standalone_mode; here it is True
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        *,
+        obj: Invocation | None = None,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run, and turn every error into one line and an exit code."""
+        words = list(sys.argv[1:] if args is None else args)
+        invocation = obj or Invocation()
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(
+                words, prog_name or "prepay", standalone_mode=False, obj=invocation, **extra
+            )
+        except (HeadendError, click.ClickException, click.exceptions.Abort) as error:
+            as_json = invocation.values.get("json", "--json" in words)
+            sys.exit(_report_error(error, as_json=as_json))
+        except BrokenPipeError:  # whoever read our output has seen enough
+            sys.stderr.close()
+            sys.exit(ExitCode.DONE)
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _report_error(error: Exception, *, as_json: bool) -> int:
+    more: dict[str, str] = {}
+    if isinstance(error, HeadendError):
+        message, code = str(error), int(error.exit_code)
+        if isinstance(error, OutcomeUnknown):
+            more["transaction"] = error.transaction_id
+    elif isinstance(error, click.ClickException):
+        message, code = error.format_message(), int(ExitCode.USAGE)
+    else:
+        message, code = "interrupted", 130
+    show_error(message, code, as_json=as_json, **more)
+    return code
+
+
+def _modules() -> list[pkgutil.ModuleInfo]:
+    return [m for m in pkgutil.iter_modules(commands.__path__) if not m.name.startswith("_")]
+
+
+def _first_line(name: str) -> str:
+    source = pkgutil.get_data(commands.__name__, f"{name.replace('-', '_')}.py") or b""
+    return source.decode("utf-8").split("\n", 1)[0].strip('" ')
+
+
+def common_options(*, on_command: bool) -> list[click.Option]:
+    """Return the options that every command has.
+
+    Args:
+        on_command: for after the command's name: nothing from the environment, which was looked
+            at before it, and the rarer ones stay out of its help.
+    """
+
+    def option(name: str, text: str, *, rare: bool = False, **more: Any) -> click.Option:
+        environment = more.pop("envvar", None)
+        return click.Option(
+            [name],
+            help=text,
+            callback=_remember,
+            expose_value=False,
+            envvar=None if on_command else environment,
+            show_envvar=not on_command,
+            hidden=on_command and rare,
+            **more,
+        )
+
+    byte = click.IntRange(0, 127)
+    return [
+        option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper) or "
+               "hdlc+tcp:HOST:PORT.", metavar="SPEC", envvar="PREPAY_PORT"),
+        option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
+               "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
+        option("--keys", "Key file (TOML); default: the lab's published keys, unsafe for "
+               "anything else.", metavar="FILE", envvar="PREPAY_KEYS"),
+        option("--json", "Print one JSON object; errors too, on stderr.", is_flag=True),
+        option("--trace", "Print the octets on the line to stderr, passwords included.",
+               is_flag=True, rare=True),
+        option("--client", "Client address; default 1, 2 or 16 by the mechanism.",
+               type=byte, rare=True),
+        option("--logical", "Logical device; default 1.", type=click.IntRange(0, 0x3FFF),
+               rare=True),
+        option("--physical", "HDLC physical address; default 1, none in an address of 1 octet.",
+               type=click.IntRange(0, 0x3FFF), rare=True),
+        option("--address-size", "Octets of the HDLC server address; default: as few as will do.",
+               type=click.Choice(["1", "2", "4"]), rare=True),
+        option("--mechanism", "How to authenticate; default gmac, or what the client address "
+               "has on our meters.", type=click.Choice(["none", "lls", "gmac"]), rare=True),
+        option("--password", "Low-level password; default: the key file's.", rare=True),
+    ]  # fmt: skip # a table: one row an option
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value is not None and value is not False and parameter.name is not None:
+        value = int(value) if parameter.name == "address_size" else value
+        ctx.ensure_object(Invocation).values[parameter.name] = value
+    return value
+
+
+main = Commands(
+    "prepay",
+    params=list[click.Parameter](common_options(on_command=False)),
+    help="Top up, read and command prepaid DLMS/COSEM meters.\n\n"
+    "Example: prepay --port serial:./meter0 topup 25.00\n\n"
+    "Exit codes: 0 done, 1 refused by the meter or the rules, 2 wrong usage, 3 no answer, "
+    "4 outcome unknown and recorded (see prepay settle).",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)

@@ -1,0 +1,40 @@
+"""What the lists from the database share."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection
+
+from headend.errors import UsageError
+from headend.store import meters
+from headend.store.meters import Meter
+from prepay.money import Currency
+from prepay.profile import ProfileError, load_profile
+
+
+def known_meters(db: Connection, name: str | None) -> list[Meter]:
+    """Return the meter of a name, or all of them.
+
+    Raises:
+        UsageError: no such meter.
+    """
+    if name is None:
+        return meters.every(db)
+    meter = meters.by_name(db, name)
+    if meter is None:
+        raise UsageError(f"no meter {name[:64]!r} in the database: prepay meters lists them")
+    return [meter]
+
+
+def currency_of(meter: Meter) -> Currency | None:
+    """Return the currency of a meter's profile; None for a meter that is not ours."""
+    try:
+        return load_profile(meter.profile).currency if meter.profile else None
+    except ProfileError:
+        return None
+
+
+def iso(moment: int | None) -> str | None:
+    """Return a moment of the database in ISO 8601, UTC."""
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")

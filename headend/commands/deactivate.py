@@ -1,0 +1,65 @@
+"""Deactivate prepayment and report the remaining balance for settlement."""
+
+import click
+
+from headend.cli import with_context
+from headend.context import Context
+from headend.line import Line, open_line
+from headend.orders import carry_out
+from headend.plans import central_deactivation, check_id, local_deactivation, new_id
+from headend.repeats import check_done, repeated, summary
+from headend.report import Report
+from headend.store import ledger
+from headend.store.transactions import Order, Transaction
+from prepay.ledger import Account, Reason
+
+
+@click.command("deactivate")
+@click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id acts once.")
+@with_context
+def command(context: Context, identity: str | None) -> Report:
+    """Deactivate prepayment and report the remaining balance for settlement.
+
+    In central mode the register is read first and the rest is priced; in local mode the meter
+    says what it closes with. A negative balance is a debt.
+
+    Example: prepay --port serial:./meter0 deactivate
+    """
+    return deactivate(context, identity)
+
+
+def deactivate(context: Context, identity: str | None = None) -> Report:
+    """Deactivate prepayment on the meter at the context's port.
+
+    Raises:
+        Refused: it is not active, or the meter refused.
+        NoAnswer, OutcomeUnknown, UsageError: see there.
+    """
+    identity = None if identity is None else check_id(identity)
+    with open_line(context) as line:
+        planned = repeated(line, identity, Order.DEACTIVATE)
+        if planned is None:
+            plan = central_deactivation if line.central else local_deactivation
+            planned = plan(line, identity or new_id(line))
+        ended = carry_out(line, planned) if planned.is_open else planned
+        check_done(ended)
+        left = _settled(line, ended)
+        return Report(
+            {**summary(line, ended), "prepayment": False, "settlement": line.decimal(left)},
+            (
+                f"prepayment deactivated on {line.meter.name}",
+                f"remaining balance for settlement: {line.money(left)}",
+                f"transaction {ended.id}",
+            ),
+        )
+
+
+def _settled(line: Line, ended: Transaction) -> int:
+    """Return what the ledger passed on for settlement under this transaction."""
+    with line.context.store.begin() as db:
+        posts = ledger.of_meter(db, line.meter.id)
+    return sum(
+        post.amount if post.debit is Account.CREDIT else -post.amount
+        for post in posts
+        if post.transaction == ended.id and post.reason is Reason.SETTLEMENT
+    )

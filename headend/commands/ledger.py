@@ -1,0 +1,67 @@
+"""Show the ledger: every post, and the balance of each account."""
+
+import click
+
+from headend.cli import with_context
+from headend.commands._books import currency_of, iso, known_meters
+from headend.context import Context
+from headend.report import Report
+from headend.store import ledger
+from prepay.ledger import Account, Post, fold
+from prepay.money import format_amount
+
+
+@click.command("ledger")
+@click.option("--meter", metavar="NAME", help="Only this meter's.")
+@with_context
+def command(context: Context, meter: str | None) -> Report:
+    """Show every post of the ledger, and what each account comes to.
+
+    A balance is what was credited less what was debited, so the sum of all is zero. In local
+    mode the meter keeps the balance, and CREDIT here is what was paid.
+
+    Example: prepay ledger
+    """
+    return show_ledger(context, meter)
+
+
+def show_ledger(context: Context, meter: str | None = None) -> Report:
+    """Return the posts and balances of one meter or of all.
+
+    Raises:
+        UsageError: no such meter.
+    """
+    data, rows, lines = [], [], []
+    with context.store.begin() as db:
+        books = [(known, ledger.of_meter(db, known.id)) for known in known_meters(db, meter)]
+    for known, posts in books:
+        currency = currency_of(known)
+        if currency is None:
+            continue  # a meter that is not ours has no books
+        totals = {
+            account.name.lower(): format_amount(balance, currency)
+            for account, balance in fold(posts).as_mapping().items()
+        }
+        told = [_told(post, format_amount(post.amount, currency)) for post in posts]
+        data.append(
+            {"meter": known.name, "currency": currency.code, "balances": totals, "posts": told}
+        )
+        rows += [(known.name, *map(str, each.values())) for each in told]
+        lines.append(
+            f"{known.name}: balance {currency.code} "
+            f"{totals[Account.CREDIT.name.lower()]} in {len(posts)} posts"
+        )
+    columns = ("meter", "moment", "reason", "debit", "credit", "amount", "transaction", "line")
+    return Report({"ledgers": data}, lines or ("no posts",), columns if rows else (), rows)
+
+
+def _told(post: Post, amount: str) -> dict[str, str | int | None]:
+    return {
+        "moment": iso(post.moment),
+        "reason": post.reason.name.lower(),
+        "debit": post.debit.name.lower(),
+        "credit": post.credit.name.lower(),
+        "amount": amount,
+        "transaction": str(post.transaction),
+        "line": post.leg,
+    }

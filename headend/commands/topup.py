@@ -1,0 +1,98 @@
+"""Book a payment and bring it to the meter, once."""
+
+import click
+
+from headend.cli import with_context
+from headend.context import Context
+from headend.errors import HeadendError, Refused, UsageError
+from headend.line import Line, open_line
+from headend.orders import carry_out
+from headend.plans import central_topup, check_id, local_topup, new_id
+from headend.repeats import check_done, repeated, summary
+from headend.report import Report
+from headend.store import ledger
+from headend.store.transactions import Order, Transaction
+from prepay.money import CURRENCIES, AmountError, parse_amount
+from prepay.topup import TopUpError
+
+
+@click.command("topup", context_settings={"ignore_unknown_options": True})  # "-5" is an amount
+@click.argument("amount")
+@click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id pays once.")
+@with_context
+def command(context: Context, amount: str, identity: str | None) -> Report:
+    """Book a payment of AMOUNT and bring it to the meter, once.
+
+    In central mode the new balance is pushed to the meter, in local mode a token is vended and
+    entered. When the outcome stays unknown (exit code 4), `prepay settle` finds it out; the same
+    command with --id does too, and never pays twice.
+
+    Example: prepay --port serial:./meter0 topup 25.00
+    """
+    return top_up(context, amount, identity)
+
+
+def top_up(context: Context, amount: str, identity: str | None = None) -> Report:
+    """Top up the meter at the context's port.
+
+    Args:
+        context: the run of the command.
+        amount: decimal, in the currency of the meter's profile.
+        identity: transaction id; a new one unless given.
+
+    Raises:
+        UsageError: no amount, or no id.
+        Refused: by the profile's limits or by the meter; nothing is booked.
+        NoAnswer: the meter was not reached; nothing is booked.
+        OutcomeUnknown: booked and sent, and the answer got lost.
+    """
+    _check_form(amount)
+    identity = None if identity is None else check_id(identity)
+    with open_line(context) as line:
+        currency = line.profile.currency
+        try:
+            minor = parse_amount(amount, currency, allow_zero=False)
+            line.profile.top_up.check(minor, currency)
+        except AmountError as error:
+            raise UsageError(str(error)) from error
+        except TopUpError as error:
+            raise Refused(str(error)) from error
+        planned = repeated(line, identity, Order.TOPUP, minor)
+        if planned is None:
+            plan = central_topup if line.central else local_topup
+            planned = plan(line, identity or new_id(line), minor)
+        ended = carry_out(line, planned) if planned.is_open else planned
+        return _report(line, ended)
+
+
+def _check_form(amount: str) -> None:
+    """Refuse what is an amount in no currency, before the meter is called for it."""
+    finest = min(CURRENCIES.values(), key=lambda currency: currency.exponent)
+    try:
+        parse_amount(amount, finest, allow_zero=False)
+    except AmountError as error:
+        raise UsageError(str(error)) from error
+
+
+def _report(line: Line, ended: Transaction) -> Report:
+    check_done(ended)
+    balance = _balance(line)
+    now = "" if balance is None else f", balance {line.money(balance)}"
+    return Report(
+        {**summary(line, ended), "balance": None if balance is None else line.decimal(balance)},
+        (
+            f"topped up {line.meter.name} by {line.money(ended.amount)}{now}",
+            f"transaction {ended.id}",
+        ),
+    )
+
+
+def _balance(line: Line) -> int | None:
+    """Return the balance from who keeps it; None from a meter that has fallen silent since."""
+    if line.central:
+        with line.context.store.begin() as db:
+            return ledger.balance(db, line.meter.id)
+    try:
+        return line.device.local_balance()
+    except HeadendError:
+        return None

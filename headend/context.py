@@ -1,0 +1,130 @@
+"""What a command works with: the user's settings, and the clock, chance and ports of its edge."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headend.clock import Clock, system_clock
+from headend.errors import UsageError
+
+if TYPE_CHECKING:  # each of these costs time that not every command has to pay
+    from headend.session import Patience
+    from headend.store import Store
+    from headend.transports import PortSpec, TransportFactory
+    from prepay.keys import MeterKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user chose.
+
+    Args:
+        port: port spec of the meter.
+        db: URL of the database; None is the one in the user's data directory.
+        keys: key file; None are the lab's keys, which are published.
+        json: machine-readable output.
+        trace: show the octets on the line.
+        client: client SAP; None is what the mechanism has on our meters.
+        logical: logical device (server SAP).
+        physical: HDLC physical address; None is none in a 1-octet address, else 1.
+        address_size: octets of the HDLC server address; None is the shortest that holds it.
+        mechanism: "none", "lls" or "gmac"; None is what the client has on our meters.
+        password: low-level password; None is the key file's.
+    """
+
+    port: str | None = None
+    db: str | None = None
+    keys: str | None = None
+    json: bool = False
+    trace: bool = False
+    client: int | None = None
+    logical: int = 1
+    physical: int | None = None
+    address_size: int | None = None
+    mechanism: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+class Context:
+    """One run of a command.
+
+    Args:
+        settings: what the user chose.
+        now: the only clock; the system's unless told.
+        entropy: gives that many random octets; the system's unless told.
+        transports: opens ports; real ones unless told.
+        patience: how long to wait for answers; see ``headend.session``.
+        trace: takes each line of the trace.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Clock | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+        transports: "TransportFactory | None" = None,
+        patience: "Patience | None" = None,
+        trace: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.settings = settings
+        self.now = now or system_clock()
+        self.entropy = entropy
+        self.patience = patience
+        self.trace = trace
+        self._transports = transports
+
+    @cached_property
+    def store(self) -> "Store":
+        """The database, opened when first asked for."""
+        from headend.store import Store
+        from headend.store.opening import default_url
+
+        return Store(self.settings.db or default_url())
+
+    @cached_property
+    def keys(self) -> "MeterKeys":
+        """The meter's keys.
+
+        Raises:
+            UsageError: the key file cannot be read or understood.
+        """
+        from prepay.keys import LAB_KEYS, KeyFileError, parse_keys
+
+        if self.settings.keys is None:
+            return LAB_KEYS
+        path = Path(self.settings.keys)
+        try:
+            return parse_keys(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"key file {path}: {error.strerror}") from error
+        except (KeyFileError, UnicodeDecodeError) as error:
+            raise UsageError(f"key file {path}: {error}") from error
+
+    @cached_property
+    def port(self) -> "PortSpec":
+        """Where the meter is.
+
+        Raises:
+            UsageError: no port was given, or it cannot be understood.
+        """
+        from headend.transports import PortSpec
+
+        if not self.settings.port:
+            raise UsageError("which meter? Give --port, such as serial:./meter0, or PREPAY_PORT")
+        return PortSpec.parse(self.settings.port)
+
+    @cached_property
+    def transports(self) -> "TransportFactory":
+        """What opens ports."""
+        from headend.transports import open_transport
+
+        return self._transports or open_transport
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        if "store" in self.__dict__:
+            self.store.close()

@@ -1,0 +1,259 @@
+"""A meter as the head-end sees it through a session: each question and order by its name.
+
+What a meter of ours answers is typed by the declarations of ``protocol.cosem``; a meter that
+answers something else ends the command in one clear line.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from headend.errors import Refused
+from headend.session import Session
+from obis import catalogue
+from obis.code import ObisCode
+from prepay.cut import BalanceMode
+from prepay.transactions import Outcome
+from protocol import axdr
+from protocol.axdr import Data, Tag
+from protocol.cosem import types, vendor
+from protocol.cosem_time import CosemDateTime
+from protocol.errors import AccessRefused, ProtocolError
+from protocol.events import AttributeRef, MethodRef
+
+#: The interface classes that are asked here.
+DATA, REGISTER, PROFILE_GENERIC, CLOCK, DISCONNECT_CONTROL = 1, 3, 7, 8, 70
+ACCOUNT, CREDIT, TOKEN_GATEWAY = 111, 112, 115
+#: Attribute 2 is the value of nearly every class.
+VALUE = 2
+
+_PREPAYMENT_ACTIVE = (2, 2)  # payment_mode and account_status of class 111
+_CAUSES = {
+    vendor.RelayCauseBit.CREDIT: "credit",
+    vendor.RelayCauseBit.OPERATOR: "operator",
+    vendor.RelayCauseBit.LIMITER: "limiter",
+    vendor.RelayCauseBit.TAMPER: "tamper",
+    vendor.RelayCauseBit.GAS_SAFETY: "gas safety",
+}
+_RELAY = {0: "disconnected", 1: "connected", 2: "ready_for_reconnection"}
+
+_Made = TypeVar("_Made")
+
+_MODE_AND_STATUS = types.structure_of(mode=types.ENUM, status=types.ENUM)
+_SCALER_AND_UNIT = types.structure_of(scaler=types.INTEGER, unit=types.ENUM)
+_DAY = types.structure_of(stamp=types.DATE_TIME, reading=types.AnyType())
+_TOKEN_STATUS = types.structure_of(code=types.ENUM, value=types.AnyType())
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A meter at the other end of an open session."""
+
+    session: Session
+
+    def get(self, code: ObisCode, class_id: int = DATA, index: int = VALUE) -> Data:
+        """Read an attribute; a refusal names the object.
+
+        Raises:
+            Refused: the meter refused.
+        """
+        try:
+            return self.session.get(AttributeRef(class_id, code, index))
+        except AccessRefused as error:
+            raise Refused(f"{code} attribute {index} of class {class_id}: {error}") from error
+
+    # --- who it is -----------------------------------------------------------------------------
+
+    def name(self) -> str:
+        """Return the logical device name."""
+        return _text(self.get(catalogue.LOGICAL_DEVICE_NAME))
+
+    def serial(self) -> str:
+        """Return the serial number."""
+        return _text(self.get(catalogue.SERIAL_NUMBER))
+
+    def profile(self) -> str:
+        """Return the name of the profile, empty for a meter that has none."""
+        try:
+            return _text(self.session.get(AttributeRef(DATA, catalogue.PROFILE_NAME, VALUE)))
+        except AccessRefused:
+            return ""
+
+    def mode(self) -> BalanceMode:
+        """Return who keeps the balance."""
+        return BalanceMode(_typed(types.ENUM, self.get(catalogue.BALANCE_MODE)))
+
+    def invocation_counter(self) -> int:
+        """Return the last invocation counter that the meter accepted."""
+        return _number(self.get(catalogue.INVOCATION_COUNTER))
+
+    # --- clock and registers -------------------------------------------------------------------
+
+    def clock(self) -> CosemDateTime:
+        """Return the time by the meter's clock."""
+        return _moment(self.get(catalogue.CLOCK, CLOCK))
+
+    def energy(self) -> int:
+        """Return the imported active energy in Wh."""
+        register = catalogue.ACTIVE_ENERGY_IMPORT
+        scaler, _unit = _typed(_SCALER_AND_UNIT, self.get(register, REGISTER, 3))
+        value = _number(self.get(register, REGISTER))
+        return int(value // 10**-scaler) if scaler < 0 else int(value * 10**scaler)
+
+    def daily_readings(self) -> list[tuple[CosemDateTime, int]]:
+        """Return the register readings in Wh at the local midnights that the meter remembers."""
+        rows = _rows(self.get(catalogue.DAILY_PROFILE, PROFILE_GENERIC))
+        days = [_typed(_DAY, row) for row in rows]
+        return [(_moment(axdr.octet_string(stamp)), _number(reading)) for stamp, reading in days]
+
+    # --- money ---------------------------------------------------------------------------------
+
+    def prepayment(self) -> bool:
+        """Whether prepayment is active."""
+        status = _typed(_MODE_AND_STATUS, self.get(catalogue.ACCOUNT, ACCOUNT))
+        return bool(status == _PREPAYMENT_ACTIVE)
+
+    def credit_in_use(self) -> int | None:
+        """Return the index of the credit that carries the supply; None when none does."""
+        index = _number(self.get(catalogue.ACCOUNT, ACCOUNT, 3))
+        credits = _rows(self.get(catalogue.ACCOUNT, ACCOUNT, 9))
+        return index if index < len(credits) else None
+
+    def local_balance(self) -> int:
+        """Return the live balance of a meter that keeps its own, in minor units."""
+        return _number(self.get(catalogue.TOKEN_CREDIT, CREDIT))
+
+    def emergency_credit(self) -> int:
+        """Return what is left of the emergency credit, in minor units; 0 without one."""
+        ref = AttributeRef(CREDIT, catalogue.EMERGENCY_CREDIT, VALUE)
+        try:
+            return _number(self.session.get(ref))
+        except AccessRefused:
+            return 0
+
+    def snapshot(self) -> vendor.Snapshot:
+        """Return the last snapshot that the meter took; its sequence is 0 before the first."""
+        return _made(vendor.Snapshot.from_data, self.get(catalogue.SNAPSHOT))
+
+    def armed(self) -> vendor.ArmedCut:
+        """Return whether a cut is armed, for which snapshot, and until when."""
+        return _made(vendor.ArmedCut.from_data, self.get(catalogue.ARMED_CUT))
+
+    def low_credit(self) -> bool:
+        """Whether the meter announces low credit."""
+        return bool(_typed(types.BOOLEAN, self.get(catalogue.LOW_CREDIT)))
+
+    def friendly(self) -> bool:
+        """Whether a friendly window is in force."""
+        return bool(_typed(types.BOOLEAN, self.get(catalogue.FRIENDLY_WINDOW)))
+
+    # --- relay ---------------------------------------------------------------------------------
+
+    def relay(self) -> str:
+        """Return the relay's control state."""
+        state = _number(self.get(catalogue.DISCONNECT_CONTROL, DISCONNECT_CONTROL, 3))
+        return _RELAY.get(state, f"state {state}")
+
+    def relay_causes(self) -> list[str]:
+        """Return what holds the relay open."""
+        bits = _typed(vendor.RELAY_CAUSES_TYPE, self.get(catalogue.RELAY_CAUSES))
+        return [name for cause, name in _CAUSES.items() if bits[cause] == "1"]
+
+    def move_relay(self, method: int) -> None:
+        """Order the relay: 1 remote_disconnect, 2 remote_reconnect.
+
+        Raises:
+            ActionRefused: its control mode or state does not allow it.
+        """
+        relay = MethodRef(DISCONNECT_CONTROL, catalogue.DISCONNECT_CONTROL, method)
+        self.session.action(relay, axdr.integer(0))
+
+    # --- transactions --------------------------------------------------------------------------
+
+    def order(self, order: vendor.Order) -> None:
+        """Order a transaction.
+
+        Raises:
+            AccessRefused: the meter refused; ``recall`` says why.
+        """
+        ref = AttributeRef(DATA, catalogue.TRANSACTION, VALUE)
+        self.session.set(ref, order.to_data())
+
+    def enter_token(self, token: bytes) -> None:
+        """Enter a token at the token gateway.
+
+        Raises:
+            ActionRefused: the meter refused; ``token_outcome`` says why.
+        """
+        gateway = MethodRef(TOKEN_GATEWAY, catalogue.TOKEN_GATEWAY, 1)
+        self.session.action(gateway, axdr.octet_string(token))
+
+    def token_outcome(self) -> Outcome | None:
+        """Return what became of the token entered last; None where the meter does not say.
+
+        Our meters give the outcome's number as the bit string of token_status.
+        """
+        status = self.get(catalogue.TOKEN_GATEWAY, TOKEN_GATEWAY, 6)
+        _code, value = _typed(_TOKEN_STATUS, status)
+        try:
+            return Outcome(int(value.value, 2))
+        except (ValueError, TypeError):
+            return None
+
+    def recall(self, transaction: bytes) -> vendor.LastOutcome | None:
+        """Return what the meter remembers of a transaction; None when it does not know it.
+
+        The last outcome is asked first, since it is usually the one; then the whole log.
+        """
+        last = _made(vendor.LastOutcome.from_data, self.get(catalogue.TRANSACTION))
+        if last.id == transaction:
+            return last
+        for row in _rows(self.get(catalogue.TRANSACTION_LOG, PROFILE_GENERIC)):
+            entry = axdr.structure(*_rows(row)[1:])  # the first column is the time
+            logged = _made(vendor.LastOutcome.from_data, entry)
+            if logged.id == transaction:
+                return logged
+        return None
+
+
+def _typed(declared: types.Type, data: Data) -> Any:
+    return _made(declared.from_data, data)
+
+
+def _made(make: Callable[[Data], _Made], data: Data) -> _Made:
+    try:
+        return make(data)
+    except ProtocolError as error:
+        raise Refused(f"the meter's answer is not what this head-end knows: {error}") from error
+
+
+def _rows(data: Data) -> tuple[Data, ...]:
+    if data.tag not in (Tag.ARRAY, Tag.STRUCTURE):
+        raise Refused(f"the meter answered with {data.tag.type_name} where a list was expected")
+    rows: tuple[Data, ...] = data.value
+    return rows
+
+
+def _number(data: Data) -> int:
+    if not isinstance(data.value, int):
+        raise Refused(f"the meter answered with {data.tag.type_name} where a number was expected")
+    return data.value
+
+
+def _text(data: Data) -> str:
+    value = data.value
+    if isinstance(value, bytes):
+        readable = value.isascii() and value.decode("ascii").isprintable()
+        return value.decode("ascii") if readable and value else value.hex().upper()
+    if isinstance(value, str):
+        return value
+    raise Refused(f"the meter answered with {data.tag.type_name} where a name was expected")
+
+
+def _moment(data: Data) -> CosemDateTime:
+    if not isinstance(data.value, bytes):
+        raise Refused(f"the meter answered with {data.tag.type_name} where a time was expected")
+    try:
+        return CosemDateTime.from_bytes(data.value)
+    except ProtocolError as error:
+        raise Refused(f"the meter's answer is no time: {error}") from error

@@ -1,0 +1,58 @@
+"""What can go wrong in the head-end, and the exit code that each kind has.
+
+One clear line a message; whoever shows it puts the program's name before it.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a command's exit says."""
+
+    DONE = 0
+    REFUSED = 1  # by the meter or by the rules
+    USAGE = 2
+    NO_ANSWER = 3
+    UNKNOWN = 4  # the outcome is unknown, and recorded so
+
+
+class HeadendError(Exception):
+    """Base of every error that a command ends with."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+
+class Refused(HeadendError):
+    """The meter, the database or the rules said no; nothing was changed by this command."""
+
+
+class UsageError(HeadendError):
+    """What was asked for cannot be understood."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PortUnusable(UsageError):
+    """The port is not there, may not be opened, or is no port."""
+
+
+class NoAnswer(HeadendError):
+    """Nobody answered, or not in time, or what came was no answer."""
+
+    exit_code = ExitCode.NO_ANSWER
+
+
+class OutcomeUnknown(HeadendError):
+    """The order went out and its answer got lost; it is recorded and can be settled.
+
+    Args:
+        message: what happened and what to do.
+        transaction_id: the transaction that is open, as 32 hexadecimal digits.
+    """
+
+    exit_code = ExitCode.UNKNOWN
+
+    def __init__(self, message: str, transaction_id: str) -> None:
+        super().__init__(message)
+        self.transaction_id = transaction_id

@@ -1,0 +1,130 @@
+"""A meter of ours on the line: who it is, what the database knows of it, its profile's rules."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from headend.context import Context
+from headend.device import Device
+from headend.errors import NoAnswer, Refused, UsageError
+from headend.reach import Reached, mechanism_of, reach
+from headend.store import meters
+from headend.store.meters import Meter
+from prepay.cut import BalanceMode
+from prepay.money import format_amount
+from prepay.profile import Profile, ProfileError, load_profile
+from protocol.codes import Mechanism
+from protocol.timing import Instant
+
+
+class Line:
+    """A meter of ours, reached, and reached again when the line has broken.
+
+    Args:
+        context: the run of the command.
+
+    Raises:
+        Refused: the meter is not one whose balance this head-end can keep or top up.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._reached: Reached | None = None
+        if mechanism_of(context) is not Mechanism.HLS_GMAC:
+            raise UsageError("this command needs the management client: --mechanism gmac")
+        self._reached = reach(context)
+        try:
+            self.meter = self._describe(self._reached)
+            self.profile = self._profile()
+        except BaseException:  # whatever it was: the port is given back
+            self.close()
+            raise
+
+    @property
+    def device(self) -> Device:
+        """The meter; reached again if the line was given up."""
+        if self._reached is None:
+            self._reached = reach(self.context)
+            if self._reached.name != self.meter.name:
+                name = self._reached.name
+                self.close()
+                raise NoAnswer(f"no answer from {self.meter.name}: {name} answers in its place")
+        return self._reached.device
+
+    @property
+    def central(self) -> bool:
+        """Whether the head-end keeps the balance."""
+        return self.profile.mode is BalanceMode.CENTRAL
+
+    @property
+    def now(self) -> Instant:
+        """The head-end's time."""
+        return self.context.now()
+
+    def refresh(self) -> Meter:
+        """Return what the database knows of the meter now."""
+        with self.context.store.begin() as db:
+            self.meter = meters.by_id(db, self.meter.id)
+        return self.meter
+
+    def money(self, amount: int) -> str:
+        """Return an amount with its currency, for people: "EUR 25.00"."""
+        return f"{self.profile.currency.code} {self.decimal(amount)}"
+
+    def decimal(self, amount: int) -> str:
+        """Return an amount as a decimal string."""
+        return format_amount(amount, self.profile.currency)
+
+    def drop(self) -> None:
+        """Give the session up; ``device`` opens a new one."""
+        reached, self._reached = self._reached, None
+        if reached is not None:
+            with suppress(NoAnswer):
+                reached.session.close()
+
+    def close(self) -> None:
+        """Release the meter."""
+        self.drop()
+
+    def _describe(self, reached: Reached) -> Meter:
+        """Ask a meter that is new here what it is, and write that down."""
+        with self.context.store.begin() as db:
+            meter = meters.meet(db, reached.name, self.context.port.place, self.context.now())
+        if meter.mode != meters.FOREIGN:
+            return meter
+        device = reached.device
+        profile = device.profile()
+        if not profile:
+            raise Refused(f"{meter.name} has no profile: this head-end cannot keep its balance")
+        mode, serial = device.mode(), device.serial()
+        with self.context.store.begin() as db:
+            meters.describe(db, meter, serial=serial, profile=profile, mode=mode.name.lower())
+            return meters.by_id(db, meter.id)
+
+    def _profile(self) -> Profile:
+        try:
+            profile = load_profile(self.meter.profile)
+        except ProfileError as error:
+            raise Refused(f"{self.meter.name}: {error}") from error
+        if profile.mode.name.lower() != self.meter.mode:
+            raise Refused(
+                f"{self.meter.name} runs in {self.meter.mode} mode, "
+                f"the profile {profile.name} is for {profile.mode.name.lower()}"
+            )
+        return profile
+
+
+@contextmanager
+def open_line(context: Context) -> Iterator[Line]:
+    """Reach a meter of ours and settle what is open with it before anything else.
+
+    Raises:
+        OutcomeUnknown: the line broke while an earlier transaction was being settled.
+    """
+    from headend.orders import settle_open  # it needs this module
+
+    line = Line(context)
+    try:
+        settle_open(line)
+        yield line
+    finally:
+        line.close()

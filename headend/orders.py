@@ -1,0 +1,214 @@
+"""Orders to a meter, exactly once: sent at least once, and asked about by their id.
+
+The intention, and what it books, has been committed before an order comes here. Then:
+
+1. It is marked as sent, and sent.
+2. "Success" ends it: done.
+3. A refusal is looked up in the meter's transaction log: the meter's word under this id counts.
+4. No answer: the line is opened anew and the log asked first. Only when the meter does not know
+   the id is the very same order sent again; the meter executes an id once.
+5. Still no answer: unknown. ``settle_open`` does 4 again whenever the meter is reached next.
+
+After ``not_after`` nothing is sent again: the meter may by then have forgotten the id. A central
+meter's snapshot then tells whether the money got there, because a later one holds all of it.
+"""
+
+from dataclasses import dataclass
+
+from headend.errors import NoAnswer, OutcomeUnknown
+from headend.line import Line
+from headend.outcomes import conclude
+from headend.session import ExceptionAnswered
+from headend.store import transactions
+from headend.store.transactions import Order, State, Transaction
+from prepay.transactions import Kind, Outcome
+from protocol.codes import ActionResult, DataAccessResult
+from protocol.cosem.vendor import Arm, LastOutcome, Snapshot
+from protocol.cosem.vendor import Order as WireOrder
+from protocol.cosem_time import CosemDateTime
+from protocol.errors import AccessRefused, ActionRefused
+
+#: How often one command tries to get an answer.
+ATTEMPTS = 3
+
+#: What each order is on the wire; a top-up in local mode is a token instead.
+_WIRE = {
+    Order.TOPUP: Kind.SNAPSHOT,
+    Order.MORNING: Kind.SNAPSHOT,
+    Order.ACTIVATE: Kind.ACTIVATE,
+    Order.DEACTIVATE: Kind.DEACTIVATE,
+    Order.ARM: Kind.ARM,
+}
+_FORGOTTEN = (
+    DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
+    ActionResult.SCOPE_OF_ACCESS_VIOLATED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an order.
+
+    Args:
+        done: True, False, or None when nobody can say.
+        outcome: in words.
+        logged: what the meter's log has of it, where it was asked.
+    """
+
+    done: bool | None
+    outcome: str
+    logged: LastOutcome | None = None
+
+
+def carry_out(line: Line, planned: Transaction) -> Transaction:
+    """Send a transaction, or ask about it, until its outcome is known.
+
+    Returns:
+        The transaction in a final state.
+
+    Raises:
+        OutcomeUnknown: nobody could say; it is recorded as unknown.
+    """
+    fate = "the meter stays silent"
+    for attempt in range(ATTEMPTS):
+        late = attempt > 0 or planned.sent is not None
+        try:
+            verdict = (_ask(line, planned) if late else None) or _send(line, planned)
+        except NoAnswer as error:
+            fate = str(error)
+            line.drop()
+            continue
+        if verdict.done is None:
+            fate = verdict.outcome
+            break
+        return _finish(line, planned, verdict, late=late)
+    with line.context.store.begin() as db:
+        transactions.mark_unknown(db, planned.id)
+    raise OutcomeUnknown(
+        f"outcome unknown ({fate}); transaction {planned.id} is recorded: "
+        "prepay settle finds out, and sends nothing twice",
+        planned.id,
+    )
+
+
+def settle_open(line: Line) -> list[Transaction]:
+    """Find out what became of every open transaction with this meter, oldest first.
+
+    Raises:
+        OutcomeUnknown: the line broke again.
+    """
+    with line.context.store.begin() as db:
+        waiting = transactions.of_meter(db, line.meter.id, only_open=True)
+    return [carry_out(line, transaction) for transaction in waiting]
+
+
+def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -> Transaction:
+    good = State.SETTLED if late else State.DONE
+    state = good if verdict.done else State.REFUSED
+    closing = None if verdict.logged is None else verdict.logged.amount
+    with line.context.store.begin() as db:
+        conclude(db, line.meter, planned, state, verdict.outcome, closing, line.now)
+        ended = transactions.get(db, planned.id)
+    line.refresh()
+    assert ended is not None  # it was planned
+    return ended
+
+
+def _send(line: Line, planned: Transaction) -> Verdict:
+    if line.now > planned.not_after:
+        return _covered(line, planned) or Verdict(False, "expired before the meter had it")
+    device = line.device
+    with line.context.store.begin() as db:
+        transactions.mark_sent(db, planned.id, line.now)
+    identity = bytes.fromhex(planned.id)
+    try:
+        if "token" in planned.parameters:
+            device.enter_token(bytes.fromhex(str(planned.parameters["token"])))
+        else:
+            device.order(WireOrder(identity, _WIRE[planned.kind], _parameters(planned)))
+    except (AccessRefused, ActionRefused) as error:
+        return _refused(line, planned, error)
+    except ExceptionAnswered as error:
+        # Nothing authenticates an exception: only the log can say what it was worth.
+        return _ask(line, planned) or Verdict(False, str(error))
+    if planned.kind is Order.DEACTIVATE:  # the log has the closing balance
+        return _ask(line, planned) or Verdict(True, "done")
+    return Verdict(True, "done")
+
+
+def _refused(line: Line, planned: Transaction, error: AccessRefused | ActionRefused) -> Verdict:
+    """Return what a refusal is worth: the meter's log knows, or its token gateway."""
+    if error.result in _FORGOTTEN:
+        return _covered(line, planned) or _not_remembered(planned)
+    verdict = _ask(line, planned)
+    if verdict is not None or "token" not in planned.parameters:
+        return verdict or Verdict(False, str(error))
+    outcome = line.device.token_outcome()
+    if outcome is Outcome.TOO_OLD:
+        return _not_remembered(planned)
+    return Verdict(False, str(error) if outcome is None else _words(outcome))
+
+
+def _words(outcome: int) -> str:
+    """Return the meter's word for an outcome; the number of one that is not known here."""
+    try:
+        return Outcome(outcome).name.lower().replace("_", " ")
+    except ValueError:
+        return f"outcome {outcome}"
+
+
+def _ask(line: Line, planned: Transaction) -> Verdict | None:
+    """Return what the meter's log says of a transaction; None when it does not know it."""
+    logged = line.device.recall(bytes.fromhex(planned.id))
+    if logged is None or not _is_same(planned, logged):
+        return None
+    words = _words(logged.outcome)
+    # A token that is used under our own id is our own top-up.
+    if logged.outcome in (Outcome.DONE, Outcome.TOKEN_USED):
+        return Verdict(True, words, logged)
+    if logged.outcome == Outcome.STALE_SEQUENCE:
+        return _covered(line, planned) or Verdict(False, words, logged)
+    return Verdict(False, words, logged)
+
+
+def _is_same(planned: Transaction, logged: LastOutcome) -> bool:
+    """Say whether a log entry under our id is of our order, and not of somebody else's."""
+    if "token" in planned.parameters:
+        return logged.kind == Kind.TOKEN
+    if logged.kind != _WIRE[planned.kind]:
+        return False
+    carried = planned.parameters.get("balance")
+    return logged.outcome != Outcome.DONE or carried is None or carried == logged.amount
+
+
+def _covered(line: Line, planned: Transaction) -> Verdict | None:
+    """Say whether a snapshot of ours that the meter holds includes this transaction's money."""
+    sequence = planned.parameters.get("sequence")
+    if planned.kind is Order.ARM or not isinstance(sequence, int) or not line.central:
+        return None
+    held = line.device.snapshot().sequence
+    if sequence <= held <= line.refresh().sequence:
+        return Verdict(True, f"contained in snapshot {held}")
+    return None
+
+
+def _not_remembered(planned: Transaction) -> Verdict:
+    """The meter has forgotten ids of that age, or has this one under another order."""
+    if planned.sent is None:
+        return Verdict(False, "the meter has this id for another order, or takes none so old")
+    return Verdict(None, "the meter does not remember so far back: compare its balance by hand")
+
+
+def _parameters(planned: Transaction) -> Snapshot | Arm | None:
+    values = planned.parameters
+
+    def moment(name: str) -> CosemDateTime:
+        return CosemDateTime.from_bytes(bytes.fromhex(str(values[name])))
+
+    if planned.kind is Order.DEACTIVATE:
+        return None
+    if planned.kind is Order.ARM:
+        return Arm(int(values["sequence"]), moment("expiry"))
+    return Snapshot(
+        int(values["sequence"]), int(values["balance"]), int(values["emergency"]), moment("as_of")
+    )

@@ -1,0 +1,86 @@
+"""What the end of a transaction changes in the books; all of it in one database transaction.
+
+| order | confirmed | refused |
+|---|---|---|
+| top-up | | what it booked is reversed |
+| activate | prepayment is on; consumption is priced from the reading then | start credit reversed |
+| deactivate | prepayment is off; what is left is settled | |
+| morning | | |
+| arm | | |
+
+A morning books energy that has been used, whether or not the meter takes the news of it; so its
+refusal reverses nothing.
+"""
+
+from sqlalchemy import Connection
+
+from headend.store import ledger, meters, transactions
+from headend.store.meters import Meter
+from headend.store.transactions import Order, State, Transaction
+from prepay.ledger import Post, Reason, credit_post
+from protocol.timing import Instant
+
+
+def conclude(
+    db: Connection,
+    meter: Meter,
+    planned: Transaction,
+    state: State,
+    outcome: str,
+    closing: int | None,
+    now: Instant,
+) -> None:
+    """Write down how a transaction ended, and what follows from it.
+
+    Args:
+        db: one database transaction.
+        meter: the meter.
+        planned: the transaction, open until now.
+        state: a final state.
+        outcome: in words.
+        closing: of a deactivation, the balance that the meter closed with, in minor units.
+        now: the head-end's time.
+
+    Raises:
+        transactions.AlreadyFinal: it had ended before; nothing was changed.
+    """
+    transactions.finish(db, planned.id, state, outcome, now)
+    if state is State.REFUSED:
+        if planned.kind in (Order.TOPUP, Order.ACTIVATE):
+            ledger.book(db, meter.id, ledger.reversal(db, meter.id, planned.id, now))
+    elif planned.kind is Order.ACTIVATE:
+        meters.set_prepayment(db, meter, True)
+        _price_from_here(db, meter, planned)
+    elif planned.kind is Order.DEACTIVATE:
+        meters.set_prepayment(db, meter, False)
+        meters.set_priced(db, meter, None, None, 0)
+        ledger.book(db, meter.id, _settlement(db, meter, planned, closing, now))
+
+
+def _price_from_here(db: Connection, meter: Meter, planned: Transaction) -> None:
+    reading, moment = planned.parameters.get("priced_wh"), planned.parameters.get("priced_at")
+    if reading is not None and moment is not None:  # central mode
+        meters.set_priced(db, meter, int(reading), Instant(int(moment)), 0)
+
+
+def _settlement(
+    db: Connection, meter: Meter, planned: Transaction, closing: int | None, now: Instant
+) -> list[Post]:
+    """Return the posts that bring the customer's credit to nothing.
+
+    In local mode the meter's closing balance is the truth; what this ledger holds beyond it has
+    been used, what it lacks came from elsewhere.
+    """
+    ours = ledger.balance(db, meter.id)
+    booked = [p for p in ledger.of_meter(db, meter.id) if p.transaction == planned.id]
+    posts: list[Post] = []
+    left = ours
+    if meter.mode == "local" and closing is not None:
+        left = closing
+        if closing != ours:
+            reason = Reason.CONSUMPTION if closing < ours else Reason.ADJUSTMENT
+            posts.append(credit_post(planned.id, reason, closing - ours, now, len(booked)))
+    if left:
+        leg = len(booked) + len(posts)
+        posts.append(credit_post(planned.id, Reason.SETTLEMENT, -left, now, leg))
+    return posts

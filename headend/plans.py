@@ -1,0 +1,278 @@
+"""Intentions, written down before anything is sent: transaction, posts and sequence together.
+
+A plan is made of what the meter says (read before the database transaction begins) and of what
+the database knows (read within it), and is committed whole or not at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from headend.errors import Refused, UsageError
+from headend.line import Line
+from headend.store import ledger, meters, transactions
+from headend.store.transactions import Order, Parameters, Transaction
+from prepay.charge import collect
+from prepay.credit import standing
+from prepay.ledger import Account, Post, Reason, credit_post
+from prepay.money import MAX_AMOUNT, MIN_AMOUNT
+from prepay.tokens.vend import vend_lab
+from prepay.transactions import ID_LENGTH, transaction_id
+from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError
+from protocol.timing import Instant, later
+
+#: An order is not sent any more after so long; the meter's memory reaches further.
+NOT_AFTER = 7 * 24 * 3_600_000
+#: How long a cut stays armed, unless a newer snapshot comes.
+ARM_FOR = timedelta(days=3)
+_MAX_SEQUENCE = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The energy register at a moment, by the meter's clock.
+
+    Args:
+        watt_hours: the register.
+        moment: when.
+    """
+
+    watt_hours: int
+    moment: Instant
+
+
+def new_id(line: Line) -> str:
+    """Return an id for a new transaction."""
+    return transaction_id(line.now, line.context.entropy(10)).hex()
+
+
+def check_id(text: str) -> str:
+    """Return a transaction id as the database has it.
+
+    Raises:
+        UsageError: not 32 hexadecimal digits.
+    """
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        octets = b""
+    if len(octets) != ID_LENGTH or not any(octets):
+        raise UsageError(f"{text[:40]!r} is no transaction id: 32 hexadecimal digits, not all 0")
+    return octets.hex()
+
+
+def meter_time(line: Line) -> datetime:
+    """Return the time by the meter's clock.
+
+    Raises:
+        Refused: the meter does not know the time.
+    """
+    clock = line.device.clock()
+    if clock.status is not None and ClockStatus.INVALID in clock.status:
+        raise Refused("the meter's clock is not valid: set it with prepay clock --set now")
+    try:
+        return clock.to_datetime(line.profile.zone)
+    except WildcardError as error:
+        raise Refused("the meter's clock is not set: prepay clock --set now") from error
+
+
+def instant(moment: datetime) -> Instant:
+    """Return an aware moment in milliseconds."""
+    return Instant(round(moment.timestamp() * 1000))
+
+
+# --- central mode: the head-end's ledger owns the balance ------------------------------------
+
+
+def central_topup(line: Line, identity: str, amount: int) -> Transaction:
+    """Book a payment and the snapshot that tells the meter of it.
+
+    Raises:
+        Refused: prepayment is not active, or another head-end has been here; nothing is booked.
+    """
+    as_of = meter_time(line)
+    held = _held(line)
+    with line.context.store.begin() as db:
+        _check_sequence(db, line, held)
+        posts = [credit_post(identity, Reason.TOP_UP, amount, line.now)]
+        return _plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of)
+
+
+def central_activation(line: Line, identity: str) -> Transaction:
+    """Book the start credit and the first snapshot; pricing begins at the reading of now.
+
+    A new activation begins a new line of snapshots, above whatever the meter holds.
+    """
+    if line.device.prepayment():
+        raise Refused("prepayment is active already")
+    held, as_of, reading = line.device.snapshot().sequence, meter_time(line), line.device.energy()
+    with line.context.store.begin() as db:
+        old = ledger.balance(db, line.meter.id)
+        advance = line.profile.start_credit.first_balance(old) - old
+        posts = [credit_post(identity, Reason.START_CREDIT, advance, line.now)] if advance else []
+        more = {"priced_wh": reading, "priced_at": instant(as_of)}
+        meters.set_sequence(db, line.meter, max(held, meters.by_id(db, line.meter.id).sequence))
+        return _plan_snapshot(db, line, identity, Order.ACTIVATE, advance, posts, as_of, more)
+
+
+def central_deactivation(line: Line, identity: str) -> Transaction:
+    """Price what has been used until now, and plan the end; it is settled once confirmed."""
+    now, held = meter_time(line), _held(line)
+    reading = Reading(line.device.energy(), instant(now))
+    with line.context.store.begin() as db:
+        _check_sequence(db, line, held)
+        priced = _price(db, line, identity, reading)
+        left = ledger.balance(db, line.meter.id) + _effect(priced)
+        planned = _plan(db, line, identity, Order.DEACTIVATE, left, {})
+        ledger.book(db, line.meter.id, priced)
+        return planned
+
+
+def central_morning(line: Line, identity: str, reading: Reading, as_of: datetime) -> Transaction:
+    """Price the energy up to a reading, book it, and plan the snapshot of the new balance."""
+    held = _held(line)
+    with line.context.store.begin() as db:
+        _check_sequence(db, line, held)
+        before = meters.by_id(db, line.meter.id).priced_wh
+        posts = _price(db, line, identity, reading)
+        more = {"watt_hours": reading.watt_hours - (before or 0)}
+        amount = -_effect(posts)
+        return _plan_snapshot(db, line, identity, Order.MORNING, amount, posts, as_of, more)
+
+
+def central_arm(line: Line, identity: str, now: datetime) -> Transaction:
+    """Plan the arming of a cut, for the newest snapshot."""
+    expiry = CosemDateTime.from_datetime((now + ARM_FOR).astimezone(line.profile.zone))
+    with line.context.store.begin() as db:
+        sequence = meters.by_id(db, line.meter.id).sequence
+        values: Parameters = {"sequence": sequence, "expiry": expiry.to_bytes().hex()}
+        return _plan(db, line, identity, Order.ARM, 0, values)
+
+
+def _held(line: Line) -> int:
+    """Return the sequence that the meter holds.
+
+    Raises:
+        Refused: prepayment is not active.
+    """
+    if not line.device.prepayment():
+        raise Refused("prepayment is not active on this meter: prepay activate")
+    return line.device.snapshot().sequence
+
+
+def _check_sequence(db: Connection, line: Line, held: int) -> None:
+    ours = meters.by_id(db, line.meter.id).sequence
+    if held > ours:
+        raise Refused(
+            f"the meter holds snapshot {held}, this database ordered none above {ours}: "
+            "another head-end keeps this balance, nothing was booked"
+        )
+
+
+def _price(db: Connection, line: Line, identity: str, reading: Reading) -> list[Post]:
+    """Return the posts of the energy used since the last priced reading, which moves on."""
+    meter = meters.by_id(db, line.meter.id)
+    if meter.priced_wh is None:
+        raise Refused("this database does not know the reading at activation: nothing to price")
+    used = reading.watt_hours - meter.priced_wh
+    if used < 0:
+        raise Refused(
+            f"the register went back from {meter.priced_wh} to {reading.watt_hours} Wh: "
+            "nothing was priced"
+        )
+    profile = line.profile
+    amount, rest = collect(profile.tariff, used, meter.remainder, profile.currency)
+    meters.set_priced(db, meter, reading.watt_hours, reading.moment, rest)
+    return [credit_post(identity, Reason.CONSUMPTION, -amount, line.now)] if amount else []
+
+
+def _plan_snapshot(
+    db: Connection,
+    line: Line,
+    identity: str,
+    kind: Order,
+    amount: int,
+    posts: Sequence[Post],
+    as_of: datetime,
+    more: Parameters | None = None,
+) -> Transaction:
+    """Plan a transaction that carries the balance as it is with ``posts``."""
+    meter = meters.by_id(db, line.meter.id)
+    balance = ledger.balance(db, meter.id) + _effect(posts)
+    if not MIN_AMOUNT <= balance <= MAX_AMOUNT or meter.sequence >= _MAX_SEQUENCE:
+        raise Refused(f"a balance of {line.money(balance)} is more than the meter can take")
+    values: Parameters = {
+        "sequence": meter.sequence + 1,
+        "balance": balance,
+        "emergency": standing(line.profile.credit, balance, False).emergency_available,
+        "as_of": CosemDateTime.from_datetime(as_of.astimezone(line.profile.zone)).to_bytes().hex(),
+        **(more or {}),
+    }
+    planned = _plan(db, line, identity, kind, amount, values)
+    ledger.book(db, meter.id, posts)
+    meters.set_sequence(db, meter, meter.sequence + 1)
+    return planned
+
+
+# --- local mode: the meter's ledger owns the balance, this one notes what was paid -------------
+
+
+def local_topup(line: Line, identity: str, amount: int) -> Transaction:
+    """Book a payment and make the token that carries it to the meter.
+
+    Raises:
+        Refused: prepayment is not active; nothing is booked.
+    """
+    if not line.device.prepayment():
+        raise Refused("prepayment is not active on this meter: prepay activate")
+    key, name = line.context.keys.token_key, line.meter.name.encode("latin-1")
+    token = vend_lab(key, name, bytes.fromhex(identity), amount)
+    with line.context.store.begin() as db:
+        planned = _plan(db, line, identity, Order.TOPUP, amount, {"token": token.hex()})
+        post = credit_post(identity, Reason.TOP_UP, amount, line.now)
+        ledger.book(db, line.meter.id, [post])
+        return planned
+
+
+def local_activation(line: Line, identity: str) -> Transaction:
+    """Book the start credit that brings the meter's own balance to the profile's first one."""
+    if line.device.prepayment():
+        raise Refused("prepayment is active already")
+    as_of, old = meter_time(line), line.device.local_balance()
+    advance = line.profile.start_credit.first_balance(old) - old
+    stamp = CosemDateTime.from_datetime(as_of.astimezone(line.profile.zone)).to_bytes().hex()
+    values: Parameters = {"sequence": 0, "balance": advance, "emergency": 0, "as_of": stamp}
+    with line.context.store.begin() as db:
+        planned = _plan(db, line, identity, Order.ACTIVATE, advance, values)
+        if advance:
+            post = credit_post(identity, Reason.START_CREDIT, advance, line.now)
+            ledger.book(db, line.meter.id, [post])
+        return planned
+
+
+def local_deactivation(line: Line, identity: str) -> Transaction:
+    """Plan the end; what the meter closes with is settled once it is confirmed."""
+    if not line.device.prepayment():
+        raise Refused("prepayment is not active on this meter")
+    with line.context.store.begin() as db:
+        return _plan(db, line, identity, Order.DEACTIVATE, 0, {})
+
+
+# -----------------------------------------------------------------------------------------------
+
+
+def _plan(
+    db: Connection, line: Line, identity: str, kind: Order, amount: int, values: Parameters
+) -> Transaction:
+    now = line.now
+    not_after = later(now, NOT_AFTER)
+    return transactions.plan(
+        db, identity, line.meter.id, kind, amount, values, now=now, not_after=not_after
+    )
+
+
+def _effect(posts: Sequence[Post]) -> int:
+    """Return what posts do to the customer's credit."""
+    return sum(post.amount if post.credit is Account.CREDIT else -post.amount for post in posts)

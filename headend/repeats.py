@@ -1,0 +1,52 @@
+"""A command that is repeated with its transaction id, and how transactions are told of."""
+
+from typing import Any
+
+from headend.errors import Refused, UsageError
+from headend.line import Line
+from headend.store import transactions
+from headend.store.transactions import Order, Transaction
+
+
+def repeated(
+    line: Line, identity: str | None, kind: Order, amount: int | None = None
+) -> Transaction | None:
+    """Return the transaction that is there under an id; None when there is none.
+
+    Raises:
+        UsageError: the id is of another command, amount or meter.
+    """
+    if identity is None:
+        return None
+    with line.context.store.begin() as db:
+        known = transactions.get(db, identity)
+    if known is None:
+        return None
+    same_amount = amount is None or known.amount == amount
+    if known.meter_id != line.meter.id or known.kind is not kind or not same_amount:
+        raise UsageError(
+            f"transaction {identity} is another: {known.kind.value} of "
+            f"{line.decimal(known.amount)}; take a new id"
+        )
+    return known
+
+
+def check_done(ended: Transaction) -> None:
+    """Say so when a transaction has been refused.
+
+    Raises:
+        Refused: by the meter.
+    """
+    if not ended.succeeded:
+        raise Refused(f"{ended.kind.value} refused: {ended.outcome}; transaction {ended.id}")
+
+
+def summary(line: Line, ended: Transaction) -> dict[str, Any]:
+    """Return what every report of a transaction has."""
+    return {
+        "meter": line.meter.name,
+        "transaction": ended.id,
+        "state": ended.state.value,
+        "amount": line.decimal(ended.amount),
+        "currency": line.profile.currency.code,
+    }

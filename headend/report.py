@@ -1,0 +1,78 @@
+"""What a command says when it is done: one object for machines, lines or a table for people."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+#: Columns of a table that goes into a file or another program.
+_NO_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A command's result.
+
+    Args:
+        data: the JSON object.
+        lines: for people; printed as they are.
+        columns: headings of a table, printed after the lines where there are any.
+        rows: the table's cells.
+        panel: title of a frame around the lines.
+    """
+
+    data: Mapping[str, Any]
+    lines: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    panel: str = ""
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a report on stdout."""
+    if as_json:
+        click.echo(json.dumps(report.data, ensure_ascii=False))
+        return
+    if report.panel:
+        _show_panel(report)
+    else:
+        for line in report.lines:
+            click.echo(line)
+    if report.columns:
+        _show_table(report)
+
+
+def show_error(message: str, exit_code: int, *, as_json: bool, **more: str) -> None:
+    """Print an error as one line, or one JSON object, on stderr."""
+    line = " ".join(message.split())
+    if as_json:
+        fault = {"error": line, "exit_code": exit_code, **more}
+        click.echo(json.dumps(fault, ensure_ascii=False), err=True)
+    else:
+        click.echo(f"prepay: {line}", err=True)
+
+
+def _show_panel(report: Report) -> None:
+    from rich.console import Console  # 50 ms that only people have to pay
+    from rich.panel import Panel
+    from rich.text import Text
+
+    body = Text("\n".join(report.lines))
+    Console(highlight=False).print(Panel(body, title=report.panel, expand=False))
+
+
+def _show_table(report: Report) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in report.columns:
+        table.add_column(heading, overflow="fold")  # an id that is cut short is none
+    for row in report.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else _NO_LIMIT).print(table)

@@ -1,0 +1,326 @@
+"""The client half of an association, over any transport: send, wait, give up in time.
+
+The protocol's machines say what to send and when to wake; this is the loop that owns the port
+and the clock for them. Silence ends in ``NoAnswer``, a refusal in an error of the protocol.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from headend.clock import Clock
+from headend.errors import NoAnswer, Refused
+from headend.transports import Transport
+from protocol.axdr import Data
+from protocol.codes import ActionResult, DataAccessResult, ProviderDiagnostic, UserDiagnostic
+from protocol.errors import (
+    AccessRefused,
+    ActionRefused,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from protocol.events import (
+    ActionRequest,
+    ActionResponse,
+    AssociationEvent,
+    AttributeRef,
+    DisconnectReason,
+    ExceptionRaised,
+    GetRequest,
+    GetResponse,
+    LinkConnect,
+    LinkConnected,
+    LinkData,
+    LinkDisconnect,
+    LinkDisconnected,
+    LinkEvent,
+    MethodRef,
+    Opened,
+    OpenRefused,
+    OpenRequest,
+    Peer,
+    Released,
+    ReleaseRequest,
+    SelectiveAccess,
+    SetRequest,
+    SetResponse,
+)
+from protocol.link import Link
+from protocol.timing import Instant, earliest, later
+
+_E = TypeVar("_E")
+
+
+class ClientAssociation(Protocol):
+    """What a session needs of ``protocol.association.Association``."""
+
+    def receive(self, apdu: bytes, now: Instant) -> list[AssociationEvent]:
+        """Take one whole APDU and say what it meant."""
+        ...
+
+    def send(self, event: AssociationEvent, now: Instant) -> None:
+        """Queue what ``event`` asks for."""
+        ...
+
+    def outgoing(self) -> bytes:
+        """Return the next whole APDU, ``b""`` when there is none."""
+        ...
+
+    def wake_at(self) -> Instant | None:
+        """When to call ``receive(b"", now)`` at the latest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in milliseconds.
+
+    Args:
+        silence: for the next APDU of an answer, or the connection.
+        whole: for a whole answer, however many blocks it has.
+        farewell: for the answers to RLRQ and DISC, which change nothing any more.
+    """
+
+    silence: int = 10_000
+    whole: int = 180_000
+    farewell: int = 1_500
+
+
+class AssociationRefused(Refused):
+    """The meter refused the association.
+
+    Args:
+        message: why, for a human.
+        event: what the meter answered.
+    """
+
+    def __init__(self, message: str, event: OpenRefused | ExceptionRaised) -> None:
+        super().__init__(message)
+        self.event = event
+
+
+class ExceptionAnswered(Refused):
+    """The meter answered a request with an exception response."""
+
+    def __init__(self, event: ExceptionRaised) -> None:
+        super().__init__(f"the meter answered with an exception: {_fault(event)}")
+        self.event = event
+
+
+class Session:
+    """An open association. Make one with ``open``, end it with ``close``.
+
+    Args:
+        transport: an open transport; ``close`` closes it.
+        link: the client half of HDLC or of the wrapper.
+        association: the client half of an association.
+        peer: whom to talk to.
+        now: the clock that deadlines are told by.
+        patience: how long to wait.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        link: Link,
+        association: ClientAssociation,
+        peer: Peer,
+        now: Clock,
+        patience: Patience,
+    ) -> None:
+        self._transport = transport
+        self._link = link
+        self._association = association
+        self._peer = peer
+        self._now = now
+        self._patience = patience
+        self._events: deque[AssociationEvent | LinkConnected | LinkDisconnected] = deque()
+        self._connected = False
+        self._closed = False
+        self.opened: Opened | None = None
+
+    @classmethod
+    def open(
+        cls,
+        transport: Transport,
+        link: Link,
+        association: ClientAssociation,
+        peer: Peer,
+        now: Clock,
+        patience: Patience | None = None,
+    ) -> "Session":
+        """Connect the link and open the association; on failure the transport is closed.
+
+        Raises:
+            NoAnswer: nobody answered in time, or what came was no answer.
+            AssociationRefused: the meter refused.
+        """
+        session = cls(transport, link, association, peer, now, patience or Patience())
+        try:
+            session._connect()
+            session._associate()
+        except BaseException:  # whatever it was, Ctrl-C included: the port is given back
+            session.close()
+            raise
+        return session
+
+    def get(self, attribute: AttributeRef, access: SelectiveAccess | None = None) -> Data:
+        """Read one attribute.
+
+        Raises:
+            AccessRefused: the meter refused, and how.
+            ExceptionAnswered, NoAnswer: see there.
+        """
+        response = self._exchange(GetRequest(attribute, access), GetResponse)
+        if isinstance(response.result, DataAccessResult):
+            raise AccessRefused(response.result)
+        return response.result
+
+    def set(self, attribute: AttributeRef, value: Data) -> None:
+        """Write one attribute.
+
+        Raises:
+            AccessRefused: the meter refused, and how.
+            ExceptionAnswered, NoAnswer: see there.
+        """
+        response = self._exchange(SetRequest(attribute, value), SetResponse)
+        if response.result is not DataAccessResult.SUCCESS:
+            raise AccessRefused(response.result)
+
+    def action(self, method: MethodRef, parameter: Data | None = None) -> Data | None:
+        """Execute one method and return what it returns.
+
+        Raises:
+            ActionRefused: the meter refused, and how.
+            ExceptionAnswered, NoAnswer: see there.
+        """
+        response = self._exchange(ActionRequest(method, parameter), ActionResponse)
+        if response.result is not ActionResult.SUCCESS:
+            raise ActionRefused(response.result)
+        return None if isinstance(response.value, DataAccessResult) else response.value
+
+    def close(self) -> None:
+        """Release, disconnect and close the port; errors on the way out do not matter."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self.opened is not None and self._connected:
+                self._send(ReleaseRequest())
+                self._await(self._patience.farewell, Released)
+            if self._connected:
+                self._link.send(LinkDisconnect(self._peer), self._now())
+                self._await(self._patience.farewell, LinkDisconnected)
+        except (NoAnswer, Refused):
+            pass  # the association was over anyway, and the meter will find out by its timeout
+        except LocalProtocolError:
+            pass  # no counter left for a release, or the link's state does not need one
+        finally:
+            self._transport.close()
+
+    # --- the loop ------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._link.send(LinkConnect(self._peer), self._now())
+        self._await(self._patience.silence, LinkConnected)
+        self._connected = True
+
+    def _associate(self) -> None:
+        self._send(OpenRequest())
+        event = self._await(self._patience.whole, Opened, OpenRefused, ExceptionRaised)
+        if isinstance(event, Opened):
+            self.opened = event
+        elif isinstance(event, OpenRefused):
+            raise AssociationRefused(_why_refused(event), event)
+        elif isinstance(event, ExceptionRaised):
+            raise AssociationRefused(f"the meter refused the association: {_fault(event)}", event)
+
+    def _exchange(self, request: AssociationEvent, wanted: type[_E]) -> _E:
+        self._send(request)
+        event = self._await(self._patience.whole, wanted, ExceptionRaised)
+        if isinstance(event, ExceptionRaised):
+            raise ExceptionAnswered(event)
+        assert isinstance(event, wanted)  # the only other kind that was waited for
+        return event
+
+    def _send(self, event: AssociationEvent) -> None:
+        try:
+            self._association.send(event, self._now())
+        except LocalProtocolError as error:
+            raise Refused(f"cannot be asked: {error}") from error
+
+    def _await(self, patience: int, *wanted: type[object]) -> object:
+        """Run the line until an event of a wanted kind comes, for so many milliseconds.
+
+        Raises:
+            NoAnswer: it does not come in time, or the connection ends.
+        """
+        limit = later(self._now(), patience)
+        silence = later(self._now(), self._patience.silence)
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if isinstance(event, wanted):
+                    return event
+                if isinstance(event, LinkDisconnected):
+                    self._connected = False
+                    raise NoAnswer(_why_disconnected(event.reason))
+            self._flush()
+            deadline = earliest(limit, silence)
+            if deadline is None or self._now() >= deadline:
+                raise NoAnswer("no answer from the meter: it stays silent")
+            if self._step(deadline):
+                silence = later(self._now(), self._patience.silence)
+
+    def _flush(self) -> None:
+        """Hand down what is to be sent, APDU by APDU, and put it on the line."""
+        now = self._now()
+        while apdu := self._association.outgoing():
+            self._link.send(LinkData(self._peer, apdu), now)
+        while octets := self._link.outgoing():
+            self._transport.write(octets)
+
+    def _step(self, deadline: Instant) -> bool:
+        """Wait for octets or for a machine's wake-up; say whether an APDU or event came of it."""
+        wake = earliest(deadline, self._link.wake_at(), self._association.wake_at())
+        assert wake is not None  # the deadline is among them
+        octets = self._transport.read(wake)
+        now = self._now()
+        try:
+            link_events = self._link.receive(octets, now)
+            for event in link_events:
+                self._take(event, now)
+            due = self._association.wake_at()
+            if due is not None and now >= due:
+                self._events.extend(self._association.receive(b"", now))
+        except RemoteProtocolError as error:
+            raise NoAnswer(f"what came was no answer: {error}") from error
+        return bool(link_events)
+
+    def _take(self, event: LinkEvent, now: Instant) -> None:
+        if isinstance(event, LinkData):
+            self._events.extend(self._association.receive(event.apdu, now))
+        elif isinstance(event, LinkConnected | LinkDisconnected):
+            self._events.append(event)
+
+
+def _why_refused(event: OpenRefused) -> str:
+    if event.diagnostic in (UserDiagnostic.NULL, ProviderDiagnostic.NULL):
+        reason = event.detail or _words(event.result.name)
+    else:
+        reason = _words(event.diagnostic.name) + (f" ({event.detail})" if event.detail else "")
+    return f"the meter refused the association: {reason}"
+
+
+def _why_disconnected(reason: DisconnectReason) -> str:
+    if reason is DisconnectReason.TIMEOUT:
+        return "no answer from the meter: it stays silent"
+    return f"the meter ended the connection: {reason.value}"
+
+
+def _fault(event: ExceptionRaised) -> str:
+    return f"{_words(event.state_error.name)}, {_words(event.service_error.name)}"
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")

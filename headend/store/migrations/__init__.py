@@ -1,0 +1,1 @@
+"""The migrations, in order; ``headend.store.opening`` runs them."""

@@ -1,0 +1,98 @@
+"""``serial:PATH[?baud=9600]``: HDLC on a serial port or a pseudo-terminal, 8N1."""
+
+import errno
+import os
+import select
+from collections.abc import Mapping
+from pathlib import Path
+
+import serial
+
+from headend.clock import Clock
+from headend.errors import PortUnusable
+from headend.transports import LinkKind, TransportClosed
+from protocol.timing import Instant
+
+LINK = LinkKind.HDLC
+
+_BAUD = 9600
+_CHUNK = 4096
+_WRITE_TIMEOUT = 10.0
+
+
+class SerialTransport:
+    """Octets over one serial port.
+
+    Args:
+        port: an open port; the transport closes it.
+        now: the clock that deadlines are told by.
+    """
+
+    def __init__(self, port: serial.Serial, now: Clock) -> None:
+        self._port = port
+        self._now = now
+
+    def read(self, deadline: Instant) -> bytes:
+        """Return what has come, or ``b""`` once ``deadline`` is reached."""
+        wait = max(0, deadline - self._now()) / 1000
+        # pyserial's own read waits for a number of octets; here whatever has come is wanted.
+        try:
+            ready, _, _ = select.select([self._port.fileno()], [], [], wait)
+            if not ready:
+                return b""
+            octets = os.read(self._port.fileno(), _CHUNK)
+        except (OSError, serial.SerialException) as error:
+            raise TransportClosed(f"the port broke: {error}") from error
+        if not octets:
+            raise TransportClosed("the port has been unplugged")
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Send all of ``octets``."""
+        try:
+            self._port.write(octets)
+        except (OSError, serial.SerialException) as error:
+            raise TransportClosed(f"the port broke: {error}") from error
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._port.close()
+
+
+def place(address: str) -> str:
+    """Return the path made absolute; links are kept, they name the meter."""
+    return str(Path(address).absolute())
+
+
+def open_transport(address: str, options: Mapping[str, str], now: Clock) -> SerialTransport:
+    """Open the serial port at a path.
+
+    Raises:
+        PortUnusable: there is no such port, it may not be opened, or is in use.
+    """
+    unknown = set(options) - {"baud"}
+    if unknown:
+        raise PortUnusable(f"a serial port has the option baud, not {sorted(unknown)[0]!r}")
+    baud = options.get("baud", str(_BAUD))
+    if not baud.isascii() or not baud.isdigit() or not 0 < int(baud) <= 4_000_000:
+        raise PortUnusable(f"{baud!r} is no baud rate")
+    try:
+        port = serial.Serial(
+            address, int(baud), timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
+        )
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise PortUnusable(f"port {address}: {_why(error)}") from error
+    port.reset_input_buffer()
+    return SerialTransport(port, now)
+
+
+def _why(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    return {
+        errno.ENOENT: "no such port",
+        errno.EACCES: "permission denied",
+        errno.EBUSY: "in use by another program",
+        errno.EWOULDBLOCK: "in use by another program",
+        errno.ENOTTY: "not a serial port",
+        errno.EISDIR: "not a serial port",
+    }.get(number or 0, str(error).split(": ", 1)[-1])

@@ -1,0 +1,89 @@
+"""``tcp:HOST:PORT``: DLMS over the TCP wrapper."""
+
+import errno
+import select
+import socket
+from collections.abc import Mapping
+
+from headend.clock import Clock
+from headend.errors import NoAnswer, PortUnusable
+from headend.transports import OPEN_TIMEOUT, LinkKind, TransportClosed
+from protocol.timing import Instant
+
+LINK = LinkKind.WRAPPER
+
+_CHUNK = 4096
+#: A peer that takes nothing for so long has gone, in seconds.
+_WRITE_TIMEOUT = 10.0
+
+
+class TcpTransport:
+    """Octets over one TCP connection.
+
+    Args:
+        connection: a connected socket; the transport closes it.
+        now: the clock that deadlines are told by.
+    """
+
+    def __init__(self, connection: socket.socket, now: Clock) -> None:
+        self._socket = connection
+        self._now = now
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(_WRITE_TIMEOUT)
+
+    def read(self, deadline: Instant) -> bytes:
+        """Return what has come, or ``b""`` once ``deadline`` is reached."""
+        wait = max(0, deadline - self._now()) / 1000
+        try:
+            ready, _, _ = select.select([self._socket], [], [], wait)
+            if not ready:
+                return b""
+            octets = self._socket.recv(_CHUNK)
+        except OSError as error:
+            raise TransportClosed(f"the connection broke: {error.strerror or error}") from error
+        if not octets:
+            raise TransportClosed("the meter closed the connection")
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Send all of ``octets``."""
+        try:
+            self._socket.sendall(octets)
+        except OSError as error:
+            raise TransportClosed(f"the connection broke: {error.strerror or error}") from error
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
+def place(address: str) -> str:
+    """Return the address itself: it means the same everywhere."""
+    return address
+
+
+def open_transport(address: str, options: Mapping[str, str], now: Clock) -> TcpTransport:
+    """Connect to ``HOST:PORT``; an IPv6 host stands in brackets.
+
+    Raises:
+        PortUnusable: the address cannot be understood or does not exist.
+        NoAnswer: nobody listens there, or not in time.
+    """
+    if options:
+        raise PortUnusable(f"a TCP port takes no option {next(iter(options))!r}")
+    host, _, digits = address.rpartition(":")
+    if not host or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
+        raise PortUnusable(f"{address!r} is no TCP address: write HOST:PORT")
+    try:
+        connection = socket.create_connection(
+            (host.strip("[]"), int(digits)), timeout=OPEN_TIMEOUT / 1000
+        )
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer from {address}: connecting took too long") from error
+    except socket.gaierror as error:
+        raise PortUnusable(f"{host!r} is no known host") from error
+    except OSError as error:
+        if error.errno == errno.ECONNREFUSED:
+            raise NoAnswer(f"no answer from {address}: connection refused") from error
+        raise NoAnswer(f"no answer from {address}: {error.strerror or error}") from error
+    return TcpTransport(connection, now)
