@@ -1,0 +1,90 @@
+"""A board made of software: flash, a latching relay with feedback, a meter head and an LCD."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs
+from protocol.timing import Instant
+from sim.load import UNITS_PER_WH, Consumption
+from sim.ports.base import News
+
+
+class Contact(Enum):
+    """Where the latching relay stands; without current it stays there."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+@dataclass(slots=True)
+class SoftwareBoard:
+    """One meter's hardware and the household behind it.
+
+    Energy flows only while the contact is closed. What is less than a pulse stays here until
+    it is one.
+
+    Args:
+        flash: the firmware's.
+        consumption: the household.
+        now: the board's true time, up to which energy has been measured.
+        contact: where the relay stands.
+        remainder: energy measured that is not a pulse yet, in units of 1 Wh / ``UNITS_PER_WH``.
+        stuck: the contact does not follow its coil any more; a fault to play with.
+        lcd: what the display shows; None before the first tick.
+        pulses: blinks of the metering LED, one a Wh, since the board was switched on.
+    """
+
+    flash: Flash
+    consumption: Consumption
+    now: Instant
+    contact: Contact = Contact.CLOSED
+    remainder: int = 0
+    stuck: bool = False
+    lcd: Lcd | None = None
+    pulses: int = 0
+    _pressed: set[Button] = field(default_factory=set)
+
+    @property
+    def touched(self) -> bool:
+        """Whether a button has been pressed that the firmware has not seen yet."""
+        return bool(self._pressed)
+
+    def press(self, button: Button) -> None:
+        """Press a button; the firmware sees it at its next tick."""
+        self._pressed.add(button)
+
+    def measure(self, now: Instant, news: News, line_now: Instant | None = None) -> Inputs:
+        """Let time pass until ``now`` and return what the firmware is told.
+
+        Args:
+            now: not before the board's time.
+            news: what the ports brought.
+            line_now: the line timer; None is ``now``.
+        """
+        closed = self.contact is Contact.CLOSED
+        energy = self.consumption.energy_between(self.now, now) if closed else 0
+        pulses, self.remainder = divmod(self.remainder + energy, UNITS_PER_WH)
+        self.now = now
+        self.pulses += pulses
+        buttons = frozenset(self._pressed)
+        self._pressed.clear()
+        return Inputs(
+            rx=news.rx,
+            opened=news.opened,
+            closed=frozenset(news.closed),
+            pulses=pulses,
+            power=self.consumption.power_at(now) if closed else 0,
+            buttons=buttons,
+            contact_closed=closed,
+            line_now=line_now,
+        )
+
+    def drive(self, outputs: Outputs) -> bool:
+        """Do what the firmware wants; return whether the contact moved."""
+        self.lcd = outputs.lcd
+        if outputs.coil is None or self.stuck:
+            return False
+        wanted = Contact.OPEN if outputs.coil is Coil.OPEN else Contact.CLOSED
+        moved = wanted is not self.contact
+        self.contact = wanted
+        return moved

@@ -1,0 +1,322 @@
+"""One meter on this machine: from options to a running loop.
+
+Everything that ``prepay-sim meter`` does beyond reading its options is here.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from selectors import BaseSelector, DefaultSelector
+
+from meter_fw.board import Button, Flash, Outputs
+from meter_fw.factory import MAX_NAME, Factory
+from meter_fw.kernel import Kernel
+from prepay.calendars import dated_table
+from prepay.keys import LAB_KEYS, MeterKeys, parse_keys
+from prepay.profile import Profile, load_profile
+from protocol.timing import Instant
+from sim.board import SoftwareBoard
+from sim.control import Control
+from sim.face import Case, event_line
+from sim.flash import FileFlash, MemoryFlash
+from sim.load import YEARS, Consumption, Household, Load, read_load
+from sim.ports import open_port
+from sim.ports.base import Port
+from sim.realtime import RealTime, line_clock, on_signals
+from sim.screen import Blind, Lines, Screen, Terminal, json_line, local_time
+from sim.statedir import BoardRecord, NamePlate, StateDir, StateError
+from sim.world import Site, World
+
+#: The flash of every simulated meter: two erase blocks, used in turn.
+FLASH_BLOCKS = 2
+FLASH_BLOCK_SIZE = 65536
+#: Years for which a meter is given its dated friendly windows.
+CALENDAR_YEARS = 20
+#: The profile and the seed of a meter that is given none.
+DEFAULT_PROFILE = "be-wal"
+DEFAULT_SEED = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class OptionError(ValueError):
+    """The value of an option does not fit."""
+
+
+class Show(Enum):
+    """How the meter's display is shown."""
+
+    FACE = "face"
+    TEXT = "text"
+    JSON = "json"
+    NOTHING = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a meter is asked for; None is "as it was, or the default".
+
+    Args:
+        ports: specs, at least one for a meter that shall be reached.
+        profile: name of its profile.
+        name: logical device name.
+        seed: of household, name and serial number; with one given, of its challenges too.
+        speed: seconds of the meter's time in one of ours.
+        start: the first moment; without a zone it is the meter's local time.
+        state: directory of what survives; None keeps all in memory.
+        load: CSV file of quarter-hours; None is the built-in household.
+        keys: TOML file of keys; None are the lab's.
+        show: how the display is shown.
+        json_ready: print the ready line as JSON.
+        control: take orders on standard input.
+    """
+
+    ports: Sequence[str] = ()
+    profile: str | None = None
+    name: str | None = None
+    seed: int | None = None
+    speed: float = 1.0
+    start: datetime | None = None
+    state: Path | None = None
+    load: Path | None = None
+    keys: Path | None = None
+    show: Show = Show.TEXT
+    json_ready: bool = False
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A meter put together, before its first tick."""
+
+    plate: NamePlate
+    profile: Profile
+    kernel: Kernel
+    site: Site
+    world: World
+
+
+def run_meter(options: Options, say: Callable[[str], None]) -> None:
+    """Run one meter until a signal stops it.
+
+    Args:
+        options: what was asked for.
+        say: prints one line of standard output.
+
+    Raises:
+        PortSpecError, ProfileError, OptionError: no such port, profile, name or time can be.
+        PortError, LoadError, KeyFileError, StateError, FlashError, JournalError, OSError:
+            something that the options name cannot be used.
+    """
+    with ExitStack() as stack:
+        selector = stack.enter_context(DefaultSelector())
+        made = assemble(options, selector, stack)
+        world, board, zone = made.world, made.site.board, made.profile.zone
+        loop = RealTime(world, selector, options.speed)
+        presses = {
+            signal.SIGUSR1: lambda: board.press(Button.DISPLAY),
+            signal.SIGUSR2: lambda: board.press(Button.SELECT),
+        }
+        stack.enter_context(on_signals(loop, selector, presses))
+        first = world.add(made.site)
+        say(_ready(options, made))
+        screen = _screen(options, made)
+        stack.callback(screen.close)
+        screen.ticked(made.site, first)
+        world.after.append(screen.ticked)
+        loop.each_turn.append(screen.turn)
+        if options.control:
+            answer = partial(_answer, options.show, made, say, screen)
+            Control(loop, board, zone, answer).listen(0, selector)
+        loop.run()
+
+
+def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Assembly:
+    """Put a meter together by its options.
+
+    Args:
+        options: what was asked for.
+        selector: where its ports are watched.
+        stack: gives back, at its end, what was opened.
+
+    Raises:
+        Exception: as ``run_meter``.
+    """
+    state = _state_dir(options, stack)
+    plate = _name_plate(options, state)
+    profile = load_profile(plate.profile)
+    record = state.board() if state else None
+    start = _start(options, profile, record)
+    load: Load = Household(plate.seed, profile.zone)
+    if options.load:
+        load = read_load(options.load, profile.zone)
+    keys = parse_keys(options.keys.read_text("utf-8")) if options.keys else LAB_KEYS
+    factory = make_factory(profile, plate.name, keys, start)
+    ports = _open_ports(options.ports, selector, stack)
+    board = SoftwareBoard(_flash(state, stack), Consumption(load), start)
+    if record:
+        board.contact, board.remainder = record.contact, record.remainder
+    world = World(start, plate.seed, line_clock)
+    entropy = os.urandom if options.seed is None else world.entropy(plate.name)
+    kernel = Kernel(board.flash, factory, entropy, start)
+    if state:
+        _keep(world, state, plate)
+    return Assembly(plate, profile, kernel, Site(plate.name, kernel, board, ports), world)
+
+
+def _answer(
+    show: Show,
+    made: Assembly,
+    say: Callable[[str], None],
+    screen: Screen,
+    order: str,
+    refusal: str,
+) -> None:
+    """Say what became of an order, in the form of the event lines and after those before it."""
+    screen.flush()
+    clock = local_time(made.world.now, made.profile.zone)
+    if show is Show.JSON:
+        more = {"refused": refusal} if refusal else {}
+        say(json.dumps({"time": clock.isoformat(), "order": order, **more}))
+    else:
+        say(f"[{clock:%Y-%m-%d %H:%M:%S}] {order}: {refusal or 'done'}")
+
+
+def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -> Factory:
+    """Return what a new meter is made with: serial number and system title follow its name.
+
+    Args:
+        profile: its profile.
+        name: its logical device name.
+        keys: its secrets.
+        start: from when on it knows the dated windows, for ``CALENDAR_YEARS``.
+
+    Raises:
+        OptionError: the name does not fit.
+    """
+    if not (1 <= len(name) <= MAX_NAME and name.isascii() and name.isprintable()):
+        raise OptionError(f"a meter's name has 1 to {MAX_NAME} ASCII characters: {name!a}")
+    first = _EPOCH + timedelta(milliseconds=start)
+    table = dated_table(profile, first.astimezone(profile.zone).date(), CALENDAR_YEARS)
+    digest = blake2b(name.encode(), digest_size=5).digest()
+    return Factory(
+        profile=profile,
+        name=name,
+        serial=f"{int.from_bytes(digest, 'big'):013}",
+        system_title=b"OPP" + digest,
+        keys=keys,
+        dated=table.windows,
+    )
+
+
+def _state_dir(options: Options, stack: ExitStack) -> StateDir | None:
+    if options.state is None:
+        return None
+    state = StateDir(options.state)
+    stack.callback(state.close)
+    return state
+
+
+def _name_plate(options: Options, state: StateDir | None) -> NamePlate:
+    """Return the name plate: the one that is there, or a new one by the options."""
+    engraved = state.plate() if state else None
+    if engraved is None:
+        profile = options.profile or DEFAULT_PROFILE
+        seed = DEFAULT_SEED if options.seed is None else options.seed
+        return NamePlate(options.name or derive_name(profile, seed), profile, seed)
+    for what in ("name", "profile", "seed"):
+        asked, there = getattr(options, what), getattr(engraved, what)
+        if asked is not None and asked != there:
+            raise StateError(f"{options.state} holds a meter with {what} {there}, not {asked}")
+    return engraved
+
+
+def derive_name(profile: str, seed: int) -> str:
+    """Return a logical device name: OPP and 13 digits that follow from profile and seed."""
+    digest = blake2b(f"{profile} {seed}".encode(), digest_size=8).digest()
+    return f"OPP{int.from_bytes(digest, 'big') % 10**13:013}"
+
+
+def _start(options: Options, profile: Profile, record: BoardRecord | None) -> Instant:
+    if options.start is not None:
+        start = options.start
+        if start.year not in YEARS:
+            raise OptionError(f"no meter lives in the year {start.year}")
+        local = start if start.tzinfo else start.replace(tzinfo=profile.zone)
+        return Instant((local - _EPOCH) // timedelta(milliseconds=1))
+    if record is not None:
+        return record.now
+    return Instant((datetime.now(UTC) - _EPOCH) // timedelta(milliseconds=1))
+
+
+def _flash(state: StateDir | None, stack: ExitStack) -> Flash:
+    if state is None:
+        return MemoryFlash(FLASH_BLOCKS, FLASH_BLOCK_SIZE)
+    return stack.enter_context(FileFlash(state.flash, FLASH_BLOCKS, FLASH_BLOCK_SIZE))
+
+
+def _open_ports(specs: Sequence[str], selector: BaseSelector, stack: ExitStack) -> list[Port]:
+    ports: list[Port] = []
+    for spec in specs:
+        port = open_port(spec, selector)
+        stack.callback(port.close)
+        ports.append(port)
+    return ports
+
+
+def _keep(world: World, state: StateDir, plate: NamePlate) -> None:
+    """Keep the board's record: before each tick, and once more when the relay has moved."""
+    if state.plate() is None:
+        state.engrave(plate)
+
+    def before(site: Site, now: Instant) -> None:
+        state.record(BoardRecord(now, site.board.contact, site.board.remainder))
+
+    def after(site: Site, _outputs: Outputs) -> None:
+        before(site, site.board.now)
+
+    world.before.append(before)
+    world.after.append(after)
+
+
+def _ready(options: Options, made: Assembly) -> str:
+    """Return what is printed when the meter can be reached."""
+    clock = local_time(made.world.now, made.profile.zone)
+    specs = [port.client_spec for port in made.site.ports]
+    name, profile = made.plate.name, made.plate.profile
+    if options.json_ready:
+        ready = {
+            "meter": name,
+            "profile": profile,
+            "ports": [{"spec": spec} for spec in specs],
+            "clock": clock.isoformat(),
+            "speed": options.speed,
+        }
+        return json.dumps(ready)
+    lines = [
+        f"meter {name}, profile {profile}, {clock:%Y-%m-%d %H:%M:%S},"
+        f" {options.speed:g} times real time",
+        *(f"  prepay --port {spec} status" for spec in specs),
+    ]
+    if options.keys is None:
+        lines.append("  keys: the lab's, known to everybody; --keys FILE replaces them")
+    return "\n".join(lines)
+
+
+def _screen(options: Options, made: Assembly) -> Screen:
+    plate, profile = made.plate, made.profile
+    case = Case(plate.name, plate.profile, profile.currency.code)
+    if options.show is Show.NOTHING:
+        return Blind()
+    if options.show is Show.FACE:
+        return Terminal(case, profile.zone, f"{plate.profile}, {options.speed:g}x")
+    render = json_line if options.show is Show.JSON else event_line
+    return Lines(case, profile.zone, made.kernel.display, render)

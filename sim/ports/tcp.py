@@ -1,0 +1,151 @@
+"""``tcp:HOST:PORT``: the DLMS wrapper over TCP; each connection is a line of its own."""
+
+import contextlib
+import socket
+from selectors import EVENT_READ, BaseSelector
+
+from meter_fw.board import PortId, PortKind
+from sim.ports.base import News, PortError, PortSpecError, Ready
+from sim.ports.stream import Stream
+
+SCHEME = "tcp"
+FORM = "tcp:HOST:PORT"
+SUMMARY = "the DLMS wrapper over TCP; port 0 takes a free one"
+
+#: Connections at a time; more are closed as they come.
+CONNECTION_LIMIT = 16
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class TcpPort:
+    """A listening socket and its connections.
+
+    Args:
+        scheme: how clients name this port, ``tcp`` or ``hdlc+tcp``.
+        kind: what is spoken on its connections.
+        address: host and port to listen at; port 0 takes a free one.
+        selector: the world's.
+
+    Raises:
+        PortError: the address cannot be listened at.
+    """
+
+    def __init__(
+        self, scheme: str, kind: PortKind, address: tuple[str, int], selector: BaseSelector
+    ) -> None:
+        self._scheme = scheme
+        self._kind = kind
+        self._selector = selector
+        self._listener = _listen(address)
+        self._connections: dict[PortId, tuple[socket.socket, Stream]] = {}
+        self._accepted = 0
+        self._fresh = News()
+        callback: Ready = self._on_ready
+        selector.register(self._listener, EVENT_READ, callback)
+
+    @property
+    def client_spec(self) -> str:
+        """The scheme and the address really listened at; a loopback one for a wildcard."""
+        host, port = self._listener.getsockname()[:2]
+        host = _WILDCARDS.get(host, host)
+        return f"{self._scheme}:{f'[{host}]' if ':' in host else host}:{port}"
+
+    def collect(self) -> News:
+        """Return new connections, octets received and connections that ended."""
+        news, self._fresh = self._fresh, News()
+        for line, (connection, stream) in list(self._connections.items()):
+            data = stream.take()
+            if data:
+                news.rx[line] = data
+            elif stream.ended:  # in the turn after its last octets, so that they are answered
+                self._drop(line, connection)
+                news.closed.add(line)
+        return news
+
+    def send(self, line: PortId, data: bytes) -> None:
+        """Write to a connection; one that does not read is dropped."""
+        if line in self._connections:
+            self._connections[line][1].write(data)
+
+    def hang_up(self, line: PortId) -> None:
+        """End a connection once its octets are out."""
+        if line in self._connections:
+            self._connections[line][1].finish()
+
+    def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._listener.fileno() >= 0:
+            self._selector.unregister(self._listener)
+            self._listener.close()
+        for line, (connection, stream) in list(self._connections.items()):
+            stream.end()
+            self._drop(line, connection)
+
+    def _on_ready(self, _mask: int) -> None:
+        try:
+            connection, _peer = self._listener.accept()
+        except OSError:
+            return  # gone again before it was taken
+        if len(self._connections) >= CONNECTION_LIMIT:
+            connection.close()
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._accepted += 1
+        line = PortId(f"{self.client_spec}#{self._accepted}")
+        self._connections[line] = connection, Stream(connection.fileno(), self._selector)
+        self._fresh.opened[line] = self._kind
+
+    def _drop(self, line: PortId, connection: socket.socket) -> None:
+        del self._connections[line]
+        with contextlib.suppress(OSError):  # the peer may have reset it
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+def open_port(rest: str, selector: BaseSelector) -> TcpPort:
+    """Open the port that ``tcp:`` and ``rest`` name.
+
+    Raises:
+        PortSpecError: ``rest`` is not HOST:PORT.
+        PortError: the address cannot be listened at.
+    """
+    return TcpPort(SCHEME, PortKind.WRAPPER, parse_address(SCHEME, rest), selector)
+
+
+def parse_address(scheme: str, text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``; an IPv6 host stands in brackets.
+
+    Raises:
+        PortSpecError: it is not that.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    known = bool(colon and host) and port.isascii() and port.isdigit() and int(port) <= 65535
+    if not known or (":" in host and not bracketed):
+        raise PortSpecError(
+            f"{scheme}:{text} is not {scheme}:HOST:PORT, as in {scheme}:127.0.0.1:4059"
+        )
+    return host, int(port)
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    host, port = address
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen(CONNECTION_LIMIT)
+            listener.setblocking(False)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise PortError(f"cannot listen at {host} port {port}: {error.strerror}") from error
+    return listener

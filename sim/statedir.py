@@ -1,0 +1,145 @@
+"""A meter's directory: what would lie in the meter's case while it has no power.
+
+``flash.bin`` is the firmware's memory, ``meter.json`` the name plate, and ``board`` the board's
+time with the relay's position, written before each tick. So whatever the firmware has stamped,
+the clock of the next start is not before it, however the last run ended. Only a ``kill -9`` is
+meant by that: against a crash of the host itself nothing here waits for the disk.
+"""
+
+import fcntl
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from protocol.timing import Instant
+from sim.board import Contact
+
+FLASH = "flash.bin"
+_PLATE = "meter.json"
+_BOARD = "board"
+_LONGEST_RECORD = 256
+
+
+class StateError(Exception):
+    """A state directory cannot be used; the text says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamePlate:
+    """What is printed on the meter and never changes.
+
+    Args:
+        name: logical device name.
+        profile: name of its profile.
+        seed: of its household and serial number.
+    """
+
+    name: str
+    profile: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRecord:
+    """The board between two runs.
+
+    Args:
+        now: its true time.
+        contact: where the latching relay stands.
+        remainder: energy below one pulse, as ``SoftwareBoard`` counts it.
+    """
+
+    now: Instant
+    contact: Contact
+    remainder: int
+
+
+class StateDir:
+    """One directory, held by one process at a time.
+
+    Args:
+        path: made if it is not there.
+
+    Raises:
+        StateError: it cannot be made or written, or another simulator holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._board = os.open(path / _BOARD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StateError(f"{path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._board, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._board)
+            raise StateError(f"{path} is in use by another prepay-sim") from error
+
+    @property
+    def flash(self) -> Path:
+        """The file of the firmware's flash memory."""
+        return self.path / FLASH
+
+    def plate(self) -> NamePlate | None:
+        """Return the name plate, None in a new directory.
+
+        Raises:
+            StateError: it cannot be read.
+        """
+        path = self.path / _PLATE
+        try:
+            fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            plate = NamePlate(**fields)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StateError(f"{path} is damaged: {error}") from error
+        if not (
+            isinstance(plate.name, str)
+            and isinstance(plate.profile, str)
+            and isinstance(plate.seed, int)
+        ):
+            raise StateError(f"{path} is damaged: a field has the wrong type")
+        return plate
+
+    def engrave(self, plate: NamePlate) -> None:
+        """Write the name plate of a new meter, whole or not at all."""
+        path = self.path / _PLATE
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(plate), indent=2) + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    def board(self) -> BoardRecord | None:
+        """Return the board's record, None in a new directory.
+
+        Raises:
+            StateError: it is damaged.
+        """
+        text = os.pread(self._board, _LONGEST_RECORD, 0)
+        if not text:
+            return None
+        try:
+            now, contact, remainder, check = text.decode("ascii").split()
+            if int(check, 16) != crc32(f"{now} {contact} {remainder}".encode()):
+                raise ValueError("its check fails")
+            return BoardRecord(Instant(int(now)), Contact(contact), int(remainder))
+        except ValueError as error:
+            raise StateError(f"{self.path / _BOARD} is damaged: {error}") from error
+
+    def record(self, board: BoardRecord) -> None:
+        """Overwrite the board's record, in one write that a kill cannot part."""
+        text = f"{board.now:015} {board.contact.value:>6} {board.remainder:06}"
+        # the check is over the fields as they are read, without the padding between them
+        check = crc32(" ".join(text.split()).encode())
+        os.pwrite(self._board, f"{text} {check:08x}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        with suppress(OSError):
+            os.close(self._board)
