@@ -1,0 +1,169 @@
+"""Drives dlms-cosem 25.1.0 against a server; see `harness` for command line and report.
+
+Over the wrapper only: its HDLC reader stops at a frame whose FCS ends in 0x7E.
+"""
+
+import importlib.metadata
+import logging
+import re
+import sys
+
+import harness
+import structlog
+from dlms_cosem import cosem, dlms_data, enumerations, utils
+from dlms_cosem.client import ActionError, DataResultError, DlmsClient
+from dlms_cosem.io import BlockingTcpIO, TcpTransport
+from dlms_cosem.parsers import AssociationObjectListParser
+from dlms_cosem.protocol.xdlms import ExceptionResponse
+from dlms_cosem.security import (
+    HighLevelSecurityGmacAuthentication,
+    LowLevelSecurityAuthentication,
+    NoSecurityAuthentication,
+)
+
+# It refuses a meter whose first invocation counter is 0 unless told that -1 came before.
+NO_COUNTER_YET = -1
+
+
+class TracedIO:
+    """The peer's own socket, with a trace."""
+
+    def __init__(self, inner, trace):
+        self._inner = inner
+        self._trace = trace
+
+    def connect(self):
+        """Open."""
+        self._inner.connect()
+
+    def disconnect(self):
+        """Close."""
+        self._inner.disconnect()
+
+    def send(self, data):
+        """Send all."""
+        self._trace.record("sent", data)
+        self._inner.send(data)
+
+    def recv(self, amount=1):
+        """Receive exactly `amount` octets, which the peer's own loop does for ever at an end."""
+        data = b""
+        while len(data) < amount:
+            piece = self._inner.tcp_socket.recv(amount - len(data))
+            if not piece:
+                raise EOFError("the server closed the connection")
+            self._trace.record("received", piece)
+            data += piece
+        return data
+
+
+class DlmsCosemDriver(harness.Driver):
+    """DlmsClient over its TcpTransport."""
+
+    peer = "dlms-cosem"
+
+    def connect(self):
+        """Connect and associate."""
+        arguments = self.arguments
+        if arguments.transport != "tcp":
+            raise ValueError("dlms-cosem is a judge over the wrapper only")
+        host, port = harness.host_and_port(arguments.address)
+        socket = BlockingTcpIO(host, port, timeout=harness.REPLY_TIMEOUT_SECONDS)
+        io = TracedIO(socket, self.trace)
+        transport = TcpTransport(arguments.client, arguments.logical, io)
+        self._client = DlmsClient(transport, self._authentication(), **self._security(), timeout=10)
+        self._client.connect()
+        self._client.associate()
+
+    def _authentication(self):
+        if self.arguments.mechanism == "lls":
+            return LowLevelSecurityAuthentication(self.arguments.password.encode())
+        if self.arguments.mechanism == "gmac":
+            return HighLevelSecurityGmacAuthentication(challenge_length=32)
+        return NoSecurityAuthentication()
+
+    def _security(self):
+        if self.arguments.mechanism != "gmac":
+            return {}
+        return {
+            "encryption_key": self.arguments.block_key,
+            "authentication_key": self.arguments.auth_key,
+            "client_system_title": self.arguments.system_title,
+            "client_initial_invocation_counter": self.invocation_counter,
+            "meter_initial_invocation_counter": NO_COUNTER_YET,
+        }
+
+    def objects(self):
+        """The object list; the library's own parser must take it too."""
+        octets = self._get(15, "0.0.40.0.0.255", 2)
+        AssociationObjectListParser.parse_bytes(octets)
+        return [
+            {
+                "class": class_id,
+                "version": version,
+                "obis": ".".join(str(group) for group in name),
+                "attributes": {entry[0]: entry[1] for entry in rights[0]},
+                "methods": {entry[0]: int(entry[1]) for entry in rights[1]},
+            }
+            for class_id, version, name, rights in utils.parse_as_dlms_data(octets)
+        ]
+
+    def read(self, class_id, obis, index):
+        """GET and decode."""
+        octets = self._get(class_id, obis, index)
+        return harness.TYPES[octets[0]], harness.jsonable(utils.parse_as_dlms_data(octets))
+
+    def _get(self, class_id, obis, index):
+        try:
+            return self._client.get(self._attribute(class_id, obis, index))
+        except DataResultError as error:
+            raise harness.RefusedError(_code(str(error))) from error
+
+    def _attribute(self, class_id, obis, index):
+        interface = enumerations.CosemInterface(class_id)
+        return cosem.CosemAttribute(interface, _name(obis), index)
+
+    def write_octets(self, class_id, obis, index, octets):
+        """SET."""
+        data = dlms_data.OctetStringData(octets).to_bytes()
+        response = self._client.set(self._attribute(class_id, obis, index), data)
+        if isinstance(response, ExceptionResponse):
+            raise harness.RefusedError(f"exception-response: {response.service_error.name}")
+        if response.result:
+            raise harness.RefusedError(int(response.result))
+
+    def act(self, class_id, obis, index):
+        """ACTION."""
+        interface = enumerations.CosemInterface(class_id)
+        method = cosem.CosemMethod(interface, _name(obis), index)
+        try:
+            self._client.action(method, dlms_data.IntegerData(0).to_bytes())
+        except ActionError as error:
+            text = str(error).rpartition(": ")[2]
+            raise harness.RefusedError(text.lower().replace("_", "-")) from error
+
+    def release(self):
+        """RLRQ."""
+        answer = self._client.release_association()
+        return {"status": None if answer.reason is None else answer.reason.name.lower()}
+
+    def close(self):
+        """Close the port."""
+        self._client.disconnect()
+
+
+def _name(obis):
+    return cosem.Obis(*(int(group) for group in obis.split(".")))
+
+
+def _code(text):
+    found = re.search(r": (\d+)>", text)
+    return int(found.group(1)) if found else text
+
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    harness.run(DlmsCosemDriver, importlib.metadata.version("dlms-cosem"))

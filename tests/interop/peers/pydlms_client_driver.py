@@ -1,0 +1,125 @@
+"""Drives pydlms-client 0.1.0 against a server; see `harness` for command line and report."""
+
+import importlib.metadata
+
+import harness
+from pydlms import DlmsClient, DlmsData, SecurityContext, ServiceError
+from pydlms.apdu.xdlms import ExceptionResponse
+from pydlms.cosem.model import spec_for
+from pydlms.security.hls import Mechanism
+
+MECHANISMS = {"none": Mechanism.NONE, "lls": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
+
+
+class Recorder:
+    """Stands where pydlms has its FrameRecorder, and keeps the octets on the line only."""
+
+    def __init__(self, trace):
+        self._trace = trace
+
+    def record(self, direction, data):
+        """Called by the transport ("TX", "RX") and the association ("TX-APDU", "RX-APDU")."""
+        if direction in ("TX", "RX"):
+            self._trace.record("sent" if direction == "TX" else "received", bytes(data))
+
+
+class PydlmsDriver(harness.Driver):
+    """DlmsClient over its own transports."""
+
+    peer = "pydlms-client"
+    discovers_counter_itself = True
+
+    def connect(self):
+        """Open everything; the library reads 0-0:43.1.x itself before it ciphers."""
+        self._client = self._build()
+        self._client.link.transport.recorder = Recorder(self.trace)
+        self._client.connect()
+
+    def _build(self):
+        arguments = self.arguments
+        options = {"client_sap": arguments.client, "server_logical": arguments.logical}
+        options.update(mechanism=MECHANISMS[arguments.mechanism])
+        options.update(timeout=harness.REPLY_TIMEOUT_SECONDS)
+        if arguments.mechanism == "lls":
+            options.update(password=arguments.password)
+        if arguments.mechanism == "gmac":
+            options.update(
+                security=SecurityContext(
+                    encryption_key=arguments.block_key,
+                    authentication_key=arguments.auth_key,
+                    client_system_title=arguments.system_title,
+                    invocation_counter=self.invocation_counter or 0,
+                ),
+                discover_invocation_counter=self.invocation_counter is None,
+                use_dedicated_key=arguments.dedicated_key,
+            )
+        if arguments.transport != "tcp":
+            size = arguments.server_address_size
+            options.update(
+                address_size=size, server_physical=None if size == 1 else arguments.physical
+            )
+        if arguments.transport == "serial":
+            return DlmsClient.serial(arguments.address, 9600, **options)
+        host, port = harness.host_and_port(arguments.address)
+        return DlmsClient.tcp(host, port, hdlc=arguments.transport == "hdlc+tcp", **options)
+
+    def objects(self):
+        """The association view, as pydlms decodes it."""
+        return [
+            {
+                "class": int(entry.class_id),
+                "version": entry.version,
+                "obis": str(entry.logical_name),
+                "attributes": {
+                    access.attribute_id: int(access.access_mode)
+                    for access in entry.rights.attributes
+                },
+                "methods": {
+                    access.method_id: int(access.access_mode) for access in entry.rights.methods
+                },
+            }
+            for entry in self._client.get_association_view()
+        ]
+
+    def read(self, class_id, obis, index):
+        """GET, decode; the typed view of the class must take the value as well."""
+        data = self._ask(self._client.get, obis, class_id, index)
+        described = spec_for(class_id)
+        if described is not None:
+            attribute = described.attribute(index)
+            attribute.type.decode(data, attribute.name)
+        return harness.TYPES[int(data.tag)], harness.jsonable(data.to_python())
+
+    def write_octets(self, class_id, obis, index, octets):
+        """SET."""
+        self._ask(self._client.set, obis, class_id, index, DlmsData.octet_string(octets))
+
+    def act(self, class_id, obis, index):
+        """ACTION."""
+        self._ask(self._client.action, obis, class_id, index, DlmsData.int8(0))
+
+    def _ask(self, service, *arguments):
+        try:
+            return service(*arguments)
+        except ServiceError as error:
+            raise harness.RefusedError(_refusal(error)) from error
+
+    def release(self):
+        """RLRQ and DISC; pydlms says whether the RLRE proved itself."""
+        self._client.close()
+        return {"status": self._client.association.release_status}
+
+    def close(self):
+        """Close the port."""
+        self._client.link.transport.close()
+
+
+def _refusal(error):
+    """The result code, or what else the server answered."""
+    if isinstance(error.result, ExceptionResponse):
+        return f"exception-response: {error.result.describe()}"
+    return int(error.result) if isinstance(error.result, int) else str(error)
+
+
+if __name__ == "__main__":
+    harness.run(PydlmsDriver, importlib.metadata.version("pydlms-client"))

@@ -1,0 +1,258 @@
+"""Both halves of an HDLC line, joined by a line that loses, repeats and garbles."""
+
+from collections import deque
+
+from hypothesis import HealthCheck, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from protocol.events import LinkConnect, LinkConnected, LinkData, LinkDisconnect, LinkDisconnected
+from protocol.hdlc import ClientTimes, HdlcClient, HdlcParameters, HdlcServer
+from protocol.hdlc.frame import MAX_LENGTH
+from protocol.hdlc.state import State
+from protocol.timing import Instant
+from tests.protocol.hdlc_tools import PEER, T0
+
+TIMES = ClientTimes(response=1000, inter_octet=100, poll=300, patience=3000)
+INACTIVITY = 20_000
+
+
+def numbered(number: int, size: int) -> bytes:
+    """Return an APDU that tells its number and cannot be taken for another one."""
+    head = number.to_bytes(4, "big")
+    return head + bytes((number * 31 + index) % 256 for index in range(size))
+
+
+class Line(RuleBasedStateMachine):
+    """What the layers above see, whatever the line does.
+
+    Each request carries a number; the server's upper layer answers it with the same number, and
+    sometimes late. Per direction, the numbers that are delivered only ever grow, and the content
+    is what was sent: at most once, in order, untouched. Octets still on the line when the client
+    times out are lost, as on a wire.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = T0
+        self.sent: dict[int, bytes] = {}
+        self.answers: dict[int, bytes] = {}
+        self.last_request = 0
+        self.last_answer = 0
+        self.owed: deque[int] = deque()
+        self.prompt = True
+        self.client_stands = False
+        self.to_server: deque[bytes] = deque()
+        self.to_client: deque[bytes] = deque()
+
+    @initialize(ours=st.sampled_from([1, 3, 32, 128, 2030]), theirs=st.sampled_from([5, 128, 600]))
+    def begin(self, ours: int, theirs: int) -> None:
+        """Make both halves, with lengths of their own."""
+        self.client = HdlcClient(PEER, 2, HdlcParameters(ours, ours), TIMES, retries=2)
+        self.server = HdlcServer(
+            17,
+            {1},
+            HdlcParameters(theirs, theirs),
+            inactivity_timeout=INACTIVITY,
+            inter_octet_timeout=100,
+        )
+
+    # --- the layers above ------------------------------------------------------------------------
+
+    def on_client(self, octets: bytes) -> None:
+        """Give the client octets, and check what it reports."""
+        for happened in self.client.receive(octets, self.now):
+            match happened:
+                case LinkData(apdu=apdu):
+                    number = int.from_bytes(apdu[:4], "big")
+                    assert number > self.last_answer
+                    assert apdu == self.answers[number]
+                    self.last_answer = number
+                case LinkConnected():
+                    assert not self.client_stands
+                    self.client_stands = True
+                case LinkDisconnected(reason=reason):
+                    event(f"client: {reason.name}")
+                    self.client_stands = False
+        self.collect()
+
+    def on_server(self, octets: bytes) -> None:
+        """Give the server octets, check what it reports, and answer when it is prompt."""
+        for happened in self.server.receive(octets, self.now):
+            match happened:
+                case LinkData(apdu=apdu):
+                    number = int.from_bytes(apdu[:4], "big")
+                    assert number > self.last_request
+                    assert apdu == self.sent[number]
+                    self.last_request = number
+                    self.owed.append(number)
+                case LinkDisconnected(reason=reason):
+                    event(f"server: {reason.name}")
+                    self.owed.clear()
+        if self.prompt:
+            self.answer()
+        self.collect()
+
+    @rule(prompt=st.booleans())
+    def change_pace(self, prompt: bool) -> None:
+        """The server's upper layer becomes prompt or slow."""
+        self.prompt = prompt
+
+    @rule()
+    def answer(self) -> None:
+        """The server's upper layer answers what it owes."""
+        while self.owed and PEER in self.server.connected:
+            number = self.owed.popleft()
+            self.answers[number] = numbered(number, number * 37 % 400)
+            self.server.send(LinkData(PEER, self.answers[number]), self.now)
+        self.collect()
+
+    @precondition(lambda self: self.client.state is State.DISCONNECTED)
+    @rule()
+    def connect(self) -> None:
+        """The client's upper layer wants a connection."""
+        self.client.send(LinkConnect(PEER), self.now)
+        self.collect()
+
+    @precondition(lambda self: self.client.state is State.CONNECTED and len(self.sent) < 100)
+    @rule(size=st.sampled_from([0, 1, 100, 125, 126, 600]))
+    def request(self, size: int) -> None:
+        """The client's upper layer sends; it does not pile up more than a few."""
+        outstanding = len(self.sent) - self.last_answer
+        if outstanding < 4 or self.last_answer == 0 == len(self.sent):
+            number = len(self.sent) + 1
+            self.sent[number] = numbered(number, size)
+            self.client.send(LinkData(PEER, self.sent[number]), self.now)
+        self.collect()
+
+    @rule()
+    def disconnect(self) -> None:
+        """The client's upper layer has had enough."""
+        if self.client.state in (State.CONNECTED, State.CONNECTING):
+            self.client.send(LinkDisconnect(PEER), self.now)
+        self.collect()
+
+    # --- the line --------------------------------------------------------------------------------
+
+    def collect(self) -> None:
+        """Put what both halves want to send on the line."""
+        if octets := self.client.outgoing():
+            self.to_server.append(octets)
+        if octets := self.server.outgoing():
+            self.to_client.append(octets)
+
+    def take(self, towards_server: bool) -> bytes:
+        """Take the next piece off the line."""
+        line = self.to_server if towards_server else self.to_client
+        return line.popleft() if line else b""
+
+    def put(self, towards_server: bool, octets: bytes) -> None:
+        """Let one half hear octets."""
+        if towards_server:
+            self.on_server(octets)
+        else:
+            self.on_client(octets)
+
+    @rule(rounds=st.integers(1, 30))
+    def carry(self, rounds: int) -> None:
+        """A clean line, for a while."""
+        for _ in range(rounds):
+            self.put(True, self.take(True))
+            self.put(False, self.take(False))
+
+    @rule(towards_server=st.booleans())
+    def lose(self, towards_server: bool) -> None:
+        """A piece never arrives."""
+        self.take(towards_server)
+
+    @rule(towards_server=st.booleans())
+    def repeat(self, towards_server: bool) -> None:
+        """A piece arrives twice."""
+        octets = self.take(towards_server)
+        self.put(towards_server, octets)
+        self.put(towards_server, octets)
+
+    @rule(towards_server=st.booleans(), where=st.integers(0, 10**6), bit=st.integers(0, 7))
+    def garble(self, towards_server: bool, where: int, bit: int) -> None:
+        """A bit of a piece flips."""
+        octets = bytearray(self.take(towards_server))
+        if octets:
+            octets[where % len(octets)] ^= 1 << bit
+        self.put(towards_server, bytes(octets))
+
+    @rule(towards_server=st.booleans(), where=st.integers(0, 10**6), doubled=st.booleans())
+    def slip(self, towards_server: bool, where: int, doubled: bool) -> None:
+        """An octet of a piece is lost, or comes twice."""
+        octets = self.take(towards_server)
+        place = where % len(octets) if octets else 0
+        middle = octets[place : place + 1] * 2 if doubled else b""
+        self.put(towards_server, octets[:place] + middle + octets[place + 1 :])
+
+    @rule(towards_server=st.booleans(), noise=st.binary(min_size=1, max_size=30))
+    def noise(self, towards_server: bool, noise: bytes) -> None:
+        """Octets that nobody sent."""
+        self.put(towards_server, noise)
+
+    @rule(milliseconds=st.integers(1, 250))
+    def pass_time(self, milliseconds: int) -> None:
+        """A little time, in which the line keeps what it carries."""
+        self.tick(Instant(self.now + milliseconds))
+
+    @rule()
+    def sleep(self) -> None:
+        """Until somebody has to be woken; what was on the line is gone by then."""
+        self.to_server.clear()
+        self.to_client.clear()
+        due = [wake for wake in (self.client.wake_at(), self.server.wake_at()) if wake is not None]
+        self.tick(max(self.now, min(due, default=self.now)))
+
+    def tick(self, now: Instant) -> None:
+        """Let both halves look at the clock."""
+        self.now = now
+        self.on_client(b"")
+        self.on_server(b"")
+
+    # --- what always holds -----------------------------------------------------------------------
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        """Neither half keeps more than a frame that it is receiving."""
+        if hasattr(self, "client"):
+            for half in (self.client, self.server):
+                assert len(half._finder._buffer) <= MAX_LENGTH + 2
+            assert self.client_stands is (self.client.state is State.CONNECTED) or (
+                self.client.state is State.DISCONNECTING
+            )
+
+    def teardown(self) -> None:
+        """Once the line is clean, a new connection carries a request and its answer."""
+        if not hasattr(self, "client"):
+            return
+        self.prompt = True
+        self.sleep()
+        self.disconnect()
+        for _ in range(20):
+            self.carry(2)
+            if self.client.state is State.DISCONNECTED:
+                break
+            self.sleep()
+        self.sleep()
+        assert self.client.state is State.DISCONNECTED
+        self.connect()
+        self.carry(2)
+        assert self.client_stands
+        number = len(self.sent) + 1
+        self.sent[number] = numbered(number, 50)
+        self.client.send(LinkData(PEER, self.sent[number]), self.now)
+        self.collect()
+        self.carry(1000)
+        assert self.last_answer == number
+
+
+TestLine = Line.TestCase
+TestLine.settings = settings(
+    max_examples=150,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

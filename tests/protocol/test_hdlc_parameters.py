@@ -1,0 +1,88 @@
+"""The negotiation of an HDLC link's parameters."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.errors import DecodeError, EncodeError
+from protocol.hdlc.parameters import HdlcParameters
+
+lengths = st.integers(1, 2030)
+parameters = st.builds(HdlcParameters, lengths, lengths)
+
+
+def test_the_defaults_are_stated_as_published() -> None:
+    """The information field of the UA in the DLMS UA's examples (G. Kmethy)."""
+    published = "8180140502008006020080070400000001080400000001"
+    assert HdlcParameters().to_information().hex() == published
+
+
+@given(parameters)
+def test_read_is_the_inverse_of_state(stated: HdlcParameters) -> None:
+    """What one side states, the other reads."""
+    assert HdlcParameters.from_information(stated.to_information()) == stated
+
+
+@pytest.mark.parametrize(
+    ("information", "transmit", "receive"),
+    [
+        pytest.param("", 128, 128, id="absent field: the defaults"),
+        pytest.param("818000", 128, 128, id="no groups: the defaults"),
+        pytest.param("81800305019A", 154, 128, id="one octet, receive absent"),
+        pytest.param("81800306019A", 128, 154, id="one octet, transmit absent"),
+        pytest.param("818008050207EE060207EE", 2030, 2030, id="two octets"),
+        pytest.param("81800C05040000010006040000FFFF", 256, 2030, id="four octets, beyond 2030"),
+        pytest.param("81800806020100050200FF", 255, 256, id="another order"),
+        pytest.param("818006050120070107", 32, 128, id="a window of 7 is no error"),
+        pytest.param("8180070901AAF0026161", 128, 128, id="unknown groups are skipped"),
+        pytest.param("81800AFF0001010501400601", None, None, id="cut in a group"),
+        pytest.param("8180060501010601", None, None, id="cut in the last group"),
+        pytest.param("818003050100", None, None, id="a length of 0"),
+        pytest.param("818003070100", None, None, id="a window of 0"),
+        pytest.param("8180050503010000", None, None, id="three octets"),
+        pytest.param("81800405000600", None, None, id="no octets"),
+        pytest.param("81800405018006", None, None, id="a group without a length"),
+        pytest.param("818002050180", None, None, id="longer than it says"),
+        pytest.param("818004050180", None, None, id="shorter than it says"),
+        pytest.param("8080030501 80", None, None, id="another format identifier"),
+        pytest.param("8181030501 80", None, None, id="another group identifier"),
+        pytest.param("81", None, None, id="one octet only"),
+        pytest.param("8180", None, None, id="no length"),
+    ],
+)
+def test_stated_parameters(information: str, transmit: int | None, receive: int | None) -> None:
+    """Every way to code them, and each way to get it wrong."""
+    field = bytes.fromhex(information)
+    if transmit is None or receive is None:
+        with pytest.raises(DecodeError):
+            HdlcParameters.from_information(field)
+    else:
+        assert HdlcParameters.from_information(field) == HdlcParameters(transmit, receive)
+
+
+@given(st.binary(max_size=40))
+def test_any_field_is_read_or_refused(information: bytes) -> None:
+    """Arbitrary octets give parameters in range, or the named error."""
+    for field in (information, b"\x81\x80" + bytes((len(information),)) + information):
+        try:
+            stated = HdlcParameters.from_information(field)
+        except DecodeError:
+            continue
+        assert 1 <= stated.transmit <= 2030
+        assert 1 <= stated.receive <= 2030
+
+
+@given(parameters, parameters)
+def test_both_sides_agree(one: HdlcParameters, other: HdlcParameters) -> None:
+    """What one side may send after negotiation is what the other takes."""
+    mine, theirs = one.agree(other), other.agree(one)
+    assert mine.transmit == theirs.receive == min(one.transmit, other.receive)
+    assert mine.receive == theirs.transmit == min(one.receive, other.transmit)
+
+
+@pytest.mark.parametrize(("transmit", "receive"), [(0, 128), (128, 0), (2031, 128), (128, 2031)])
+def test_lengths_out_of_range_are_refused(transmit: int, receive: int) -> None:
+    """1 and 2030 are the bounds."""
+    HdlcParameters(1, 2030)
+    with pytest.raises(EncodeError):
+        HdlcParameters(transmit, receive)

@@ -1,0 +1,256 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from click.testing import CliRunner
+
+from sim.cli import main
+from sim.meter import derive_name
+
+_COMMAND = [sys.executable, "-c", "from sim.cli import main; main()"]
+_ROOT = Path(__file__).parents[2]
+
+
+class Meter:
+    """A ``prepay-sim meter`` in a process of its own, its lines read as JSON."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._log = folder / f"log{time.monotonic_ns()}"
+        with self._log.open("wb") as out, (folder / "errors").open("wb") as errors:
+            self.process = subprocess.Popen(
+                [*_COMMAND, "meter", "--json", "--events", "json", *options],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=errors,
+            )
+        self.errors = folder / "errors"
+        self.ready = self.until(lambda line: "meter" in line)
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self._log.read_text()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def until(self, found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for line in self.lines():
+                if found(line):
+                    return line
+            assert self.process.poll() is None, self.errors.read_text()
+            time.sleep(0.02)
+        raise AssertionError("the line did not come")
+
+    def order(self, text: str) -> dict[str, Any]:
+        """Give an order and return its answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text}\n".encode())
+        self.process.stdin.flush()
+        return self.until(lambda line: line.get("order") == text)
+
+    def value(self, code: str) -> str:
+        """Return what a display page showed last."""
+        found = [line["value"] for line in self.lines() if line.get("code") == code]
+        return str(found[-1])
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+
+@pytest.fixture
+def meter(tmp_path: Path) -> Iterator[Callable[..., Meter]]:
+    """Starts meters in one folder, and ends them after the test."""
+    with ExitStack() as stack:
+        yield lambda *options: stack.enter_context(Meter(tmp_path, *options))
+
+
+Start = Callable[..., Meter]
+
+
+def test_the_ready_line_says_where_the_meter_is(meter: Start, tmp_path: Path) -> None:
+    """One JSON object with the meter's name and the specs of its ports, which can be reached."""
+    running = meter("--port", "pty:./meter0", "--port", "tcp:127.0.0.1:0", "--profile", "be-wal")
+    assert running.ready["meter"] == derive_name("be-wal", 1)
+    serial, tcp = (port["spec"] for port in running.ready["ports"])
+    assert serial == "serial:./meter0"
+    assert (tmp_path / "meter0").resolve().is_char_device()
+    host, number = tcp.removeprefix("tcp:").split(":")
+    socket.create_connection((host, int(number)), timeout=20).close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_meter_cleanly(meter: Start, tmp_path: Path, number: int) -> None:
+    """Exit code 0, the link removed, nothing on standard error."""
+    running = meter("--port", "pty:./meter0")
+    assert running.end(number) == 0
+    assert not (tmp_path / "meter0").is_symlink()
+    assert running.errors.read_text() == ""
+
+
+def test_time_runs_by_order_and_at_its_speed(meter: Start) -> None:
+    """``until`` hurries to a local time; the household's energy is on the display then."""
+    running = meter("--port", "pty:./meter0", "--start", "2026-11-23T05:30")
+    assert running.ready["clock"] == "2026-11-23T05:30:00+01:00"
+    reached = running.order("until 2026-11-24T06:00")
+    assert reached["time"] == "2026-11-24T06:00:00+01:00"
+    assert 5 < float(running.value("1.8.0")) < 15
+    running.order("speed 3600")
+    before = running.value("1.8.0")
+    running.until(lambda line: line.get("code") == "1.8.0" and line["value"] > before)
+
+
+@pytest.mark.parametrize(
+    ("order", "refusal"),
+    [
+        ("dance", "an order is one of speed, until, press, stop"),
+        ("speed", "a speed is above 0"),
+        ("speed -1", "a speed is above 0"),
+        ("speed nan", "a speed is above 0"),
+        ("speed 1e9", "a speed is above 0"),
+        ("until tomorrow", "a time is written as"),
+        ("until 0001-01-01", "no meter lives in the year 1"),
+        ("press harder", "a button is display or select"),
+    ],
+)
+def test_a_wrong_order_is_answered_and_the_meter_runs_on(
+    meter: Start, order: str, refusal: str
+) -> None:
+    """The reason is in the answer; a flood of nonsense is no order either."""
+    running = meter("--port", "pty:./meter0")
+    assert refusal in running.order(order)["refused"]
+    running.order("x" * 5000 if order == "dance" else "press display")
+
+
+def test_a_stopped_meter_has_done_its_orders(meter: Start) -> None:
+    """``stop`` is the end of a script."""
+    running = meter("--port", "pty:./meter0")
+    running.order("press select")
+    assert "refused" not in running.order("stop")
+    assert running.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_meters_state_survives_its_end(meter: Start, number: int) -> None:
+    """Name, time and register go on where they stood, however the process ended."""
+    options = ("--port", "pty:./meter0", "--state", "state")
+    first = meter(*options, "--start", "2026-11-23T05:30", "--name", "OPP42", "--profile", "il")
+    first.order("until 2026-11-25T12:00:30")
+    energy = float(first.value("1.8.0"))
+    first.end(number)
+    second = meter(*options)
+    assert second.ready["meter"] == "OPP42"
+    assert second.ready["profile"] == "il"
+    clock = datetime.fromisoformat(second.ready["clock"])
+    assert 0 <= (clock - datetime.fromisoformat("2026-11-25T12:00:30+02:00")).total_seconds() < 60
+    second.order("press display")
+    # the register is committed each quarter-hour, and what came after is lost with the power
+    assert energy - 0.05 <= float(second.value("1.8.0")) <= energy
+
+
+def test_a_directory_belongs_to_one_meter(meter: Start, tmp_path: Path) -> None:
+    """Another name, profile or seed is refused, and so is a second process."""
+    running = meter("--port", "pty:./meter0", "--state", "state", "--seed", "5")
+    again = [*_COMMAND, "meter", "--port", "pty:./other", "--state", "state"]
+    env = {**os.environ, "PYTHONPATH": str(_ROOT)}
+
+    def error(*more: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [*again, *more], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert error() == (1, "prepay-sim: state is in use by another prepay-sim\n")
+    running.end()
+    for more in (["--name", "OPP1"], ["--profile", "il"], ["--seed", "6"]):
+        code, text = error(*more)
+        assert code == 1
+        assert "holds a meter with" in text
+        assert text.count("\n") == 1
+    assert not (tmp_path / "other").is_symlink()
+
+
+def _invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "Missing option '--port'"),
+        (["--port", "nowhere"], 2, "'nowhere' names no port; a port is one of"),
+        (["--port", "tcp:127.0.0.1"], 2, "is not tcp:HOST:PORT"),
+        (["--port", "pty:m", "--profile", "atlantis"], 2, "there is no such profile"),
+        (["--port", "pty:m", "--speed", "0"], 2, "0"),
+        (["--port", "pty:m", "--speed", "fast"], 2, "'fast'"),
+        (["--port", "pty:m", "--start", "tomorrow"], 2, "'tomorrow'"),
+        (["--port", "pty:m", "--start", "0001-01-01"], 2, "no meter lives in the year 1"),
+        (["--port", "pty:m", "--name", "x" * 17], 2, "1 to 16 ASCII characters"),
+        (["--port", "pty:m", "--name", "Zähler"], 2, "1 to 16 ASCII characters"),
+        (["--port", "pty:m", "--name", ""], 2, "1 to 16 ASCII characters"),
+        (["--port", "pty:m", "--seed", "-1"], 2, "-1"),
+        (["--port", "pty:m", "--load", "none.csv"], 1, "none.csv: cannot be read"),
+        (["--port", "pty:m", "--keys", "none.toml"], 1, "none.toml: No such file"),
+        (["--port", "pty:m", "--keys", "bad.toml"], 1, "bad.toml: "),
+        (["--port", "pty:bad.toml"], 1, "bad.toml exists"),
+        (["--port", "pty:m", "--state", "bad.toml"], 1, "bad.toml: File exists"),
+        (["--port", "pty:m", "--state", "/proc/nothing"], 1, "/proc/nothing: "),
+        (["--port", "tcp:999.0.0.1:0"], 1, "cannot listen at 999.0.0.1"),
+    ],
+)
+def test_wrong_options_give_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    """2 for wrong usage, 1 for what cannot be used; no traceback, nothing left behind."""
+    monkeypatch.chdir(tmp_path)
+    Path("bad.toml").write_text("[management]\nblock_cipher_key = '00'\n")
+    result = _invoke("meter", "--no-face", *arguments)
+    assert result[0] == code
+    assert message in result[1]
+    assert "Traceback" not in result[1]
+    assert not Path("m").is_symlink()
+
+
+def test_help_has_an_example_of_each_port() -> None:
+    """What a user copies is in the help."""
+    code, text = _invoke("meter", "--help")
+    assert code == 0
+    for words in ("--port pty:./meter0", "tcp:127.0.0.1:4059", "hdlc+tcp:127.0.0.1:4060"):
+        assert words in text
+
+
+def test_the_profiles_are_listed() -> None:
+    """Each with its mode."""
+    code, text = _invoke("profiles")
+    assert code == 0
+    assert [line.split()[:2] for line in text.splitlines()] == [
+        ["be-wal", "central"],
+        ["il", "local"],
+    ]
