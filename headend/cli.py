@@ -16,7 +16,7 @@ import click
 
 from headend import commands
 from headend.context import Context, Settings
-from headend.errors import ExitCode, HeadendError, OutcomeUnknown
+from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
 from headend.report import Report, show, show_error
 
 _P = ParamSpec("_P")
@@ -49,9 +49,13 @@ def with_context(
     """Make a click callback of a function that takes a context and returns a report."""
 
     def callback(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        from protocol.errors import ProtocolError  # by now the command has imported it anyway
+
         context = click.get_current_context().ensure_object(Invocation).context()
         try:
             show(function(context, *args, **kwargs), as_json=context.settings.json)
+        except ProtocolError as error:
+            raise Refused(str(error)) from error
         finally:
             context.close()
 
@@ -98,6 +102,9 @@ class Commands(click.Group):
             code = super().main(
                 words, prog_name or "prepay", standalone_mode=False, obj=invocation, **extra
             )
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()  # the whole help, in its lines
+            sys.exit(ExitCode.USAGE)
         except (HeadendError, click.ClickException, click.exceptions.Abort) as error:
             as_json = invocation.values.get("json", "--json" in words)
             sys.exit(_report_error(error, as_json=as_json))
@@ -151,7 +158,7 @@ def common_options(*, on_command: bool) -> list[click.Option]:
             **more,
         )
 
-    byte = click.IntRange(0, 127)
+    client = click.IntRange(1, 127)
     return [
         option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper) or "
                "hdlc+tcp:HOST:PORT.", metavar="SPEC", envvar="PREPAY_PORT"),
@@ -163,7 +170,7 @@ def common_options(*, on_command: bool) -> list[click.Option]:
         option("--trace", "Print the octets on the line to stderr, passwords included.",
                is_flag=True, rare=True),
         option("--client", "Client address; default 1, 2 or 16 by the mechanism.",
-               type=byte, rare=True),
+               type=client, rare=True),
         option("--logical", "Logical device; default 1.", type=click.IntRange(0, 0x3FFF),
                rare=True),
         option("--physical", "HDLC physical address; default 1, none in an address of 1 octet.",

@@ -56,6 +56,7 @@ class Context:
         now: the only clock; the system's unless told.
         entropy: gives that many random octets; the system's unless told.
         transports: opens ports; real ones unless told.
+        store: an open database, which stays open; the one of the settings unless told.
         patience: how long to wait for answers; see ``headend.session``.
         trace: takes each line of the trace.
     """
@@ -67,6 +68,7 @@ class Context:
         now: Clock | None = None,
         entropy: Callable[[int], bytes] = os.urandom,
         transports: "TransportFactory | None" = None,
+        store: "Store | None" = None,
         patience: "Patience | None" = None,
         trace: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -76,10 +78,13 @@ class Context:
         self.patience = patience
         self.trace = trace
         self._transports = transports
+        self._given_store = store
 
     @cached_property
     def store(self) -> "Store":
         """The database, opened when first asked for."""
+        if self._given_store is not None:
+            return self._given_store
         from headend.store import Store
         from headend.store.opening import default_url
 
@@ -126,5 +131,5 @@ class Context:
 
     def close(self) -> None:
         """Let go of what was opened."""
-        if "store" in self.__dict__:
+        if self._given_store is None and "store" in self.__dict__:
             self.store.close()

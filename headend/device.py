@@ -16,6 +16,7 @@ from prepay.cut import BalanceMode
 from prepay.transactions import Outcome
 from protocol import axdr
 from protocol.axdr import Data, Tag
+from protocol.codes import DataAccessResult
 from protocol.cosem import types, vendor
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import AccessRefused, ProtocolError
@@ -60,6 +61,8 @@ class Device:
         try:
             return self.session.get(AttributeRef(class_id, code, index))
         except AccessRefused as error:
+            if error.result is DataAccessResult.OBJECT_UNDEFINED:
+                raise Refused(f"the meter has no object {code} for this client") from error
             raise Refused(f"{code} attribute {index} of class {class_id}: {error}") from error
 
     # --- who it is -----------------------------------------------------------------------------

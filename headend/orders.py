@@ -13,6 +13,7 @@ After ``not_after`` nothing is sent again: the meter may by then have forgotten 
 meter's snapshot then tells whether the money got there, because a later one holds all of it.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from headend.errors import NoAnswer, OutcomeUnknown
@@ -106,8 +107,12 @@ def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -
     good = State.SETTLED if late else State.DONE
     state = good if verdict.done else State.REFUSED
     closing = None if verdict.logged is None else verdict.logged.amount
-    with line.context.store.begin() as db:
+    with (
+        suppress(transactions.AlreadyFinal),  # another process was quicker: its word stands
+        line.context.store.begin() as db,
+    ):
         conclude(db, line.meter, planned, state, verdict.outcome, closing, line.now)
+    with line.context.store.begin() as db:
         ended = transactions.get(db, planned.id)
     line.refresh()
     assert ended is not None  # it was planned

@@ -64,7 +64,7 @@ def check_id(text: str) -> str:
 
 
 def meter_time(line: Line) -> datetime:
-    """Return the time by the meter's clock.
+    """Return the time by the meter's clock, to the second, as people read it.
 
     Raises:
         Refused: the meter does not know the time.
@@ -73,7 +73,7 @@ def meter_time(line: Line) -> datetime:
     if clock.status is not None and ClockStatus.INVALID in clock.status:
         raise Refused("the meter's clock is not valid: set it with prepay clock --set now")
     try:
-        return clock.to_datetime(line.profile.zone)
+        return clock.to_datetime(line.profile.zone).replace(microsecond=0)
     except WildcardError as error:
         raise Refused("the meter's clock is not set: prepay clock --set now") from error
 

@@ -275,8 +275,11 @@ class Session:
     def _flush(self) -> None:
         """Hand down what is to be sent, APDU by APDU, and put it on the line."""
         now = self._now()
-        while apdu := self._association.outgoing():
-            self._link.send(LinkData(self._peer, apdu), now)
+        try:
+            while apdu := self._association.outgoing():
+                self._link.send(LinkData(self._peer, apdu), now)
+        except LocalProtocolError as error:  # longer than the link carries, or the link is gone
+            raise Refused(f"cannot be sent: {error}") from error
         while octets := self._link.outgoing():
             self._transport.write(octets)
 

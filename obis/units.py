@@ -211,7 +211,7 @@ def unscaled(amount: Decimal, scaler: int) -> int:
         magnitude *= int(10**shift)
     else:
         magnitude, rest = divmod(magnitude, int(10 ** min(-shift, len(digits))))
-        if rest or -shift > len(digits):
+        if rest:
             raise ScaleError(f"{amount} is finer than 10^{scaler}: give fewer decimals")
     return -magnitude if sign else magnitude
 

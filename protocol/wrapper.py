@@ -31,8 +31,8 @@ HEADER = Struct(
     "length" / Int16ub,
 )
 HEADER_OCTETS: int = HEADER.sizeof()
-#: The length field has sixteen bits.
-MAX_APDU = 0xFFFF
+#: The length field and the wPorts have sixteen bits.
+MAX_APDU = MAX_PORT = 0xFFFF
 DEFAULT_FRAME_TIMEOUT = 10_000
 DEFAULT_MAX_PEERS = 8
 #: Octets that wait to be fetched; beyond, ``send`` refuses.
@@ -57,6 +57,9 @@ class WrapperLink:
     ) -> None:
         if not 0 < max_apdu <= MAX_APDU:
             raise LocalProtocolError(f"a wrapper carries APDUs of 1 to {MAX_APDU} octets")
+        ports = (peer.client, peer.server) if peer else tuple(logical)
+        if not all(0 <= port <= MAX_PORT for port in ports):
+            raise LocalProtocolError(f"a wPort is 0 to {MAX_PORT}, not {ports}")
         self._own = peer
         self._logical = frozenset(logical)
         self._max_apdu = max_apdu
@@ -83,7 +86,10 @@ class WrapperLink:
         Args:
             peer: our wPort (client) and the server's (logical device).
             max_apdu: octets of the longest APDU, sent or received, at most 65535.
-            frame_timeout: milliseconds of silence within a frame that the stream survives.
+            frame_timeout: milliseconds of silence within a frame that end the stream.
+
+        Raises:
+            LocalProtocolError: a wPort or the bound does not fit the header.
         """
         return cls(
             peer=peer, logical=(), max_apdu=max_apdu, frame_timeout=frame_timeout, max_peers=1
@@ -103,8 +109,11 @@ class WrapperLink:
         Args:
             logical: the wPorts of the logical devices; frames for others get no answer.
             max_apdu: octets of the longest APDU, sent or received, at most 65535.
-            frame_timeout: milliseconds of silence within a frame that the stream survives.
+            frame_timeout: milliseconds of silence within a frame that end the stream.
             max_peers: pairs of wPorts served on one stream; frames of further ones are dropped.
+
+        Raises:
+            LocalProtocolError: a wPort or the bound does not fit the header.
         """
         return cls(
             peer=None,

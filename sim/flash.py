@@ -17,6 +17,10 @@ from typing import Final, Self
 ERASED: Final = 0xFF
 
 
+#: 1 for every octet that an erased one can become, 0 for the erased one.
+_PROGRAMMED = bytes(octet != ERASED for octet in range(256))
+
+
 class FlashError(Exception):
     """Base of every error of the simulated flash."""
 
@@ -207,7 +211,7 @@ class MemoryFlash:
             raise OutOfRange(f"{len(octets)} octets for a flash of {len(self._octets)}")
         for start in range(0, len(octets), self._block_size):
             self._store(start, octets[start : start + self._block_size])
-        self._note_programmed(0, bytes(octet != ERASED for octet in octets))
+        self._note_programmed(0, octets.translate(_PROGRAMMED))
 
     def _note_programmed(self, start: int, marks: bytes) -> None:
         if self._programmed is not None:
@@ -343,7 +347,7 @@ class FileFlash(MemoryFlash):
             raise WrongSize(f"{self._path} has {found} octets, this flash {size}")
         else:
             self._octets[:] = octets
-            self._note_programmed(0, bytes(octet != ERASED for octet in octets))
+            self._note_programmed(0, octets.translate(_PROGRAMMED))
 
     def _open_file(self) -> int:
         if self._file is None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.interop.driving import Access, Report, drive
-from tests.interop.environments import Peer, default_directory, ensure_all
+from tests.interop.environments import PYDLMS, Peer, default_directory, ensure_all
 from tests.interop.processes import OurMeter, our_meter
+from tests.interop.pydlms_simulator import Simulators, all_pydlms_simulators
 from tests.interop.table import CELL, Table
 
 OPERATIONS = (
@@ -49,6 +50,16 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 def interpreters() -> dict[str, Path]:
     """The peers' interpreters, in environments that are made when they are not there."""
     return ensure_all(default_directory())
+
+
+@pytest.fixture(scope="session")
+def simulators(
+    interpreters: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Simulators]:
+    """The simulators of pydlms-client, by transport and whether they cipher."""
+    directory = tmp_path_factory.mktemp("pydlms")
+    with all_pydlms_simulators(interpreters[PYDLMS.name], directory) as lines:
+        yield lines
 
 
 @pytest.fixture(scope="session")

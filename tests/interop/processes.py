@@ -28,16 +28,20 @@ def free_port() -> int:
         return port
 
 
+def environment() -> dict[str, str]:
+    """This process's environment, in which our packages are found and output is not held back."""
+    return os.environ | {"PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+
+
 @contextmanager
 def running(command: Sequence[str], directory: Path, name: str) -> Iterator["Running"]:
     """Run a command in a directory until the block is left."""
     out, err = directory / f"{name}.stdout", directory / f"{name}.stderr"
-    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
     with out.open("w") as stdout, err.open("w") as stderr:
         process = subprocess.Popen(
             command,
             cwd=directory,
-            env=environment,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

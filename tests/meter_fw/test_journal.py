@@ -21,7 +21,7 @@ from meter_fw.nvram import (
 )
 from meter_fw.nvram.layout import HEADER, HEADER_LENGTH, MODULUS, RECORD_OVERHEAD, VERSION
 from meter_fw.nvram.recovery import initial_image
-from sim.flash import MemoryFlash
+from sim.flash import Cut, MemoryFlash, PowerCut, Tear
 from tests.meter_fw.journal_day import BLOCK_SIZE, Commit, State, apply, day, lived
 
 A, B, C = CellKey(1), CellKey(1, 1), CellKey(2)
@@ -238,6 +238,17 @@ def test_a_state_as_large_as_can_be_still_takes_commits() -> None:
         assert len(Journal(flash).mount().cells) == full
 
 
+def test_a_state_beyond_the_bound_may_still_shrink() -> None:
+    """A firmware with another bound may have left it; deleting is the way out."""
+    flash = small_flash()
+    flash.program(0, 0, initial_image(1, 1, {A: bytes(100), B: bytes(80), C: b""}))
+    journal = mounted(flash)
+    journal.commit({C: None})
+    with pytest.raises(StateTooLarge):
+        journal.commit({C: b""})
+    assert Journal(flash).mount().cells == {A: bytes(100), B: bytes(80)}
+
+
 def test_changes_that_would_not_fit_behind_a_checkpoint() -> None:
     """Too many at once are refused before anything is written."""
     flash = small_flash(2, 1024)
@@ -316,6 +327,47 @@ def test_a_checkpoint_is_read_back(value: int) -> None:
     with pytest.raises(FlashFailure, match="checkpoint"):
         journal.commit({B: attempts[1]})
     assert Journal(flash).mount().cells == {A: b"\xa5" * 100, B: attempts[0]}
+
+
+class MisreadFlash(MemoryFlash):
+    """Flash that reads one octet wrong, once, when told to."""
+
+    misread = False
+
+    def read(self, block: int, offset: int, length: int) -> bytes:
+        octets = super().read(block, offset, length)
+        if self.misread:
+            self.misread = False
+            return bytes([octets[0] ^ 1]) + octets[1:]
+        return octets
+
+
+def test_a_checkpoint_that_was_misread_is_not_worked_around() -> None:
+    """It is good on flash and newer: a commit behind the older one would be lost with the boot."""
+    flash = MisreadFlash(2, 256, strict=True)
+    journal = mounted(flash)
+    journal.commit({A: bytes(100)})
+    journal.commit({B: bytes(50)})
+    flash.misread = True
+    with pytest.raises(FlashFailure):
+        journal.commit({B: b"\x01" * 50})
+    journal.commit({C: b"c"})
+    assert Journal(flash).mount().cells == {A: bytes(100), B: bytes(50), C: b"c"}
+
+
+@pytest.mark.parametrize("tear", Tear)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_firmware_that_outlives_a_power_dip(tear: Tear, seed: int) -> None:
+    """The commit that raised is not there, and nothing is programmed over what it left."""
+    flash = small_flash()
+    journal = mounted(flash)
+    journal.commit({A: b"one"})
+    flash.cut_at(Cut(flash.operations, tear, seed))
+    with pytest.raises(PowerCut):
+        journal.commit({B: b"two"})
+    flash.power_on()
+    journal.commit({C: b"three"})
+    assert Journal(flash).mount().cells == journal.cells == {A: b"one", C: b"three"}
 
 
 def test_a_bad_cell_in_a_free_place_does_not_stop_the_meter() -> None:

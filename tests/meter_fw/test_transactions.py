@@ -12,6 +12,7 @@ from protocol import axdr
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
 from protocol.cosem import vendor
+from protocol.cosem_time import CosemDateTime
 from tests.meter_fw.rig import NAME, PUBLIC, READER, Rig, number
 
 DONE = DataAccessResult.SUCCESS
@@ -179,7 +180,7 @@ MALFORMED = {
         axdr.octet_string(number(1)), axdr.enum(Kind.DEACTIVATE), axdr.double_long(1)
     ),
     "an arm without an expiry": vendor.Order(
-        number(1), Kind.ARM, vendor.Arm(1, vendor.CosemDateTime())
+        number(1), Kind.ARM, vendor.Arm(1, CosemDateTime())
     ).to_data(),
 }
 

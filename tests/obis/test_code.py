@@ -99,8 +99,9 @@ NO_CODES = [
 @pytest.mark.parametrize("text", NO_CODES)
 def test_what_is_no_code_is_refused_with_advice(text: str) -> None:
     """The error says how a code is written."""
-    with pytest.raises(ObisError, match=r"write numbers 0\.\.255"):
-        parse(text)
+    for read in (parse, ObisCode.parse, ReducedCode.parse):
+        with pytest.raises(ObisError, match=r"write numbers 0\.\.255"):
+            read(text)
 
 
 @pytest.mark.parametrize("group", range(6))

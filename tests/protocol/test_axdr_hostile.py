@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import axdr
-from protocol.axdr import MAX_DEPTH, Data, Tag, decode, encode
+from protocol.axdr import MAX_DEPTH, Data, Tag, decode, decode_prefix, encode
 from protocol.errors import DecodeError, EncodeError
 from tests.strategies import data
 
@@ -68,7 +68,7 @@ HOSTILE = {
     "elements without octets": b"\x13\x00\x05abcde",
     "empty structures": b"\x13\x02\x00\x05abcde",
     "arrays of nothing": b"\x13\x01\x00\x00\x11\x05abcde",
-    "a compact array in a compact array": b"\x13\x13\x11\x01\x05",
+    "a compact array in a compact array": b"\x13\x13\x03\x11\x01\x05",
     "an array as a length": b"\x01\x80\x00\x00",
     "no such tag": b"\x07\x00\x00\x00\x00",
     "no such tag inside": b"\x02\x02\x00\x22",
@@ -123,6 +123,14 @@ def test_a_whole_apdu_of_anything_costs_at_most_1_kib_an_octet(octets: bytes) ->
     assert peak < 1024 * len(octets)
 
 
+@pytest.mark.parametrize("description", ["00", "FF", "0200", "01000011", "0202000100FF00"])
+def test_elements_without_octets_cannot_fill_contents(description: str) -> None:
+    """They are told from an array that is merely too rich in null-data."""
+    with pytest.raises(DecodeError, match="elements have no octets"):
+        decode(bytes.fromhex("13" + description + "0141"))
+    assert decode(bytes.fromhex("13" + description + "00")).value.elements == ()
+
+
 @given(data())
 def test_a_value_cut_at_any_octet_is_a_decode_error(value: Data) -> None:
     """No beginning of a value is a value."""
@@ -130,6 +138,8 @@ def test_a_value_cut_at_any_octet_is_a_decode_error(value: Data) -> None:
     for end in range(len(octets)):
         with pytest.raises(DecodeError):
             decode(octets[:end])
+        with pytest.raises(DecodeError):
+            decode_prefix(octets[:end])
 
 
 @given(data(), st.binary(min_size=1, max_size=4))

@@ -199,5 +199,5 @@ def test_passwords(offered: bytes, does: bool) -> None:
 def test_keys_never_show() -> None:
     """Neither in ``repr`` nor in the message about a wrong length."""
     assert repr(KEYS) == "KeySet()"
-    with pytest.raises(ValueError, match="^authentication_key is not 16 octets long$"):
+    with pytest.raises(ValueError, match=r"^authentication_key is not 16 octets long$"):
         KeySet(bytes(16), b"too short")

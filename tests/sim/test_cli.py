@@ -28,7 +28,7 @@ class Meter:
         self._log = folder / f"log{time.monotonic_ns()}"
         with self._log.open("wb") as out, (folder / "errors").open("wb") as errors:
             self.process = subprocess.Popen(
-                [*_COMMAND, "meter", "--json", "--events", "json", *options],
+                [*_COMMAND, "meter", "--json", "--events", "json", "--control", *options],
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(_ROOT)},
                 stdin=subprocess.PIPE,
@@ -250,7 +250,5 @@ def test_the_profiles_are_listed() -> None:
     """Each with its mode."""
     code, text = _invoke("profiles")
     assert code == 0
-    assert [line.split()[:2] for line in text.splitlines()] == [
-        ["be-wal", "central"],
-        ["il", "local"],
-    ]
+    found = [line.split()[:2] for line in text.splitlines()]
+    assert found == [["be-wal", "central"], ["il", "local"]]

@@ -60,6 +60,23 @@ def test_what_was_written_is_there_again(path: Path) -> None:
         assert image == b"\xff\xffkept\xff\xff" + b"\xff" * 7 + b"\xfe"
 
 
+def test_each_operation_is_one_fsync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is durable on return, against the host's power too, and no dearer than it has to be."""
+    with FileFlash(path, 2, 64) as flash:
+        synced: list[int] = []
+        fsync = os.fsync
+
+        def counted(file: int) -> None:
+            synced.append(file)
+            fsync(file)
+
+        monkeypatch.setattr(os, "fsync", counted)
+        flash.program(0, 0, b"data")
+        assert len(synced) == 1
+        flash.erase(1)
+        assert len(synced) == 2
+
+
 def test_a_torn_write_is_in_the_file(path: Path) -> None:
     """The cut leaves in the file what it leaves on flash."""
     with FileFlash(path, 1, 64) as flash:

@@ -1,4 +1,4 @@
-"""Drives gurux-dlms 1.0.203 against a server; see `harness` for command line and report.
+"""Drives gurux-dlms 1.0.203 against a server; see `running` for command line and report.
 
 `GXDLMSClient` has no transport of its own: it makes packets and takes replies, and the loop that
 carries them over a socket or a serial port is ours.
@@ -7,6 +7,7 @@ carries them over a socket or a serial port is ours.
 import importlib.metadata
 
 import harness
+import running
 from gurux_dlms import GXByteBuffer, GXDLMSException, GXDLMSExceptionResponse, GXReplyData
 from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security
 from gurux_dlms.GXDLMSConfirmedServiceError import GXDLMSConfirmedServiceError
@@ -86,7 +87,8 @@ class GuruxDriver(harness.Driver):
             while not self._client.getData(received, reply, GXReplyData()):
                 received.set(bytearray(self._port.receive()))
         except GXDLMSExceptionResponse as error:
-            raise harness.RefusedError(f"exception-response: {error}") from error
+            refusal = error.exceptionStateError, error.exceptionServiceError
+            raise harness.exception_response(*refusal) from error
         except GXDLMSConfirmedServiceError as error:
             raise harness.RefusedError(f"confirmed-service-error: {error}") from error
         except GXDLMSException as error:
@@ -113,7 +115,9 @@ class GuruxDriver(harness.Driver):
         """GET; the decoded value must also be one that the library's own class takes."""
         target = self._object(class_id, obis)
         reply = self._exchange(self._client.read(target, index))
-        kind, value = harness.TYPES[int(reply.valueType)], harness.jsonable(reply.value)
+        # Not reply.valueType, which is "none" for a structure or an array.
+        kind = harness.TYPES[reply.data.array()[0]]
+        value = harness.jsonable(reply.value)
         if type(target) is not GXDLMSObject:
             if class_id == ObjectType.PROFILE_GENERIC and index == 2:
                 self.read(class_id, obis, 3)  # it decodes the buffer by its capture objects
@@ -158,4 +162,4 @@ def _code(error):
 
 
 if __name__ == "__main__":
-    harness.run(GuruxDriver, importlib.metadata.version("gurux-dlms"))
+    running.run(GuruxDriver, importlib.metadata.version("gurux-dlms"))

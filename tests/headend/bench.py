@@ -1,0 +1,186 @@
+"""A head-end and a meter in one process, on one clock that only waiting moves.
+
+The head-end's commands are the real ones, and so is the meter's kernel; between them is a line
+that can lose any one octet. The database is SQLite in memory and the meter's flash in memory, so
+that both can be put back to where they stood before.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from headend.clock import Clock
+from headend.context import Context, Settings
+from headend.session import Patience
+from headend.store import Store
+from headend.transports import LinkKind, PortSpec
+from meter_fw.board import Inputs, Outputs, PortId, PortKind
+from meter_fw.kernel import Kernel
+from protocol.timing import Instant, later
+from sim.flash import MemoryFlash
+from tests.meter_fw.rig import factory
+
+SPECS = {LinkKind.HDLC: "hdlc+tcp:meter:1", LinkKind.WRAPPER: "tcp:meter:1"}
+_KINDS = {LinkKind.HDLC: PortKind.HDLC, LinkKind.WRAPPER: PortKind.WRAPPER}
+#: Short where silence is certain; nobody really waits.
+PATIENCE = Patience(silence=5_000, whole=60_000, farewell=500)
+
+
+@dataclass
+class Loss:
+    """Which octet the line loses, and how many it has seen.
+
+    Args:
+        to_meter: index of the octet to lose on the way to the meter; None loses none.
+        from_meter: the same on the way back.
+    """
+
+    to_meter: int | None = None
+    from_meter: int | None = None
+    seen_to: int = 0
+    seen_from: int = 0
+
+    def towards(self, octets: bytes) -> bytes:
+        """Return what of the octets reaches the meter."""
+        kept, self.seen_to = _lose(octets, self.seen_to, self.to_meter)
+        return kept
+
+    def back(self, octets: bytes) -> bytes:
+        """Return what of the octets reaches the head-end."""
+        kept, self.seen_from = _lose(octets, self.seen_from, self.from_meter)
+        return kept
+
+
+def _lose(octets: bytes, seen: int, lost: int | None) -> tuple[bytes, int]:
+    after = seen + len(octets)
+    if lost is None or not seen <= lost < after:
+        return octets, after
+    return octets[: lost - seen] + octets[lost - seen + 1 :], after
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All that survives: both sides' memories and the time."""
+
+    flash: bytes
+    database: bytes
+    now: Instant
+
+
+@dataclass
+class Bench:
+    """One head-end and one meter.
+
+    Args:
+        profile: of the meter.
+        kind: what is spoken between them.
+        standing: where to begin; None is a new meter and an empty database.
+        loss: what the line loses.
+        store: an open database in memory, to be overwritten; None makes one.
+    """
+
+    profile: str
+    kind: LinkKind
+    standing: Standing | None = None
+    loss: Loss = field(default_factory=Loss)
+    store: Store = field(default_factory=lambda: Store("sqlite://"))
+
+    def __post_init__(self) -> None:
+        self.factory = factory(self.profile)
+        start = datetime(2026, 11, 24, 12, tzinfo=ZoneInfo("Europe/Brussels"))
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        self.now = Instant((start - epoch) // timedelta(milliseconds=1))
+        self.flash = MemoryFlash(2, 32 * 1024)
+        if self.standing is not None:
+            self.now = self.standing.now
+            self.flash.fill(self.standing.flash)
+            with self.store.begin() as db:
+                raw = db.connection.driver_connection
+            raw.deserialize(self.standing.database)  # type: ignore[union-attr]
+        self.ports = 0
+        self._random = 0
+        self.boot()
+
+    def boot(self) -> None:
+        """Switch the meter on, with what its flash holds."""
+        self.kernel = Kernel(self.flash, self.factory, self.entropy, self.now)
+
+    def entropy(self, count: int) -> bytes:
+        """Return octets that never repeat, and are none of the meter's system title."""
+        self._random += 1
+        return (0xA5 << 8 * (count - 1) | self._random).to_bytes(count, "big")
+
+    def clock(self) -> Instant:
+        """Return the time."""
+        return self.now
+
+    def context(self) -> Context:
+        """Return a run of a command against this meter."""
+        context = Context(
+            Settings(port=SPECS[self.kind]),
+            now=self.clock,
+            entropy=self.entropy,
+            transports=self._open,
+            patience=PATIENCE,
+        )
+        context.__dict__["store"] = self.store  # the database in memory outlives the command
+        return context
+
+    def save(self) -> Standing:
+        """Return all that survives."""
+        with self.store.begin() as db:
+            raw = db.connection.driver_connection
+        database: bytes = raw.serialize()  # type: ignore[union-attr]
+        return Standing(self.flash.image, database, self.now)
+
+    def close(self) -> None:
+        """Let the database go."""
+        self.store.close()
+
+    def _open(self, spec: PortSpec, now: Clock) -> "Wire":
+        self.ports += 1
+        return Wire(self, PortId(f"port{self.ports}"))
+
+
+class Wire:
+    """A transport of the head-end whose other end is the kernel."""
+
+    def __init__(self, bench: Bench, port: PortId) -> None:
+        self._bench = bench
+        self._port = port
+        self._come = bytearray()
+        self._closed = False
+        self._take(self._tick(opened={port: _KINDS[bench.kind]}))
+
+    def _tick(self, **inputs: object) -> Outputs:
+        return self._bench.kernel.tick(self._bench.now, Inputs(**inputs))  # type: ignore[arg-type]
+
+    def _take(self, outputs: Outputs) -> None:
+        self._come += self._bench.loss.back(outputs.tx.get(self._port, b""))
+        self._wake = outputs.line_wake_at
+
+    def read(self, deadline: Instant) -> bytes:
+        """Return what has come; waiting is what moves the time."""
+        while not self._come:
+            until = deadline if self._wake is None else min(deadline, self._wake)
+            self._bench.now = max(self._bench.now, until)
+            self._take(self._tick())
+            if self._bench.now >= deadline:
+                break
+        octets, self._come = bytes(self._come), bytearray()
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Hand octets to the meter, as far as the line lets them through."""
+        self._bench.now = later(self._bench.now, 1)
+        self._take(self._tick(rx={self._port: self._bench.loss.towards(octets)}))
+
+    def close(self) -> None:
+        """Hang up."""
+        if not self._closed:
+            self._closed = True
+            self._tick(closed=frozenset({self._port}))
+
+
+Command = Callable[[Context], object]

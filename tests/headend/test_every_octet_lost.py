@@ -1,0 +1,83 @@
+"""A top-up with any one octet lost, either way: after settling, what was paid is credited once."""
+
+from contextlib import suppress
+
+import pytest
+
+from headend.commands.activate import activate
+from headend.commands.settle import settle
+from headend.commands.topup import top_up
+from headend.errors import HeadendError
+from headend.store import Store, ledger, meters
+from headend.transports import LinkKind
+from prepay.ledger import Account
+from prepay.transactions import Kind, Outcome
+from tests.headend.bench import Bench, Loss, Standing
+
+AMOUNTS = {"be-wal": ("25.00", 2_500), "il": ("150.00", 15_000)}
+
+
+def prepared(profile: str, kind: LinkKind) -> Standing:
+    """Return where an exchange begins: a meter that is prepaid and known."""
+    bench = Bench(profile, kind)
+    activate(bench.context())
+    standing = bench.save()
+    bench.close()
+    return standing
+
+
+def paid(bench: Bench) -> int:
+    """Return what the head-end's ledger has taken for this meter."""
+    with bench.store.begin() as db:
+        (meter,) = meters.every(db)
+        return -ledger.balance(db, meter.id, Account.CASH)
+
+
+def credited(bench: Bench) -> int:
+    """Return what the meter has been given since its activation."""
+    state = bench.kernel.state
+    if bench.profile == "il":
+        assert state.totals.paid == sum(
+            entry.amount
+            for entry in state.transactions
+            if entry.kind is Kind.TOKEN and entry.outcome is Outcome.DONE
+        )
+        return state.totals.paid
+    return state.snapshot.balance - 2_000
+
+
+def exchange(
+    profile: str, kind: LinkKind, standing: Standing, loss: Loss, store: Store
+) -> tuple[int, int]:
+    """Top up over a line that loses an octet, settle over one that does not; return the money."""
+    bench = Bench(profile, kind, standing, loss, store)
+    with suppress(HeadendError):  # no answer, or outcome unknown
+        top_up(bench.context(), AMOUNTS[profile][0])
+    bench.loss = Loss()
+    settle(bench.context())
+    bench.boot()  # what counts is what survives
+    return paid(bench), credited(bench)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", LinkKind)
+@pytest.mark.parametrize("profile", ["be-wal", "il"])
+@pytest.mark.parametrize("direction", ["to_meter", "from_meter"])
+def test_whichever_octet_is_lost_what_was_paid_is_credited_once(
+    profile: str, kind: LinkKind, direction: str
+) -> None:
+    """Every position of the exchange, on both transports, in both modes."""
+    standing = prepared(profile, kind)
+    store, seen = Store("sqlite://"), Loss()
+    full = exchange(profile, kind, standing, seen, store)
+    assert full == (AMOUNTS[profile][1], AMOUNTS[profile][1])
+    octets = seen.seen_to if direction == "to_meter" else seen.seen_from
+    assert octets > 300
+    reached = set()
+    for position in range(octets):
+        money = exchange(profile, kind, standing, Loss(**{direction: position}), store)
+        assert money[0] == money[1], f"octet {position} of {octets}"
+        reached.add(money[0])
+    store.close()
+    assert AMOUNTS[profile][1] in reached  # losses do not simply end in nothing

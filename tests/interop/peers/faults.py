@@ -1,0 +1,251 @@
+"""Shows one fault of a peer, by itself: ``python faults.py NAME`` in that peer's environment.
+
+Each function does what the peer's user would do and returns what came of it, as JSON. The names
+and what they mean are in KNOWN_FAULTS.md; what is expected of each is in test_known_faults.py.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+TITLE = bytes.fromhex("4D4D4D0000BC614E")
+BLOCK_KEY = bytes.fromhex("000102030405060708090A0B0C0D0E0F")
+AUTHENTICATION_KEY = bytes.fromhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF")
+ENDLESS_SECONDS = 1
+
+
+class EndlessError(Exception):
+    """Something was still at work when its time was up."""
+
+
+def attempt(action, *arguments):
+    """Call it; what it raised, by class and text, or what it returned."""
+
+    def ring(number, frame):
+        raise EndlessError
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(ENDLESS_SECONDS)
+    try:
+        return {"returned": str(action(*arguments))}
+    except Exception as error:  # noqa: BLE001 - whatever a peer raises is the answer
+        return {"raised": type(error).__name__, "text": str(error)}
+    finally:
+        signal.alarm(0)
+
+
+# --- dlms-cosem ----------------------------------------------------------------------------------
+
+
+def _cosem_connection(**more):
+    from dlms_cosem.connection import DlmsConnection
+    from dlms_cosem.security import HighLevelSecurityGmacAuthentication
+
+    return DlmsConnection(
+        client_system_title=TITLE,
+        authentication=HighLevelSecurityGmacAuthentication(),
+        global_encryption_key=BLOCK_KEY,
+        global_authentication_key=AUTHENTICATION_KEY,
+        client_invocation_counter=5,
+        **more,
+    )
+
+
+def one_counter_twice():
+    """The counters of the GMAC of HLS pass 3 and of the APDU that carries it."""
+    connection = _cosem_connection()
+    connection.meter_to_client_challenge = bytes(16)
+    gmac = connection.authentication.hls_generate_reply_data(connection)
+    _, apdu = connection.encrypt(b"the ACTION request")
+    return {"gmac": int.from_bytes(gmac[1:5], "big"), "apdu": apdu}
+
+
+def calling_title_without_ciphering():
+    """The AARQ of an association without security."""
+    from dlms_cosem.client import DlmsClient
+    from dlms_cosem.security import NoSecurityAuthentication
+
+    client = DlmsClient(transport=None, authentication=NoSecurityAuthentication())
+    return client.dlms_connection.get_aarq().to_bytes().hex()
+
+
+def aare_longer_than_127():
+    """An AARE of 128 octets, its length in two octets as BER has it, and one of 127."""
+    from dlms_cosem.protocol.acse import ApplicationAssociationResponse
+
+    context, result = "a109060760857405080101", "a203020100a305a103020100"
+    results = {}
+    for size in (127, 128):
+        rest = size - len(bytes.fromhex(context + result)) - 4
+        # responding-AP-title as long as it takes; 88 02 .. is what goes before it elsewhere
+        body = bytes.fromhex(context + result) + bytes([0xA4, rest + 2, 4, rest]) + bytes(rest)
+        length = bytes([size]) if size < 128 else bytes([0x81, size])
+        results[size] = attempt(ApplicationAssociationResponse.from_bytes, b"\x61" + length + body)
+    return results
+
+
+def general_glo_longer_than_127():
+    """General-glo-ciphering of 205 octets of ciphered content."""
+    from dlms_cosem.protocol.xdlms import GeneralGlobalCipher
+    from dlms_cosem.security import SecurityControlField
+
+    control = SecurityControlField(0, authenticated=True, encrypted=True)
+    return GeneralGlobalCipher(TITLE, control, 1, bytes(200)).to_bytes()[:12].hex()
+
+
+def first_counter_zero():
+    """The server's first invocation counter is 0."""
+    return attempt(_cosem_connection().update_meter_invocation_counter, 0)
+
+
+def end_of_file():
+    """The server closes the connection within a message."""
+    from dlms_cosem.io import BlockingTcpIO
+
+    ours, theirs = socket.socketpair()
+    io = BlockingTcpIO("127.0.0.1", 0)
+    io.tcp_socket = ours
+    theirs.sendall(b"\x00\x01\x00\x01")
+    theirs.close()
+    return attempt(io.recv, 8)
+
+
+def octets_behind_a_value():
+    """An empty array with one octet behind it."""
+    from dlms_cosem.utils import parse_as_dlms_data
+
+    return attempt(parse_as_dlms_data, bytes.fromhex("010002"))
+
+
+def fcs_ends_in_a_flag():
+    """How much of a frame is read when its frame check sequence ends in 0x7E."""
+    from dlms_cosem.hdlc import address, frames
+    from dlms_cosem.io import HdlcTransport
+
+    server = address.HdlcAddress(1, None, "server", False)
+    client = address.HdlcAddress(16, None, "client", False)
+    for number in range(1 << 16):
+        payload = b"\xe6\xe7\x00\xc4\x01\xc1\x00\x12" + number.to_bytes(2, "big")
+        frame = frames.InformationFrame(client, server, payload, 0, 0, False, True).to_bytes()
+        if frame[-2] == 0x7E:
+            break
+    waiting = bytearray(frame)
+
+    class Line:
+        """Hands out a frame as a serial port does."""
+
+        def recv_until(self, end):
+            """Octets up to the mark."""
+            upto = waiting.index(end) + 1
+            taken = bytes(waiting[:upto])
+            del waiting[:upto]
+            return taken
+
+    read = HdlcTransport(16, 1, Line()).recv_frame()
+    return {"frame": frame.hex(), "read": read.hex()}
+
+
+def exception_response():
+    """An exception response answers a SET, and then the client wants to release."""
+    from dlms_cosem import exceptions, state
+    from dlms_cosem.protocol.xdlms import ExceptionResponse
+
+    found = {}
+    for name in ("AWAITING_SET_RESPONSE", "AWAITING_ACTION_RESPONSE"):
+        machine = state.DlmsConnectionState(current_state=getattr(state, name))
+        found[name] = attempt(machine.process_event, ExceptionResponse(2, 2))
+    assert exceptions.LocalDlmsProtocolError
+    return found
+
+
+def undecodable_types():
+    """A bit-string and a utf8-string."""
+    from dlms_cosem.utils import parse_as_dlms_data
+
+    cases = {"bit-string": "040880", "utf8-string": "0c03455552"}
+    return {name: attempt(parse_as_dlms_data, bytes.fromhex(case)) for name, case in cases.items()}
+
+
+# --- gurux-dlms ----------------------------------------------------------------------------------
+
+
+def _gurux_client():
+    from gurux_dlms.enums import Authentication, InterfaceType
+    from gurux_dlms.secure import GXDLMSSecureClient
+
+    return GXDLMSSecureClient(True, 1, 1, Authentication.NONE, None, InterfaceType.WRAPPER)
+
+
+def release_in_clear():
+    """The RLRQ of a ciphered association, without its wrapper header."""
+    from gurux_dlms.ConnectionState import ConnectionState
+    from gurux_dlms.enums import Security
+
+    client = _gurux_client()
+    client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
+    client.ciphering.blockCipherKey = bytearray(BLOCK_KEY)
+    client.ciphering.authenticationKey = bytearray(AUTHENTICATION_KEY)
+    client.settings.connected = ConnectionState.DLMS
+    return bytes(client.releaseRequest()[0])[8:].hex()
+
+
+def general_protection_without_keys():
+    """The AARQ of an association without security, without its wrapper header."""
+    return bytes(_gurux_client().aarqRequest()[0])[8:].hex()
+
+
+def buffer_before_capture_objects():
+    """A profile's buffer of one row is taken before its capture objects are known."""
+    from gurux_dlms.objects import GXDLMSProfileGeneric
+
+    profile = GXDLMSProfileGeneric("1.0.99.2.0.255")
+    return attempt(_gurux_client().updateValue, profile, 2, [[1, 2]])
+
+
+# --- pydlms-client -------------------------------------------------------------------------------
+
+
+def prepayment_types():
+    """Its models of Account 11 and 12 and of Credit 11, given values of the right types."""
+    from pydlms import DlmsData
+    from pydlms.cosem.model import spec_for
+
+    cases = {
+        "111/11": DlmsData.array([]),
+        "111/12": DlmsData.array([]),
+        "112/11": DlmsData.octet_string(bytes.fromhex("07EA0101FF000000FF800000")),
+    }
+    found = {}
+    for name, value in cases.items():
+        class_id, index = (int(part) for part in name.split("/"))
+        found[name] = attempt(spec_for(class_id).attribute(index).type.decode, value)
+    return found
+
+
+FAULTS = {
+    function.__name__: function
+    for function in (
+        one_counter_twice,
+        calling_title_without_ciphering,
+        aare_longer_than_127,
+        general_glo_longer_than_127,
+        first_counter_zero,
+        end_of_file,
+        octets_behind_a_value,
+        fcs_ends_in_a_flag,
+        exception_response,
+        undecodable_types,
+        release_in_clear,
+        general_protection_without_keys,
+        buffer_before_capture_objects,
+        prepayment_types,
+    )
+}
+
+if __name__ == "__main__":
+    stream = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # peers print to standard output; that goes to standard error
+    with stream:
+        json.dump(FAULTS[sys.argv[1]](), stream)

@@ -1,0 +1,111 @@
+"""The peers' faults, shown without our code: what KNOWN_FAULTS.md says is still so.
+
+A test that fails here means that a peer has mended a fault: strike it from the list, and take out
+of the drivers what was done about it.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.environments import DLMS_COSEM, GURUX, HERE, PYDLMS, Peer
+
+pytestmark = pytest.mark.interop
+
+PATIENCE_SECONDS = 30
+Show = Callable[[Peer, str], Any]
+
+
+@pytest.fixture
+def show(interpreters: dict[str, Path]) -> Show:
+    """Have a peer show a fault in its own process."""
+
+    def ask(peer: Peer, fault: str) -> Any:
+        command = [str(interpreters[peer.name]), "-B", str(HERE / "peers" / "faults.py"), fault]
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    return ask
+
+
+def test_dlms_cosem_makes_two_tags_under_one_counter(show: Show) -> None:
+    """The GMAC of HLS pass 3 and the APDU around it have the same IV; each should have its own."""
+    found = show(DLMS_COSEM, "one_counter_twice")
+    assert found["gmac"] == found["apdu"]
+
+
+def test_dlms_cosem_sends_its_title_where_nothing_is_ciphered(show: Show) -> None:
+    """Application context 1, and still a calling-AP-title of 8 octets."""
+    aarq = show(DLMS_COSEM, "calling_title_without_ciphering")
+    assert aarq.startswith("6029a109060760857405080101a60a0408")
+
+
+def test_dlms_cosem_refuses_an_aare_longer_than_127_octets(show: Show) -> None:
+    """127 octets are read; 128, with a length of two octets, are not."""
+    found = show(DLMS_COSEM, "aare_longer_than_127")
+    assert "returned" in found["127"]
+    assert "raised" in found["128"]
+
+
+def test_dlms_cosem_writes_a_long_general_glo_with_a_short_length(show: Show) -> None:
+    """205 octets want the length 81 CD; it writes CD, which announces a length of 77 octets."""
+    assert show(DLMS_COSEM, "general_glo_longer_than_127") == "db084d4d4d0000bc614ecd30"
+
+
+def test_dlms_cosem_refuses_a_first_counter_of_zero(show: Show) -> None:
+    """A meter may begin to count at 0."""
+    assert show(DLMS_COSEM, "first_counter_zero")["raised"] == "LocalDlmsProtocolError"
+
+
+@pytest.mark.parametrize("fault", ["end_of_file", "octets_behind_a_value"])
+def test_dlms_cosem_works_for_ever_on_some_input(show: Show, fault: str) -> None:
+    """A closed connection, and a value with an octet behind it, are taken for a reason to wait."""
+    assert show(DLMS_COSEM, fault)["raised"] == "EndlessError"
+
+
+def test_dlms_cosem_takes_the_end_of_an_fcs_for_a_flag(show: Show) -> None:
+    """It stops reading one octet before the end of the frame."""
+    found = show(DLMS_COSEM, "fcs_ends_in_a_flag")
+    assert found["frame"] == found["read"] + "7e"
+
+
+def test_dlms_cosem_cannot_take_an_exception_response_to_a_set_or_an_action(show: Show) -> None:
+    """Its state table has no row for it."""
+    found = show(DLMS_COSEM, "exception_response")
+    assert [answer["raised"] for answer in found.values()] == ["LocalDlmsProtocolError"] * 2
+
+
+def test_dlms_cosem_decodes_neither_bit_strings_nor_utf8_strings(show: Show) -> None:
+    """It knows their tags, and raises."""
+    found = show(DLMS_COSEM, "undecodable_types")
+    assert [answer["raised"] for answer in found.values()] == ["NotImplementedError"] * 2
+
+
+def test_gurux_releases_a_ciphered_association_in_clear(show: Show) -> None:
+    """No user information, so anybody could have sent it."""
+    assert show(GURUX, "release_in_clear") == "6203800100"
+
+
+def test_gurux_proposes_general_protection_without_keys(show: Show) -> None:
+    """Conformance 40 1E 5D in an association without security."""
+    assert show(GURUX, "general_protection_without_keys").endswith("5f1f0400401e5dffff")
+
+
+def test_gurux_takes_no_buffer_before_the_capture_objects(show: Show) -> None:
+    """The order of reading matters to it."""
+    assert show(GURUX, "buffer_before_capture_objects")["text"] == "Read capture objects first."
+
+
+def test_pydlms_has_the_types_of_three_prepayment_attributes_wrong(show: Show) -> None:
+    """Account 11 and 12 are arrays, Credit 11 is a date-time; its models say otherwise."""
+    found = show(PYDLMS, "prepayment_types")
+    assert {name for name, answer in found.items() if "raised" in answer} == {
+        "111/11",
+        "111/12",
+        "112/11",
+    }
