@@ -56,3 +56,7 @@ class OutcomeUnknown(HeadendError):
     def __init__(self, message: str, transaction_id: str) -> None:
         super().__init__(message)
         self.transaction_id = transaction_id
+
+
+class Unknowable(OutcomeUnknown):
+    """The meter answers, but cannot say any more what became of the order: people have to."""

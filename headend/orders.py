@@ -16,7 +16,7 @@ meter's snapshot then tells whether the money got there, because a later one hol
 from contextlib import suppress
 from dataclasses import dataclass
 
-from headend.errors import NoAnswer, OutcomeUnknown
+from headend.errors import NoAnswer, OutcomeUnknown, Unknowable
 from headend.line import Line
 from headend.outcomes import conclude
 from headend.session import ExceptionAnswered
@@ -80,11 +80,13 @@ def carry_out(line: Line, planned: Transaction) -> Transaction:
             line.drop()
             continue
         if verdict.done is None:
-            fate = verdict.outcome
-            break
+            _mark_unknown(line, planned)
+            raise Unknowable(
+                f"outcome unknown: {verdict.outcome}; transaction {planned.id} stays open",
+                planned.id,
+            )
         return _finish(line, planned, verdict, late=late)
-    with line.context.store.begin() as db:
-        transactions.mark_unknown(db, planned.id)
+    _mark_unknown(line, planned)
     raise OutcomeUnknown(
         f"outcome unknown ({fate}); transaction {planned.id} is recorded: "
         "prepay settle finds out, and sends nothing twice",
@@ -95,12 +97,28 @@ def carry_out(line: Line, planned: Transaction) -> Transaction:
 def settle_open(line: Line) -> list[Transaction]:
     """Find out what became of every open transaction with this meter, oldest first.
 
+    Returns:
+        The transactions as they are now. One may still be open: it holds nobody else up when the
+        meter itself cannot say any more what became of it.
+
     Raises:
         OutcomeUnknown: the line broke again.
     """
     with line.context.store.begin() as db:
         waiting = transactions.of_meter(db, line.meter.id, only_open=True)
-    return [carry_out(line, transaction) for transaction in waiting]
+    return [_settle(line, transaction) for transaction in waiting]
+
+
+def _settle(line: Line, transaction: Transaction) -> Transaction:
+    try:
+        return carry_out(line, transaction)
+    except Unknowable:
+        return transaction
+
+
+def _mark_unknown(line: Line, planned: Transaction) -> None:
+    with line.context.store.begin() as db:
+        transactions.mark_unknown(db, planned.id)
 
 
 def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -> Transaction:
@@ -201,7 +219,7 @@ def _not_remembered(planned: Transaction) -> Verdict:
     """The meter has forgotten ids of that age, or has this one under another order."""
     if planned.sent is None:
         return Verdict(False, "the meter has this id for another order, or takes none so old")
-    return Verdict(None, "the meter does not remember so far back: compare its balance by hand")
+    return Verdict(None, "the meter remembers nothing so old, compare its balance by hand")
 
 
 def _parameters(planned: Transaction) -> Snapshot | Arm | None:

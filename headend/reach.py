@@ -55,6 +55,7 @@ def reach(context: Context) -> Reached:
     """
     mechanism = mechanism_of(context)
     if mechanism is Mechanism.HLS_GMAC:
+        assert context.keys  # a key file that is wrong says so before the port is opened
         from headend.ciphered import reach_ciphered  # it needs the database, which takes time
 
         return reach_ciphered(context)

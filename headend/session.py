@@ -12,7 +12,13 @@ from headend.clock import Clock
 from headend.errors import NoAnswer, Refused
 from headend.transports import Transport
 from protocol.axdr import Data
-from protocol.codes import ActionResult, DataAccessResult, ProviderDiagnostic, UserDiagnostic
+from protocol.codes import (
+    ActionResult,
+    DataAccessResult,
+    ProviderDiagnostic,
+    ServiceError,
+    UserDiagnostic,
+)
 from protocol.errors import (
     AccessRefused,
     ActionRefused,
@@ -105,6 +111,10 @@ class ExceptionAnswered(Refused):
     def __init__(self, event: ExceptionRaised) -> None:
         super().__init__(f"the meter answered with an exception: {_fault(event)}")
         self.event = event
+
+
+class Overtaken(NoAnswer):
+    """The meter has since seen higher invocation counters: another session with it has begun."""
 
 
 class Session:
@@ -239,6 +249,8 @@ class Session:
         self._send(request)
         event = self._await(self._patience.whole, wanted, ExceptionRaised)
         if isinstance(event, ExceptionRaised):
+            if event.service_error is ServiceError.INVOCATION_COUNTER_ERROR:
+                raise Overtaken("no answer to this session: another one has begun meanwhile")
             raise ExceptionAnswered(event)
         assert isinstance(event, wanted)  # the only other kind that was waited for
         return event

@@ -11,7 +11,7 @@ from typing import Any, Final
 from meter_fw import supply
 from meter_fw.server import Attribute, CosemObject, Method, Setter
 from meter_fw.state import MeterState
-from meter_fw.transactions import Order, activate, balance, deactivate, fits
+from meter_fw.transactions import Order, activate, balance, clamp, deactivate, fits
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from prepay import credit
@@ -32,6 +32,7 @@ from protocol.errors import AccessRefused
 
 _NEVER: Final = b"\xff" * 12
 _NO_ID: Final = bytes(16)
+_LAST_SEQUENCE: Final = 0xFFFFFFFF
 
 
 # --- 111 Account -----------------------------------------------------------------------------
@@ -83,8 +84,8 @@ def _account() -> CosemObject:
         2: _read(_mode_and_status),
         3: _read(_in_use),
         4: _read(lambda view: supply.stand(view).status_bits),
-        5: _read(lambda view: _clamp(supply.stand(view).available)),
-        6: _read(lambda view: _clamp(supply.stand(view).amount_to_clear)),
+        5: _read(lambda view: clamp(supply.stand(view).available)),
+        6: _read(lambda view: clamp(supply.stand(view).amount_to_clear)),
         7: _read(lambda view: 0),
         8: _read(lambda view: 0),
         9: _read(_credits),
@@ -106,7 +107,8 @@ def _account() -> CosemObject:
 def _activate(view: View, parameter: Any) -> Change:
     """Activate without an id: with a balance of 0, and in central mode a snapshot that says so."""
     held = view.state.snapshot
-    first = replace(held, sequence=held.sequence + 1, balance=0, emergency=0)
+    sequence = min(held.sequence + 1, _LAST_SEQUENCE)
+    first = replace(held, sequence=sequence, balance=0, emergency=0)
     if view.factory.profile.mode is BalanceMode.LOCAL:
         first = replace(first, sequence=0)
     return _done(view, activate(view, Order(_NO_ID, Kind.ACTIVATE, 0, snapshot=first)))
@@ -130,7 +132,7 @@ def _token_credit() -> CosemObject:
         CREDIT,
         catalogue.TOKEN_CREDIT,
         {
-            2: _read(lambda view: _clamp(balance(view))),
+            2: _read(lambda view: clamp(balance(view))),
             3: _read(lambda view: CreditType.TOKEN),
             4: _read(lambda view: 1),
             5: _read(lambda view: view.factory.profile.credit.low_threshold),
@@ -228,7 +230,7 @@ def _consumption_charge() -> CosemObject:
         CHARGE,
         catalogue.CONSUMPTION_CHARGE,
         {
-            2: _read(lambda view: _clamp(view.state.totals.charged)),
+            2: _read(lambda view: clamp(view.state.totals.charged)),
             3: _read(lambda view: ChargeType.CONSUMPTION),
             4: _read(lambda view: 1),
             5: _read(_unit_charge),
@@ -259,8 +261,3 @@ def _read(get: Any) -> Attribute:
 
 def _method(call: Setter) -> Method:
     return Method(call, Role.MANAGEMENT)
-
-
-def _clamp(amount: int) -> int:
-    """A total that has outgrown its type shows the greatest value there is."""
-    return max(-(1 << 31), min(amount, (1 << 31) - 1))

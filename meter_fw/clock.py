@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from meter_fw.server import Attribute, CosemObject, Method
-from meter_fw.state import Clock, MeterState
+from meter_fw.state import Clock
 from meter_fw.view import ANYBODY, READERS, Change, Role, View, milliseconds
 from obis import catalogue
 from protocol.codes import DataAccessResult
@@ -23,10 +23,9 @@ _CRYSTAL: Final = 1  # clock_base: internal crystal
 _MOST_SHIFT: Final = 900  # s
 
 
-def set_clock(view: View, clock: int) -> MeterState:
-    """Return the state with the meter's clock at ``clock``, and known."""
-    was = view.state.clock
-    return replace(view.state, clock=Clock(was.offset + clock - view.clock, True))
+def _move(view: View, clock: int, *, known: bool) -> Change:
+    offset = view.state.clock.offset + clock - view.clock
+    return Change(replace(view.state, clock=Clock(offset, known)))
 
 
 def _set_time(view: View, octets: bytes) -> Change:
@@ -36,18 +35,19 @@ def _set_time(view: View, octets: bytes) -> Change:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
     if moment.year not in YEARS:
         raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED, "not a year to live in")
-    return Change(set_clock(view, milliseconds(moment)))
+    return _move(view, milliseconds(moment), known=True)
 
 
 def _adjust(view: View, step: int) -> Change:
-    """To the nearest multiple of ``step``."""
-    return Change(set_clock(view, (view.clock + step // 2) // step * step))
+    """To the nearest multiple of ``step``; an unknown time that is rounded is still unknown."""
+    nearest = (view.clock + step // 2) // step * step
+    return _move(view, nearest, known=view.state.clock.known)
 
 
 def _shift(view: View, seconds: int) -> Change:
     if abs(seconds) > _MOST_SHIFT:
         raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED, "at most 900 s")
-    return Change(set_clock(view, view.clock + seconds * 1000))
+    return _move(view, view.clock + seconds * 1000, known=view.state.clock.known)
 
 
 def _status(view: View) -> int:

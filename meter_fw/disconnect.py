@@ -5,6 +5,7 @@ from typing import Any
 
 from meter_fw import relay
 from meter_fw.server import Attribute, CosemObject, Method
+from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from protocol.codes import DataAccessResult
@@ -20,6 +21,16 @@ def _ask(view: View, ask: Any) -> Change:
         raise AccessRefused(DataAccessResult.TEMPORARY_FAILURE, "not from this control state")
     control, causes = answer
     return Change(replace(view.state, relay=replace(stood, control=control, causes=causes)))
+
+
+def press_select(view: View) -> MeterState:
+    """Return the state after a hand on the button: closed, where the control mode wants one."""
+    stood = view.state.relay
+    mode = view.factory.profile.relay_control_mode
+    control = relay.manual_reconnect(mode, stood.control, stood.causes)
+    if control is stood.control:
+        return view.state
+    return replace(view.state, relay=replace(stood, control=control))
 
 
 def objects() -> tuple[CosemObject, ...]:

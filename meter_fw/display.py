@@ -13,7 +13,7 @@ from meter_fw import supply
 from meter_fw.board import Lcd, Sign
 from meter_fw.identity import data
 from meter_fw.server import Attribute, CosemObject
-from meter_fw.transactions import balance
+from meter_fw.transactions import balance, clamp
 from meter_fw.view import READERS, View
 from obis import catalogue
 from obis.units import Unit
@@ -112,6 +112,6 @@ def objects(profile: Profile) -> tuple[CosemObject, ...]:
 
     return (
         data(catalogue.DISPLAY_UPDATED.complete(a, b), DATE_TIME, updated),
-        register(catalogue.DISPLAY_BALANCE, balance),
+        register(catalogue.DISPLAY_BALANCE, lambda view: clamp(balance(view))),
         register(catalogue.DISPLAY_EMERGENCY, emergency),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from meter_fw.relay import MODES
 from prepay.friendly import DatedWindow, FriendlyCalendar
 from prepay.keys import MeterKeys
 from prepay.profile import Profile
@@ -31,6 +32,9 @@ class Factory:
         dated: dated friendly windows, filled in at commissioning for years ahead.
         physical: HDLC physical (lower) address.
         calendar_until: until when the dated windows are complete; None when none are needed.
+
+    Raises:
+        ValueError: a name, a system title or a control mode that no meter has.
     """
 
     profile: Profile
@@ -48,6 +52,8 @@ class Factory:
             raise ValueError(f"a logical device name has 1 to {MAX_NAME} ASCII characters")
         if len(self.system_title) != 8:
             raise ValueError("a system title has 8 octets")
+        if self.profile.relay_control_mode not in MODES:
+            raise ValueError(f"no control mode {self.profile.relay_control_mode} on this relay")
         calendar = self.profile.calendar(self.dated, self.calendar_until)
         object.__setattr__(self, "calendar", calendar)
 

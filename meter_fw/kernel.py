@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
 
-from meter_fw import account, display, metrology, server, supply
+from meter_fw import account, disconnect, display, metrology, server, supply
 from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs, PortId, PortKind
 from meter_fw.catalogue import build_objects
 from meter_fw.factory import Factory
 from meter_fw.lines import Line, Security
-from meter_fw.nvram import Finding, Journal
+from meter_fw.nvram import Finding, FlashFailure, Journal
 from meter_fw.state import Clock, MeterState, changes, restore
 from meter_fw.view import Caller, View
 from protocol.cosem.disconnect_control import ControlState
@@ -105,19 +105,21 @@ class Kernel:
 
     def _meter(self, pulses: int, before: int) -> None:
         """Energy until now, the day's start if one began, and what the rules say to that."""
-        self._state = metrology.consume(self.view, pulses)
+        self._state = metered = metrology.consume(self.view, pulses)
         self._state = metrology.capture_day(self.view)
         self._state = supply.apply(self.view)
         due = self._clock(self._now) // CAPTURE_PERIOD != before // CAPTURE_PERIOD
-        self._commit(all_of_it=due)
+        self._commit(otherwise=metered, all_of_it=due)
 
     def _press(self, buttons: frozenset[Button]) -> None:
         if Button.DISPLAY in buttons:
             self._page += 1
         if Button.SELECT in buttons:
+            before = self._state
             self._state = account.press_select(self.view)
             self._state = supply.apply(self.view)
-            self._commit()
+            self._state = disconnect.press_select(self.view)
+            self._commit(otherwise=before)
 
     def _serve(self, inputs: Inputs, line_now: Instant) -> None:
         for port, kind in inputs.opened.items():
@@ -140,29 +142,38 @@ class Kernel:
         self._lines[port] = line
 
     def opened(self, caller: Caller) -> None:
-        """Make the client's invocation counter durable: nobody may open with it again."""
+        """Make the client's invocation counter durable: nobody may open with it again.
+
+        A flash that does not take it keeps nobody out: what a replayed AARQ meets after a restart
+        is a new challenge.
+        """
         self._note_counter()
-        self._commit(all_of_it=True)
+        if self._state.counters != self._committed.counters:  # else strangers would wear the flash
+            self._commit(otherwise=self._state, all_of_it=True)
 
     def next(self) -> int:
         """Return an invocation counter of ours, reserved in flash before it is used.
 
         Raises:
-            CountersExhausted: 32 bits are used up.
+            CountersExhausted: 32 bits are used up, or the flash takes no reservation.
         """
-        counters = self._state.counters
+        before, counters = self._state, self._state.counters
         if self._next_counter >= counters.reserved:
             if self._next_counter >= MAX_COUNTER:
                 raise CountersExhausted("the global unicast key has no counter left")
             reserved = min(self._next_counter + COUNTER_BLOCK, MAX_COUNTER)
             self._state = replace(self._state, counters=replace(counters, reserved=reserved))
-            self._commit(all_of_it=True)
+            if not self._commit(otherwise=before, all_of_it=True):
+                raise CountersExhausted("the flash takes no reservation of counters")
         counter = self._next_counter
         self._next_counter += 1
         return counter
 
     def answer(self, caller: Caller, request: Request) -> Response:
-        """Execute a request, commit what it changed, and only then give the reply away."""
+        """Execute a request, commit what it changed, and only then give the reply away.
+
+        What the flash does not take has not happened: the answer is hardware-fault.
+        """
         self._note_counter()
         view = self._view(caller)
         answered = server.answer(self._objects, view, request)
@@ -170,7 +181,8 @@ class Kernel:
             self._state = answered.state
             self._state = metrology.capture_day(self.view)  # its clock may have been set
             self._state = supply.apply(self.view)
-            self._commit(all_of_it=True)
+            if not self._commit(otherwise=view.state, all_of_it=True):
+                return server.hardware_fault(request)
         return answered.response
 
     def _outputs(self) -> Outputs:
@@ -214,19 +226,33 @@ class Kernel:
 
     # --- state ---------------------------------------------------------------------------------
 
-    def _commit(self, *, all_of_it: bool = False) -> None:
-        """Make the state durable; where only ``VOLATILE`` fields differ, that may wait."""
+    def _commit(self, *, otherwise: MeterState, all_of_it: bool = False) -> bool:
+        """Make the state durable; where only ``VOLATILE`` fields differ, that may wait.
+
+        Args:
+            otherwise: the state to go on with where the flash does not take this one: worn out,
+                it ends neither the metering nor the lines, and what it cannot keep is not done.
+            all_of_it: do not wait.
+
+        Returns:
+            False: the flash did not take it.
+        """
         if not all_of_it and all(
             getattr(self._state, name) is getattr(self._committed, name) for name in URGENT
         ):
-            return
+            return True
         changed = changes(self._committed, self._state)
-        if changed:
-            self._journal.commit(changed)
+        try:
+            if changed:
+                self._journal.commit(changed)
+        except FlashFailure:
+            self._state = otherwise
+            return False
         moved = self._committed.relay.control is not self._state.relay.control
         self._committed = self._state
         if moved:
             self._steer()
+        return True
 
     def _steer(self) -> None:
         """Pulse the coil to where the committed state has the relay."""

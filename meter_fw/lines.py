@@ -137,6 +137,8 @@ class Line:
 
     def receive(self, octets: bytes, now: Instant, host: Host) -> None:
         """Take octets (none: only look at the timer) and answer what they ask."""
+        if self._hung_up:
+            return
         for event in self._link.receive(octets, now):
             match event:
                 case LinkConnected(peer=peer):

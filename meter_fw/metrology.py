@@ -41,22 +41,28 @@ def consume(view: View, watt_hours: int) -> MeterState:
 def capture_day(view: View) -> MeterState:
     """Return the state with the register captured, if a local day has begun since the last time.
 
-    Nothing is captured while the clock is unknown. A clock set back captures nothing until it
-    has passed the last captured day again, so that no day is there twice.
+    Nothing is captured while the clock is unknown. A clock set back captures nothing at once;
+    a day that then begins again takes the place of its first reading, so that no day is there
+    twice and no reading stays that was taken under a date set by mistake.
     """
     state = view.state
-    today = view.local.date()
-    if not state.clock.known or today.toordinal() <= state.energy.last_day:
+    today, last = view.local.date().toordinal(), state.energy.last_day
+    if not state.clock.known or today == last:
         return state
-    energy = replace(state.energy, last_day=today.toordinal())
-    if state.energy.last_day < 0:  # the first day of its life did not begin with it
+    energy = replace(state.energy, last_day=today)
+    if not 0 <= last < today:  # the first day of its life, or one gone back to, begins elsewhere
         return replace(state, energy=energy)
     midnight = view.local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     day = Day(state.history.captured, milliseconds(midnight), state.energy.imported)
+    kept = [
+        each
+        for each in state.days
+        if each.time != day.time and each.number > day.number - DAYS_KEPT
+    ]
     return replace(
         state,
         energy=energy,
-        days=(*state.days, day)[-DAYS_KEPT:],
+        days=(*kept, day),
         history=replace(state.history, captured=day.number + 1),
     )
 

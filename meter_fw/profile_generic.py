@@ -95,6 +95,8 @@ class _Buffer:
 
     def _by_entry(self, view: View, asked: tuple[int, int, int, int]) -> list[Data]:
         first, last, first_column, last_column = asked
+        if not max(first_column, 1) <= (last_column or len(self.columns)) <= len(self.columns):
+            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED, "no such columns")
         rows = self.rows(view)[max(first, 1) - 1 : last or None]
         picked = slice(max(first_column, 1) - 1, last_column or None)
         return self._encode([row[picked] for row in rows], self.columns[picked])
@@ -115,6 +117,8 @@ class _Buffer:
     def _picked(self, selected: list[tuple[Any, ...]]) -> list[int]:
         """Return the indices of the selected columns; none selected is all of them."""
         definitions = [column.definition for column in self.columns]
+        if len(selected) > len(definitions):  # the answer would outgrow the buffer
+            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED, "too many columns")
         if not all(definition in definitions for definition in selected):
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED, "no such column")
         return [definitions.index(d) for d in selected] or list(range(len(definitions)))

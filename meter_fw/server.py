@@ -13,6 +13,7 @@ from typing import Any
 from meter_fw.state import MeterState
 from meter_fw.view import Caller, Change, Role, View
 from obis.code import ObisCode
+from protocol.axdr import integer
 from protocol.codes import ActionResult, DataAccessResult
 from protocol.cosem.interface import InterfaceClass
 from protocol.cosem.types import TypeMismatch, from_data, to_data
@@ -119,6 +120,17 @@ def answer(objects: Objects, view: View, request: Request) -> Answer:
     return _action(objects, view, view.caller, request)
 
 
+def hardware_fault(request: Request) -> Response:
+    """Return the answer to a request whose effect could not be made durable."""
+    match request:
+        case GetRequest():
+            return GetResponse(DataAccessResult.HARDWARE_FAULT, request.invoke)
+        case SetRequest():
+            return SetResponse(DataAccessResult.HARDWARE_FAULT, request.invoke)
+        case ActionRequest():
+            return ActionResponse(ActionResult.HARDWARE_FAULT, None, request.invoke)
+
+
 def _find(objects: Objects, caller: Caller, ref: AttributeRef | MethodRef) -> CosemObject:
     found = objects.get(ref.logical_name)
     if found is None or not found.roles & caller.role:
@@ -143,14 +155,14 @@ def _read(found: CosemObject, view: View, caller: Caller, request: GetRequest) -
         raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
     if not found.attribute_roles(index)[0] & caller.role:
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-    if index == 1:
-        return to_data(declared.type, found.logical_name.to_bytes())
-    bound = found.attributes[index]
+    bound = found.attributes.get(index)
     if request.access is not None:
-        if bound.select is None or request.access.selector not in bound.selectors:
+        if bound is None or bound.select is None or request.access.selector not in bound.selectors:
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
         return to_data(declared.type, bound.select(view, request.access))
-    if bound.get is None:
+    if index == 1:
+        return to_data(declared.type, found.logical_name.to_bytes())
+    if bound is None or bound.get is None:
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
     return to_data(declared.type, bound.get(view))
 
@@ -197,11 +209,13 @@ def _action(objects: Objects, view: View, caller: Caller, request: ActionRequest
 
 
 def _parameter(declared: Any, request: ActionRequest) -> Any:
-    """Decode a method's parameter; one that is left out stands for the plain integer 0."""
-    if request.parameter is None:
-        return 0
+    """Decode a method's parameter; one that is left out stands for the plain integer 0.
+
+    So a trigger may be called without; a method that takes an amount or a token may not.
+    """
+    given = integer(0) if request.parameter is None else request.parameter
     try:
-        return from_data(declared, request.parameter)
+        return from_data(declared, given)
     except TypeMismatch as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
 

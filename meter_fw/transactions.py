@@ -67,6 +67,11 @@ def fits(amount: int) -> bool:
     return -_DOUBLE_LONG <= amount < _DOUBLE_LONG
 
 
+def clamp(amount: int) -> int:
+    """Return an amount as its double-long shows it: one that has outgrown it, the greatest."""
+    return max(-_DOUBLE_LONG, min(amount, _DOUBLE_LONG - 1))
+
+
 def recall(state: MeterState, identity: bytes) -> Entry | None:
     """Return what is remembered of a transaction."""
     return next((entry for entry in state.transactions if entry.id == identity), None)
@@ -92,8 +97,8 @@ def remember(view: View, order: Order, done: Done) -> MeterState:
         id=order.id,
         kind=order.kind,
         outcome=done.outcome,
-        amount=done.amount,
-        balance=balance(view.with_state(state)),
+        amount=clamp(done.amount),
+        balance=clamp(balance(view.with_state(state))),
         time=view.clock,
         content=order.content,
     )

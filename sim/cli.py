@@ -98,7 +98,8 @@ def main() -> None:
 @click.option(
     "--control",
     is_flag=True,
-    help="Take orders on standard input: speed N, until TIME, press display, press select, stop.",
+    help="Take orders on standard input: speed N, until TIME, press display, press select, stop."
+    " The end of the input stops the meter.",
 )
 def meter(face: bool | None, as_json: bool, events: str | None, **given: Any) -> None:
     """Run one meter until it is stopped."""
@@ -156,3 +157,20 @@ def profiles() -> None:
     for name in profile_names():
         profile = load_profile(name)
         click.echo(f"{name:<8} {profile.mode.name.lower():<8} {profile.title}")
+
+
+@main.command()
+@click.option("--only", type=click.Choice(["be-wal", "il"]), help="Show one of the two meters.")
+def demo(only: str | None) -> None:
+    """Show the main job: two meters, one head-end, from the first credit to the last.
+
+    Everything runs as processes of its own, in a folder that is removed again. A moment that does
+    not come ends the demo with exit code 1.
+    """
+    from sim.demo import run_demo
+    from sim.stage import DemoError
+
+    try:
+        run_demo(only)
+    except DemoError as error:
+        _fail(str(error), 1)

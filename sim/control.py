@@ -3,7 +3,7 @@
     speed 60                     seconds of the meter's time in one second
     until 2026-11-24T06:00       as fast as the host can, until that local time
     press display                a finger on a button; also: press select
-    stop                         as SIGTERM would
+    stop                         as SIGTERM would, and as the end of the input does
 
 They are about the world, never about the meter: what a head-end wants goes through a port. Each
 is answered through ``say`` when it has been done, or with the reason why not.
@@ -62,7 +62,7 @@ class Control:
         }
 
     def listen(self, fd: int, selector: BaseSelector) -> None:
-        """Take orders from a descriptor until it ends.
+        """Take orders from a descriptor; its end is the meter's.
 
         Raises:
             OSError: it is none that can be waited for, such as a plain file.
@@ -84,8 +84,9 @@ class Control:
         data = b""
         with suppress(BlockingIOError):
             data = os.read(fd, 4096)
-            if not data:
+            if not data:  # whoever gave the orders has gone
                 selector.unregister(fd)
+                self._loop.stop()
         for octet in data:
             if octet != ord("\n"):
                 if len(self._line) < LINE_LIMIT:  # what is longer is no order anyway

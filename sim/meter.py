@@ -27,6 +27,7 @@ from sim.board import SoftwareBoard
 from sim.control import Control
 from sim.face import Case, event_line
 from sim.flash import FileFlash, MemoryFlash
+from sim.keyboard import LEGEND, bindings, keyboard
 from sim.load import YEARS, Consumption, Household, Load, read_load
 from sim.ports import open_port
 from sim.ports.base import Port
@@ -128,15 +129,22 @@ def run_meter(options: Options, say: Callable[[str], None]) -> None:
         stack.enter_context(on_signals(loop, selector, presses))
         first = world.add(made.site)
         say(_ready(options, made))
-        screen = _screen(options, made)
+        screen = _screen(options, made, loop, selector, stack)
         stack.callback(screen.close)
         screen.ticked(made.site, first)
         world.after.append(screen.ticked)
         loop.each_turn.append(screen.turn)
         if options.control:
             answer = partial(_answer, options.show, made, say, screen)
-            Control(loop, board, zone, answer).listen(0, selector)
+            _listen(Control(loop, board, zone, answer), selector)
         loop.run()
+
+
+def _listen(control: Control, selector: BaseSelector) -> None:
+    try:
+        control.listen(0, selector)
+    except OSError as error:
+        raise OptionError("--control needs a pipe or a terminal as standard input") from error
 
 
 def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Assembly:
@@ -231,7 +239,8 @@ def _name_plate(options: Options, state: StateDir | None) -> NamePlate:
     if engraved is None:
         profile = options.profile or DEFAULT_PROFILE
         seed = DEFAULT_SEED if options.seed is None else options.seed
-        return NamePlate(options.name or derive_name(profile, seed), profile, seed)
+        name = derive_name(profile, seed) if options.name is None else options.name
+        return NamePlate(name, profile, seed)
     for what in ("name", "profile", "seed"):
         asked, there = getattr(options, what), getattr(engraved, what)
         if asked is not None and asked != there:
@@ -311,12 +320,17 @@ def _ready(options: Options, made: Assembly) -> str:
     return "\n".join(lines)
 
 
-def _screen(options: Options, made: Assembly) -> Screen:
+def _screen(
+    options: Options, made: Assembly, loop: RealTime, selector: BaseSelector, stack: ExitStack
+) -> Screen:
     plate, profile = made.plate, made.profile
     case = Case(plate.name, plate.profile, profile.currency.code)
     if options.show is Show.NOTHING:
         return Blind()
     if options.show is Show.FACE:
-        return Terminal(case, profile.zone, f"{plate.profile}, {options.speed:g}x")
+        keys = bindings(loop, made.site.board)
+        ours = not options.control and stack.enter_context(keyboard(selector, keys))
+        legend = LEGEND if ours else ""
+        return Terminal(case, profile.zone, lambda: f"{legend}  {loop.speed:g}x".strip())
     render = json_line if options.show is Show.JSON else event_line
     return Lines(case, profile.zone, made.kernel.display, render)

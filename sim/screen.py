@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from meter_fw.board import Lcd, Outputs, Sign
+from meter_fw.board import Button, Lcd, Outputs, Sign
 from protocol.timing import Instant
+from sim.board import SoftwareBoard
 from sim.face import Case, Face, compose, event_line, words_of
 from sim.world import Site
 
 if TYPE_CHECKING:
     from rich.panel import Panel
 
+#: Seconds that a terminal shows a page before the next one's turn.
+PAGE = 4.0
 #: Seconds between two redraws of a terminal, and between two lines for one changing value.
 REDRAW = 0.1
 VALUE_PAUSE = 0.2
@@ -142,10 +145,10 @@ class Terminal:
     Args:
         case: of the meter.
         zone: of its clock.
-        footer: a line below the face.
+        footer: makes the line below the face.
     """
 
-    def __init__(self, case: Case, zone: tzinfo, footer: str) -> None:
+    def __init__(self, case: Case, zone: tzinfo, footer: Callable[[], str]) -> None:
         from rich.console import Console
         from rich.live import Live
 
@@ -155,23 +158,30 @@ class Terminal:
         self._face: Face | None = None
         self._pulses = 0
         self._drawn_at = 0.0
+        self._turned_at = time.monotonic()
+        self._board: SoftwareBoard | None = None
         self._console = Console(highlight=False)
         self._live: Live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
 
     def ticked(self, site: Site, outputs: Outputs) -> None:
         """Take the face; it is drawn in its turn."""
+        self._board = site.board
         pulsed = site.board.pulses != self._pulses
         self._pulses = site.board.pulses
         clock = local_time(site.board.now, self._zone)
         self._face = Face(self._case, outputs.lcd, clock, pulsed)
 
     def turn(self) -> None:
-        """Redraw, a few times a second."""
+        """Redraw, a few times a second, and turn the pages as a finger on the button would."""
         now = time.monotonic()
+        if self._board is not None and now - self._turned_at >= PAGE:
+            self._turned_at = now
+            self._board.press(Button.DISPLAY)
         if self._face is not None and now - self._drawn_at >= REDRAW:
             self._drawn_at = now
-            self._live.update(panel(self._face, self._console.encoding, self._footer), refresh=True)
+            face = panel(self._face, self._console.encoding, self._footer())
+            self._live.update(face, refresh=True)
 
     def flush(self) -> None:
         """Redraw now."""

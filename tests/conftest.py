@@ -1,7 +1,19 @@
-"""What all tests share: how hypothesis runs."""
+"""What all tests share: how hypothesis runs, and how long.
+
+``HYPOTHESIS_PROFILE=soak`` makes every property and every campaign fifty times as long.
+"""
+
+import os
 
 from hypothesis import settings
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("openprepay", deadline=None)
-settings.load_profile("openprepay")
+SOAK = 50
+#: How long an example takes says more of the machine than of the code: no deadline.
+settings.register_profile("default", derandomize=False, deadline=None, print_blob=True)
+settings.register_profile("soak", settings.get_profile("default"), max_examples=100 * SOAK)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def scaled(examples: int) -> int:
+    """Return ``examples`` for the profile in force; 100 are hypothesis's own."""
+    return examples * settings().max_examples // 100

@@ -4,6 +4,7 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
+from headend.errors import Unknowable
 from headend.line import Line
 from headend.orders import settle_open
 from headend.repeats import summary
@@ -33,6 +34,13 @@ def settle(context: Context) -> Report:
     line = Line(context)
     try:
         ended = settle_open(line)
+        for each in ended:
+            if each.is_open:
+                raise Unknowable(
+                    f"the meter cannot say any more what became of transaction {each.id}: "
+                    "compare its balance with the ledger by hand",
+                    each.id,
+                )
         lines = [
             f"{each.kind.value} {line.money(each.amount)}: {each.state.value} ({each.outcome}), "
             f"transaction {each.id}"

@@ -88,11 +88,14 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> Seri
 
 def _why(error: Exception) -> str:
     number = getattr(error, "errno", None)
-    return {
+    if number is None and error.__context__ is not None:  # a termios.error, which has no errno
+        number = next(iter(error.__context__.args), None)
+    words: dict[object, str] = {
         errno.ENOENT: "no such port",
         errno.EACCES: "permission denied",
         errno.EBUSY: "in use by another program",
         errno.EWOULDBLOCK: "in use by another program",
         errno.ENOTTY: "not a serial port",
         errno.EISDIR: "not a serial port",
-    }.get(number or 0, str(error).split(": ", 1)[-1])
+    }
+    return words.get(number, str(error).split(": ", 1)[-1])

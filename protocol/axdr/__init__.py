@@ -22,8 +22,8 @@ An element of a compact array may cost none (null-data), so those are bounded by
 ``MAX_ELEMENTS_PER_OCTET`` for each octet that the compact array itself takes.
 
 Lengths need not be minimal when read; the indefinite form (0x80) is refused. Tags and bodies are
-as ``pydlms-client`` and ``gurux-dlms`` agree on them (bcd is one octet in both); the layout of the
-compact array is checked against ``pydlms-client`` alone, because the other does not write it.
+as ``pydlms-client`` has them, and but for compact arrays, dates, delta types and dont-care, which
+were not compared, as ``gurux-dlms`` reads them. True is written as 1, as both do.
 """
 
 from typing import Final

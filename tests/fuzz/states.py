@@ -69,13 +69,17 @@ class Standing:
         bench: the meter.
         dialogue: the client that brought it there.
         pending: what he would say next.
+        cut: how much of it the meter has already, where it was cut within a frame.
         begun: the octets of a value that the meter holds already, in a transfer in blocks.
+        order: the APDU that would complete this transfer and be obeyed; empty where none would.
     """
 
     bench: Bench
     dialogue: Dialogue
     pending: bytes
+    cut: bytes = b""
     begun: bytes = b""
+    order: bytes = b""
 
     @property
     def port(self) -> PortId:
@@ -92,8 +96,8 @@ class Standing:
         if self.dialogue.kind is WRAPPER:
             return build_header(self.who.sap, LOGICAL_DEVICE, len(apdu)) + apdu
         control = Control(FrameKind.I)
-        if self.pending and not isinstance(found := decode_frame(self.pending), Incomplete):
-            due = found[0].control
+        due = _whole_frame(self.cut + self.pending).control
+        if due.kind is not FrameKind.SNRM:
             control = Control(FrameKind.I, send=due.send, receive=due.receive)
         server = HdlcAddress(LOGICAL_DEVICE, self.bench.factory.physical, 4)
         return Frame(server, HdlcAddress(self.who.sap), control, LLC_COMMAND + apdu).to_bytes()
@@ -103,6 +107,12 @@ class Standing:
         line = self.bench.kernel._lines.get(self.port)
         session = None if line is None else line._sessions.get(self.dialogue.peer)
         return None if session is None else session.association.state
+
+
+def _whole_frame(octets: bytes) -> Frame:
+    found = decode_frame(octets)
+    assert not isinstance(found, Incomplete)
+    return found[0]
 
 
 def seal(plain: bytes, counters: CounterLease, tag: int | None = None) -> bytes:
@@ -144,9 +154,10 @@ def _connected(bench: Bench, kind: PortKind) -> Standing:
 
 def _rejecting(bench: Bench, kind: PortKind) -> Standing:
     standing = _connected(bench, kind)
-    frame = decode_frame(standing.pending)
-    assert not isinstance(frame, Incomplete)
-    bench.feed(standing.port, replace(frame[0], control=Control(FrameKind.UNKNOWN, octet=0xFF)).to_bytes())
+    frame = _whole_frame(standing.pending)
+    bench.feed(
+        standing.port, replace(frame, control=Control(FrameKind.UNKNOWN, octet=0xFF)).to_bytes()
+    )
     return standing
 
 
@@ -200,18 +211,20 @@ def _block(who: Who, value: Callable[[Bench], bytes], first: bytes, rest: type) 
         standing = _open(who)(bench, kind)
         octets = value(bench)
         begun = octets[: len(octets) // 2]
-        apdus = (first + axdr.encode_length(len(begun)) + begun,
-                 rest(_INVOKE, True, 2, octets[len(begun) :]).encode())
+        apdus = (
+            first + axdr.encode_length(len(begun)) + begun,
+            rest(_INVOKE, True, 2, octets[len(begun) :]).encode(),
+        )
         sealed = [seal(a, bench.lease) if who is MANAGER else a for a in apdus]
         bench.feed(standing.port, standing.envelope(sealed[0]))
         if kind is HDLC:  # that was one frame each way
-            found = decode_frame(standing.pending)
-            assert not isinstance(found, Incomplete)
-            due = found[0].control
+            frame = _whole_frame(standing.pending)
+            due = frame.control
             control = replace(due, send=(due.send + 1) % 8, receive=(due.receive + 1) % 8)
-            standing.pending = replace(found[0], control=control).to_bytes()
+            standing.pending = replace(frame, control=control).to_bytes()
         standing.pending = standing.envelope(sealed[1])
         standing.begun = begun
+        standing.order = sealed[1] if who is MANAGER else b""
         return standing
 
     return way
@@ -250,7 +263,7 @@ def _cut(way: Way, where: float) -> Way:
         standing = way(bench, kind)
         end = max(int(len(standing.pending) * where), 1)
         bench.feed(standing.port, standing.pending[:end])
-        return replace(standing, pending=standing.pending[end:])
+        return replace(standing, pending=standing.pending[end:], cut=standing.pending[:end])
 
     return cut
 

@@ -6,22 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.interop.driving import Access, Report, drive
-from tests.interop.environments import PYDLMS, Peer, default_directory, ensure_all
+from tests.interop.environments import PYDLMS, default_directory, ensure_all
 from tests.interop.processes import OurMeter, our_meter
 from tests.interop.pydlms_simulator import Simulators, all_pydlms_simulators
+from tests.interop.reports import Reports
 from tests.interop.table import CELL, Table
-
-OPERATIONS = (
-    "object_list",
-    "read_all",
-    "clock",
-    "relay_off",
-    "relay_on",
-    "set_refused",
-    "set_accepted",
-    "release",
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,35 +56,6 @@ def meter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurMeter]:
     """Our meter, one for all the cells, as a utility's meter has one life with many clients."""
     with our_meter(tmp_path_factory.mktemp("meter")) as found:
         yield found
-
-
-class Reports:
-    """The reports of the clients against our meter, each client run once."""
-
-    def __init__(self, interpreters: dict[str, Path], meter: OurMeter) -> None:
-        self._interpreters = interpreters
-        self._meter = meter
-        self._known: dict[tuple[str, str, str, int], Report] = {}
-
-    def of(self, peer: Peer, transport: str, access: Access, address_size: int = 1) -> Report:
-        """All the operations of one client over one transport."""
-        key = (peer.name, transport, access.name, address_size)
-        if key not in self._known:
-            extra = ("--server-address-size", str(address_size))
-            self._known[key] = self.now(peer, transport, access, OPERATIONS, extra)
-        return self._known[key]
-
-    def now(
-        self,
-        peer: Peer,
-        transport: str,
-        access: Access,
-        operations: tuple[str, ...],
-        extra: tuple[str, ...] = (),
-    ) -> Report:
-        """Run a client afresh."""
-        line = self._meter.lines[transport]
-        return drive(self._interpreters[peer.name], peer, line, access, operations, extra)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_a_driver_does_every_operation_on_a_known_good_server(
     transport: str,
     access: Access,
 ) -> None:
-    """Each peer associates, ciphered from the counter that it first asked for, and does its work."""
+    """Each peer associates, ciphered from the counter it first asked for, and does its work."""
     line = simulators[transport, access is MANAGEMENT]
     report = drive(interpreters[peer.name], peer, line, access, OPERATIONS)
     assert report.connect.ok, report.connect

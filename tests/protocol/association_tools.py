@@ -73,13 +73,13 @@ WAYS = [
 
 def policy(**changes: Any) -> ServerPolicy:
     """Return a server's policy; no security unless ``changes`` say otherwise."""
-    fields = {"keys": KEYS, "system_title": SERVER_TITLE, "secret": PASSWORD}
+    fields: dict[str, Any] = {"keys": KEYS, "system_title": SERVER_TITLE, "secret": PASSWORD}
     return ServerPolicy(**(fields | changes))
 
 
 def client_settings(**changes: Any) -> ClientSettings:
     """Return a client's settings; no security unless ``changes`` say otherwise."""
-    fields = {"keys": KEYS, "system_title": CLIENT_TITLE, "secret": PASSWORD}
+    fields: dict[str, Any] = {"keys": KEYS, "system_title": CLIENT_TITLE, "secret": PASSWORD}
     return ClientSettings(**(fields | changes))
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from protocol.errors import LocalProtocolError
 from protocol.events import LinkConnect, LinkConnected, LinkData, LinkDisconnect, LinkDisconnected
 from protocol.hdlc import ClientTimes, HdlcClient, HdlcParameters, HdlcServer
 from protocol.hdlc.frame import MAX_LENGTH
@@ -48,8 +49,12 @@ class Line(RuleBasedStateMachine):
         self.to_server: deque[bytes] = deque()
         self.to_client: deque[bytes] = deque()
 
-    @initialize(ours=st.sampled_from([1, 3, 32, 128, 2030]), theirs=st.sampled_from([5, 128, 600]))
-    def begin(self, ours: int, theirs: int) -> None:
+    @initialize(
+        ours=st.sampled_from([1, 3, 32, 128, 2030]),
+        theirs=st.sampled_from([5, 128, 600]),
+        connected=st.sampled_from([True, True, True, False]),
+    )
+    def begin(self, ours: int, theirs: int, connected: bool) -> None:
         """Make both halves, with lengths of their own."""
         self.client = HdlcClient(PEER, 2, HdlcParameters(ours, ours), TIMES, retries=2)
         self.server = HdlcServer(
@@ -59,6 +64,9 @@ class Line(RuleBasedStateMachine):
             inactivity_timeout=INACTIVITY,
             inter_octet_timeout=100,
         )
+        if connected:
+            self.connect()
+            self.carry(1)
 
     # --- the layers above ------------------------------------------------------------------------
 
@@ -121,12 +129,14 @@ class Line(RuleBasedStateMachine):
     @precondition(lambda self: self.client.state is State.CONNECTED and len(self.sent) < 100)
     @rule(size=st.sampled_from([0, 1, 100, 125, 126, 600]))
     def request(self, size: int) -> None:
-        """The client's upper layer sends; it does not pile up more than a few."""
-        outstanding = len(self.sent) - self.last_answer
-        if outstanding < 4 or self.last_answer == 0 == len(self.sent):
-            number = len(self.sent) + 1
+        """The client's upper layer sends, whether or not it has its answers."""
+        number = len(self.sent) + 1
+        try:
+            self.client.send(LinkData(PEER, numbered(number, size)), self.now)
+        except LocalProtocolError:
+            event("the client's queue was full")
+        else:
             self.sent[number] = numbered(number, size)
-            self.client.send(LinkData(PEER, self.sent[number]), self.now)
         self.collect()
 
     @rule()
@@ -150,6 +160,10 @@ class Line(RuleBasedStateMachine):
         line = self.to_server if towards_server else self.to_client
         return line.popleft() if line else b""
 
+    def busy(self) -> bool:
+        """Whether there is anything on the line; half duplex, so mostly in one direction."""
+        return bool(self.to_server or self.to_client)
+
     def put(self, towards_server: bool, octets: bytes) -> None:
         """Let one half hear octets."""
         if towards_server:
@@ -157,38 +171,45 @@ class Line(RuleBasedStateMachine):
         else:
             self.on_client(octets)
 
-    @rule(rounds=st.integers(1, 30))
+    @rule(rounds=st.sampled_from([1, 1, 2, 30]))
     def carry(self, rounds: int) -> None:
         """A clean line, for a while."""
         for _ in range(rounds):
             self.put(True, self.take(True))
             self.put(False, self.take(False))
 
+    @precondition(busy)
     @rule(towards_server=st.booleans())
     def lose(self, towards_server: bool) -> None:
         """A piece never arrives."""
+        towards_server = bool(self.to_server) and (towards_server or not self.to_client)
         self.take(towards_server)
 
+    @precondition(busy)
     @rule(towards_server=st.booleans())
     def repeat(self, towards_server: bool) -> None:
         """A piece arrives twice."""
+        towards_server = bool(self.to_server) and (towards_server or not self.to_client)
         octets = self.take(towards_server)
         self.put(towards_server, octets)
         self.put(towards_server, octets)
 
+    @precondition(busy)
     @rule(towards_server=st.booleans(), where=st.integers(0, 10**6), bit=st.integers(0, 7))
     def garble(self, towards_server: bool, where: int, bit: int) -> None:
         """A bit of a piece flips."""
+        towards_server = bool(self.to_server) and (towards_server or not self.to_client)
         octets = bytearray(self.take(towards_server))
-        if octets:
-            octets[where % len(octets)] ^= 1 << bit
+        octets[where % len(octets)] ^= 1 << bit
         self.put(towards_server, bytes(octets))
 
+    @precondition(busy)
     @rule(towards_server=st.booleans(), where=st.integers(0, 10**6), doubled=st.booleans())
     def slip(self, towards_server: bool, where: int, doubled: bool) -> None:
         """An octet of a piece is lost, or comes twice."""
+        towards_server = bool(self.to_server) and (towards_server or not self.to_client)
         octets = self.take(towards_server)
-        place = where % len(octets) if octets else 0
+        place = where % len(octets)
         middle = octets[place : place + 1] * 2 if doubled else b""
         self.put(towards_server, octets[:place] + middle + octets[place + 1 :])
 

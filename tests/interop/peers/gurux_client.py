@@ -11,7 +11,7 @@ import running
 from gurux_dlms import GXByteBuffer, GXDLMSException, GXDLMSExceptionResponse, GXReplyData
 from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security
 from gurux_dlms.GXDLMSConfirmedServiceError import GXDLMSConfirmedServiceError
-from gurux_dlms.objects import GXDLMSObject
+from gurux_dlms.objects import GXDLMSData, GXDLMSObject
 from gurux_dlms.secure import GXDLMSSecureClient
 
 MECHANISMS = {
@@ -73,11 +73,9 @@ class GuruxDriver(harness.Driver):
             reply.clear()
             self._carry(packet, reply)
             while reply.isMoreData():
-                self._carry(None if reply.isStreaming() else self._next(reply), reply)
+                ready = None if reply.isStreaming() else self._client.receiverReady(reply)
+                self._carry(ready, reply)
         return reply
-
-    def _next(self, reply):
-        return self._client.receiverReady(reply.moreData)
 
     def _carry(self, packet, reply):
         received = GXByteBuffer()
@@ -132,12 +130,14 @@ class GuruxDriver(harness.Driver):
         return found
 
     def write_octets(self, class_id, obis, index, octets):
-        """SET."""
-        target = self._object(class_id, obis)
-        request = self._client._GXDLMSClient__write(
-            target.name, bytearray(octets), DataType.OCTET_STRING, target.objectType, index
-        )
-        self._exchange(request)
+        """SET; a Data object of another class takes octets that the class's own would interpret."""
+        if index != 2:
+            raise ValueError("only attribute 2 can be set so")
+        target = GXDLMSData(obis)
+        target.objectType = ObjectType(class_id)
+        target.value = bytearray(octets)
+        target.setDataType(index, DataType.OCTET_STRING)
+        self._exchange(self._client.write(target, index))
 
     def act(self, class_id, obis, index):
         """ACTION."""

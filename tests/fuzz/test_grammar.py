@@ -1,0 +1,279 @@
+"""Well-formed requests with any value, at every attribute and method there is, by the one client
+who may do most: each has its answer, and the ledger adds up whatever he does.
+"""
+
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from meter_fw.board import PortKind
+from meter_fw.server import CosemObject
+from obis import catalogue
+from prepay.transactions import Kind
+from protocol.axdr import Data, Tag
+from protocol.codes import ActionResult, DataAccessResult
+from protocol.cosem.profile_generic import ENTRY_DESCRIPTOR, RANGE_DESCRIPTOR
+from protocol.cosem.types import AnyType, ArrayOf, ChoiceOf, Simple, StructureOf, Type
+from protocol.cosem.vendor import ORDER_TYPE
+from protocol.events import (
+    ActionRequest,
+    ActionResponse,
+    AssociationEvent,
+    AttributeRef,
+    ExceptionRaised,
+    GetRequest,
+    GetResponse,
+    MethodRef,
+    Request,
+    SelectiveAccess,
+    SetRequest,
+    SetResponse,
+)
+from tests.conftest import scaled
+from tests.fuzz.bench import MANAGER, READER, Bench, Dialogue
+from tests.fuzz.campaign import PROFILES
+from tests.meter_fw.rig import number
+from tests.strategies import PLAIN_VALUES, cosem_date_times, data, obis_codes
+
+#: What a refused order may leave behind: that it was refused.
+REMEMBERED = {"transactions", "history", "gateway"}
+_INTEGERS = {
+    **{Tag.DOUBLE_LONG: (-(1 << 31), (1 << 31) - 1), Tag.DOUBLE_LONG_UNSIGNED: (0, (1 << 32) - 1)},
+    **{Tag.LONG: (-(1 << 15), (1 << 15) - 1), Tag.LONG_UNSIGNED: (0, (1 << 16) - 1)},
+    **{Tag.INTEGER: (-128, 127), Tag.UNSIGNED: (0, 255), Tag.ENUM: (0, 255)},
+}
+
+
+# --- values of a declared type -----------------------------------------------------------------
+
+
+def typed(declared: Type) -> SearchStrategy[Data]:
+    """Values of a declared type, the ends of its range among them."""
+    match declared:
+        case Simple(tag=Tag.OCTET_STRING, length=length):
+            return _octets(length).map(lambda value: Data(Tag.OCTET_STRING, value))
+        case Simple(tag=Tag.BIT_STRING, length=int(length)):
+            return st.text("01", min_size=length, max_size=length).map(
+                lambda value: Data(Tag.BIT_STRING, value)
+            )
+        case Simple(tag=tag) if tag in _INTEGERS:
+            least, most = _INTEGERS[tag]
+            ends = st.sampled_from(sorted({least, least + 1, 0, 1, 2, 3, 4, 5, 6, most - 1, most}))
+            return (ends | st.integers(least, most)).map(lambda value: Data(tag, value))
+        case Simple(tag=tag):
+            return PLAIN_VALUES[tag].map(lambda value: Data(tag, value))
+        case StructureOf(fields=fields):
+            members = st.tuples(*(typed(member) for _, member in fields))
+            return members.map(lambda values: Data(Tag.STRUCTURE, values))
+        case ArrayOf(element=element):
+            elements = st.lists(typed(element), max_size=3)
+            return elements.map(lambda values: Data(Tag.ARRAY, tuple(values)))
+        case ChoiceOf(alternatives=alternatives):
+            return st.one_of(*map(typed, alternatives))
+        case AnyType():
+            return data(4)
+    raise AssertionError(f"no values for {declared}")
+
+
+def _octets(length: int | None) -> SearchStrategy[bytes]:
+    if length is None:
+        return st.binary(max_size=60)
+    some = st.binary(min_size=length, max_size=length)
+    if length == 12:
+        return some | cosem_date_times().map(lambda moment: moment.to_bytes())
+    if length == 16:
+        return some | st.integers(0, 9).map(number)
+    return some
+
+
+def orders() -> SearchStrategy[Data]:
+    """Orders whose parameters suit their kind more often than chance would have it."""
+    suited = st.sampled_from(
+        [
+            *((kind, 2) for kind in (Kind.ACTIVATE, Kind.SNAPSHOT)),
+            *((kind, 0) for kind in (Kind.DEACTIVATE, Kind.DISARM)),
+            *((Kind.ADJUST, 1), (Kind.ARM, 3), (Kind.TOKEN, 0)),
+        ]
+    )
+    name, identity = ORDER_TYPE.fields[0]
+    choice = ORDER_TYPE.fields[2][1]
+    assert isinstance(choice, ChoiceOf)
+    return suited.flatmap(
+        lambda kind: st.builds(
+            lambda given, parameters: Data(
+                Tag.STRUCTURE, (given, Data(Tag.ENUM, int(kind[0])), parameters)
+            ),
+            typed(identity),
+            typed(choice.alternatives[kind[1]]),
+        )
+    )
+
+
+# --- requests ----------------------------------------------------------------------------------
+
+
+@cache
+def objects(profile: str) -> tuple[CosemObject, ...]:
+    """Every object of a meter."""
+    return tuple(Bench(profile).kernel._objects.values())
+
+
+def requests(profile: str) -> SearchStrategy[Request]:
+    """Requests at every object, mostly by its right class."""
+    one = st.sampled_from(objects(profile))
+    asked = st.one_of(one.flatmap(_gets), one.flatmap(_sets), one.flatmap(_actions))
+    orders_given = orders().map(
+        lambda order: SetRequest(AttributeRef(1, catalogue.TRANSACTION, 2), order)
+    )
+    strangers = st.builds(
+        lambda code, class_id, index: GetRequest(AttributeRef(class_id, code, index)),
+        obis_codes(),
+        st.integers(0, 0xFFFF),
+        st.integers(0, 255),
+    )
+    return st.one_of(asked, asked, asked, orders_given, strangers)
+
+
+def _classes(one: CosemObject) -> SearchStrategy[int]:
+    right = st.just(one.declaration.class_id)
+    return st.one_of(right, right, right, right, right, st.integers(0, 0xFFFF))
+
+
+def _indices(declared: tuple[Any, ...]) -> SearchStrategy[int]:
+    known = st.sampled_from([each.index for each in declared] or [1])
+    return st.one_of(known, known, known, known, st.integers(0, 255))
+
+
+def _gets(one: CosemObject) -> SearchStrategy[Request]:
+    ranges = st.builds(SelectiveAccess, st.just(1), typed(RANGE_DESCRIPTOR) | _ranges())
+    entries = st.builds(SelectiveAccess, st.just(2), typed(ENTRY_DESCRIPTOR))
+    others = st.builds(SelectiveAccess, st.integers(0, 255), data(4))
+    attribute = st.builds(
+        AttributeRef,
+        _classes(one),
+        st.just(one.logical_name),
+        _indices(one.declaration.attributes),
+    )
+    return st.builds(GetRequest, attribute, st.none() | st.none() | ranges | entries | others)
+
+
+def _ranges() -> SearchStrategy[Data]:
+    """Range descriptors that restrict by the clock, as the meter's profiles want it."""
+    clock = Data(
+        Tag.STRUCTURE,
+        (
+            Data(Tag.LONG_UNSIGNED, 8),
+            Data(Tag.OCTET_STRING, catalogue.CLOCK.to_bytes()),
+            Data(Tag.INTEGER, 2),
+            Data(Tag.LONG_UNSIGNED, 0),
+        ),
+    )
+    stamps = _octets(12).flatmap(
+        lambda octets: st.sampled_from((Tag.OCTET_STRING, Tag.DATE_TIME)).map(
+            lambda tag: Data(tag, octets)
+        )
+    )
+    bound = stamps | data(2)
+    return st.builds(
+        lambda start, end: Data(Tag.STRUCTURE, (clock, start, end, Data(Tag.ARRAY, ()))),
+        bound,
+        bound,
+    )
+
+
+def _sets(one: CosemObject) -> SearchStrategy[Request]:
+    def of(index: int) -> SearchStrategy[Request]:
+        declared = one.declaration.attribute(index)
+        values = data() if declared is None else typed(declared.type) | data()
+        reference = st.builds(
+            AttributeRef, _classes(one), st.just(one.logical_name), st.just(index)
+        )
+        return st.builds(SetRequest, reference, values)
+
+    return _indices(one.declaration.attributes).flatmap(of)
+
+
+def _actions(one: CosemObject) -> SearchStrategy[Request]:
+    def of(index: int) -> SearchStrategy[Request]:
+        declared = one.declaration.method(index)
+        values = data() if declared is None else typed(declared.parameter) | data()
+        reference = st.builds(MethodRef, _classes(one), st.just(one.logical_name), st.just(index))
+        return st.builds(ActionRequest, reference, st.none() | values)
+
+    return _indices(one.declaration.methods).flatmap(of)
+
+
+# --- the properties ----------------------------------------------------------------------------
+
+
+@cache
+def _past(profile: str) -> Bench:
+    bench = Bench(profile)
+    bench.activate()
+    return bench
+
+
+def result_of(answer: AssociationEvent) -> str:
+    """Return the name of the result; an answer of another kind is none."""
+    match answer:
+        case GetResponse(result=Data()):
+            return "SUCCESS"
+        case GetResponse(result=DataAccessResult() as result) | SetResponse(result=result):
+            return result.name
+        case ActionResponse(result=acted):
+            return acted.name
+        case ExceptionRaised(service_error=error):
+            return f"exception {error.name}"
+    raise AssertionError(f"{answer} answers nothing")
+
+
+def ask(bench: Bench, dialogue: Dialogue, request: Request) -> str:
+    """Send a request, and check that only an accepted order changes more than the log."""
+    before = bench.durable
+    result = result_of(dialogue.ask(request))
+    after = bench.durable
+    changed = {name for name in after if after[name] != before[name]}
+    if isinstance(request, GetRequest):
+        assert not changed
+    elif result != "SUCCESS":
+        assert changed <= REMEMBERED
+    bench.check_ledger()
+    return result
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=scaled(250))
+@given(plan=st.data())
+def test_every_request_has_an_answer_and_the_ledger_adds_up(
+    profile: str, plan: st.DataObject
+) -> None:
+    """Days of anything that a management client can say, and of energy used in between."""
+    bench = _past(profile).copy()
+    dialogue = Dialogue(bench, PortKind.WRAPPER, MANAGER).open()
+    for request in plan.draw(st.lists(requests(profile), min_size=1, max_size=8)):
+        event(f"{type(request).__name__}: {ask(bench, dialogue, request)}")
+        bench.use(plan.draw(st.sampled_from((0, 0, 1, 999, 10_000_000))))
+        bench.check_ledger()
+    state = bench.durable
+    bench.boot()
+    assert bench.durable == state
+    assert bench.balance == bench.kernel.view.state.totals.balance or profile == "be-wal"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@settings(max_examples=scaled(50))
+@given(plan=st.data())
+def test_a_reader_changes_nothing(profile: str, plan: st.DataObject) -> None:
+    """The same said with a password only: answers, and not a bit moves."""
+    bench = _past(profile).copy()
+    dialogue = Dialogue(bench, PortKind.HDLC, READER).open()
+    before = bench.durable
+    for request in plan.draw(st.lists(requests(profile), min_size=1, max_size=5)):
+        result = result_of(dialogue.ask(request))
+        assert isinstance(request, GetRequest) or result != ActionResult.SUCCESS.name
+    assert bench.durable == before
+    bench.check_ledger()
