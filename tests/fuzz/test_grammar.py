@@ -2,8 +2,8 @@
 who may do most: each has its answer, and the ledger adds up whatever he does.
 """
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import pytest
 from hypothesis import event, given, settings
@@ -16,6 +16,7 @@ from obis import catalogue
 from prepay.transactions import Kind
 from protocol.axdr import Data, Tag
 from protocol.codes import ActionResult, DataAccessResult
+from protocol.cosem.interface import Attribute, Method
 from protocol.cosem.profile_generic import ENTRY_DESCRIPTOR, RANGE_DESCRIPTOR
 from protocol.cosem.types import AnyType, ArrayOf, ChoiceOf, Simple, StructureOf, Type
 from protocol.cosem.vendor import ORDER_TYPE
@@ -41,12 +42,15 @@ from tests.strategies import PLAIN_VALUES, cosem_date_times, data, obis_codes
 
 #: What a refused order may leave behind: that it was refused.
 REMEMBERED = {"transactions", "history", "gateway"}
+#: The ends of the integers' ranges.
 _INTEGERS = {
     **{Tag.DOUBLE_LONG: (-(1 << 31), (1 << 31) - 1), Tag.DOUBLE_LONG_UNSIGNED: (0, (1 << 32) - 1)},
     **{Tag.LONG: (-(1 << 15), (1 << 15) - 1), Tag.LONG_UNSIGNED: (0, (1 << 16) - 1)},
     **{Tag.INTEGER: (-128, 127), Tag.UNSIGNED: (0, 255), Tag.ENUM: (0, 255)},
 }
 
+
+ANYTHING = data(4)
 
 # --- values of a declared type -----------------------------------------------------------------
 
@@ -75,7 +79,7 @@ def typed(declared: Type) -> SearchStrategy[Data]:
         case ChoiceOf(alternatives=alternatives):
             return st.one_of(*map(typed, alternatives))
         case AnyType():
-            return data(4)
+            return ANYTHING
     raise AssertionError(f"no values for {declared}")
 
 
@@ -99,7 +103,7 @@ def orders() -> SearchStrategy[Data]:
             *((Kind.ADJUST, 1), (Kind.ARM, 3), (Kind.TOKEN, 0)),
         ]
     )
-    name, identity = ORDER_TYPE.fields[0]
+    identity = ORDER_TYPE.fields[0][1]
     choice = ORDER_TYPE.fields[2][1]
     assert isinstance(choice, ChoiceOf)
     return suited.flatmap(
@@ -122,45 +126,65 @@ def objects(profile: str) -> tuple[CosemObject, ...]:
     return tuple(Bench(profile).kernel._objects.values())
 
 
-def requests(profile: str) -> SearchStrategy[Request]:
-    """Requests at every object, mostly by its right class."""
-    one = st.sampled_from(objects(profile))
-    asked = st.one_of(one.flatmap(_gets), one.flatmap(_sets), one.flatmap(_actions))
-    orders_given = orders().map(
-        lambda order: SetRequest(AttributeRef(1, catalogue.TRANSACTION, 2), order)
-    )
-    strangers = st.builds(
-        lambda code, class_id, index: GetRequest(AttributeRef(class_id, code, index)),
-        obis_codes(),
-        st.integers(0, 0xFFFF),
+@cache
+def members(profile: str) -> tuple[SearchStrategy[Request], ...]:
+    """One strategy for each thing that can be asked of a meter."""
+    asked = [_astray(profile), orders().map(_order), orders().map(_order)]
+    for one in objects(profile):
+        for attribute in one.declaration.attributes:
+            asked += (_get(one, attribute), _set(one, attribute))
+        asked += (_act(one, method) for method in one.declaration.methods)
+    return tuple(asked)
+
+
+def _order(order: Data) -> Request:
+    return SetRequest(AttributeRef(1, catalogue.TRANSACTION, 2), order)
+
+
+@st.composite
+def requests(draw: st.DrawFn, profile: str) -> Request:
+    """Requests at every attribute and method, orders more often, and some that go astray."""
+    place = draw(st.integers(0, 3 * len(members(profile)) // 2 - 1))
+    chosen = place if place < len(members(profile)) else place % 3
+    return draw(members(profile)[chosen])
+
+
+def _astray(profile: str) -> SearchStrategy[Request]:
+    """Requests at objects of another class, members that no class has, unknown names."""
+    names = st.sampled_from([one.logical_name for one in objects(profile)]) | obis_codes()
+    class_ids, indices = (
+        st.sampled_from((1, 7, 8, 15, 70, 111, 112, 115, 0xFFFF)),
         st.integers(0, 255),
     )
-    return st.one_of(asked, asked, asked, orders_given, strangers)
+    attributes = st.builds(AttributeRef, class_ids, names, indices)
+    methods = st.builds(MethodRef, class_ids, names, indices)
+    return st.one_of(
+        st.builds(GetRequest, attributes),
+        st.builds(SetRequest, attributes, ANYTHING),
+        st.builds(ActionRequest, methods, st.none() | ANYTHING),
+    )
 
 
-def _classes(one: CosemObject) -> SearchStrategy[int]:
-    right = st.just(one.declaration.class_id)
-    return st.one_of(right, right, right, right, right, st.integers(0, 0xFFFF))
-
-
-def _indices(declared: tuple[Any, ...]) -> SearchStrategy[int]:
-    known = st.sampled_from([each.index for each in declared] or [1])
-    return st.one_of(known, known, known, known, st.integers(0, 255))
-
-
-def _gets(one: CosemObject) -> SearchStrategy[Request]:
+def _get(one: CosemObject, declared: Attribute) -> SearchStrategy[Request]:
+    reference = AttributeRef(one.declaration.class_id, one.logical_name, declared.index)
     ranges = st.builds(SelectiveAccess, st.just(1), typed(RANGE_DESCRIPTOR) | _ranges())
     entries = st.builds(SelectiveAccess, st.just(2), typed(ENTRY_DESCRIPTOR))
-    others = st.builds(SelectiveAccess, st.integers(0, 255), data(4))
-    attribute = st.builds(
-        AttributeRef,
-        _classes(one),
-        st.just(one.logical_name),
-        _indices(one.declaration.attributes),
-    )
-    return st.builds(GetRequest, attribute, st.none() | st.none() | ranges | entries | others)
+    others = st.builds(SelectiveAccess, st.integers(0, 255), ANYTHING)
+    return st.builds(GetRequest, st.just(reference), st.none() | ranges | entries | others)
 
 
+def _set(one: CosemObject, declared: Attribute) -> SearchStrategy[Request]:
+    reference = AttributeRef(one.declaration.class_id, one.logical_name, declared.index)
+    return st.builds(SetRequest, st.just(reference), typed(declared.type) | ANYTHING)
+
+
+def _act(one: CosemObject, declared: Method) -> SearchStrategy[Request]:
+    reference = MethodRef(one.declaration.class_id, one.logical_name, declared.index)
+    values = st.none() | typed(declared.parameter) | typed(declared.parameter) | ANYTHING
+    return st.builds(ActionRequest, st.just(reference), values)
+
+
+@cache
 def _ranges() -> SearchStrategy[Data]:
     """Range descriptors that restrict by the clock, as the meter's profiles want it."""
     clock = Data(
@@ -177,34 +201,12 @@ def _ranges() -> SearchStrategy[Data]:
             lambda tag: Data(tag, octets)
         )
     )
-    bound = stamps | data(2)
+    bound = stamps | ANYTHING
     return st.builds(
         lambda start, end: Data(Tag.STRUCTURE, (clock, start, end, Data(Tag.ARRAY, ()))),
         bound,
         bound,
     )
-
-
-def _sets(one: CosemObject) -> SearchStrategy[Request]:
-    def of(index: int) -> SearchStrategy[Request]:
-        declared = one.declaration.attribute(index)
-        values = data() if declared is None else typed(declared.type) | data()
-        reference = st.builds(
-            AttributeRef, _classes(one), st.just(one.logical_name), st.just(index)
-        )
-        return st.builds(SetRequest, reference, values)
-
-    return _indices(one.declaration.attributes).flatmap(of)
-
-
-def _actions(one: CosemObject) -> SearchStrategy[Request]:
-    def of(index: int) -> SearchStrategy[Request]:
-        declared = one.declaration.method(index)
-        values = data() if declared is None else typed(declared.parameter) | data()
-        reference = st.builds(MethodRef, _classes(one), st.just(one.logical_name), st.just(index))
-        return st.builds(ActionRequest, reference, st.none() | values)
-
-    return _indices(one.declaration.methods).flatmap(of)
 
 
 # --- the properties ----------------------------------------------------------------------------
@@ -245,6 +247,18 @@ def ask(bench: Bench, dialogue: Dialogue, request: Request) -> str:
     return result
 
 
+def check_reboot(bench: Bench) -> None:
+    """Check that flash holds all that was answered for; a charge may be a quarter old."""
+    before = bench.durable
+    bench.boot()
+    after = bench.durable
+    assert after["totals"].charged <= before["totals"].charged
+    after["totals"] = replace(after["totals"], charged=before["totals"].charged)
+    assert after == before
+    bench.check_ledger()
+
+
+@pytest.mark.timeout(900)  # hypothesis may take five minutes to shrink what it found
 @pytest.mark.parametrize("profile", PROFILES)
 @settings(max_examples=scaled(250))
 @given(plan=st.data())
@@ -258,10 +272,7 @@ def test_every_request_has_an_answer_and_the_ledger_adds_up(
         event(f"{type(request).__name__}: {ask(bench, dialogue, request)}")
         bench.use(plan.draw(st.sampled_from((0, 0, 1, 999, 10_000_000))))
         bench.check_ledger()
-    state = bench.durable
-    bench.boot()
-    assert bench.durable == state
-    assert bench.balance == bench.kernel.view.state.totals.balance or profile == "be-wal"
+    check_reboot(bench)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from headend.commands.action import execute
 from headend.commands.activate import activate
@@ -23,7 +24,7 @@ from headend.errors import HeadendError, NoAnswer, OutcomeUnknown, Refused, Unkn
 from headend.line import Line
 from headend.orders import carry_out
 from headend.plans import NOT_AFTER, central_topup, local_topup, new_id
-from headend.store import Store, ledger, meters, transactions
+from headend.store import Store, ledger, meters, schema, transactions
 from headend.store.transactions import State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
@@ -207,12 +208,12 @@ def test_many_mornings_cost_what_one_would(wal: Bench) -> None:
     """What is below a cent is carried on, never lost."""
     activate(wal.context())
     for _ in range(10):
-        use(wal, 24, 1_001)
+        use(wal, 24, 1_019)
         morning(wal.context())
     with wal.store.begin() as db:
         (meter,) = meters.every(db)
     assert meter.priced_wh is not None
-    assert 9 * 1_001 <= meter.priced_wh < 10 * 1_001
+    assert 9 * 1_019 <= meter.priced_wh < 10 * 1_019
     assert books(wal)["consumption"] == meter.priced_wh * 35 // 1_000
 
 
@@ -552,7 +553,9 @@ def test_a_database_put_back_from_a_backup_goes_on_above_what_the_meter_has_seen
     with wal.store.begin() as db:
         raw: Any = db.connection.driver_connection
     raw.deserialize(old.database)
+    opened = wal.ports
     assert status(wal.context()).data["prepayment"] is True
+    assert wal.ports == opened + 2  # refused with the counter it waits for, then taken
 
 
 def test_another_meter_at_the_same_port_is_recognised(wal: Bench) -> None:
@@ -566,3 +569,5 @@ def test_another_meter_at_the_same_port_is_recognised(wal: Bench) -> None:
     with wal.store.begin() as db:
         assert [m.name for m in meters.every(db)] == ["OPP0000000000001", "OPP0000000000002"]
         assert [m.prepayment for m in meters.every(db)] == [True, False]
+        rows = db.execute(select(schema.counters.c.meter_id)).scalars().all()
+    assert len(rows) == 2  # counters are of one meter: the guess was not worked on with

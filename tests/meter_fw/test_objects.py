@@ -82,7 +82,7 @@ def log_entry(stamp: Data, identity: int, kind: Kind, amount: int, balance: int)
     return structure(stamp, octet_string(number(identity)), *outcome)
 
 
-# --- what both profiles have alike --------------------------------------------------------------
+# --- what both profiles have alike -------------------------------------------------------------
 
 
 def identity(profile: str, mode: int) -> Sheet:
@@ -166,7 +166,7 @@ def log(last: Data, *entries: Data) -> Sheet:
     }
 
 
-# --- Wallonia: cut at noon, with the head-end's leave -------------------------------------------
+# --- Wallonia: cut at noon, with the head-end's leave ------------------------------------------
 
 WAL_NOON = moment("07EA 0B 18 02 0C000000 FFC4 00")
 WAL_ACTIVE = moment("07EA 0B 17 01 0C000000 FFC4 00")
@@ -289,7 +289,7 @@ WALLONIA: Sheet = {
     **attributes(1, catalogue.LOW_CREDIT, boolean(True)),
 }
 
-# --- Israel: Friday evening, inside the window --------------------------------------------------
+# --- Israel: Friday evening, inside the window -------------------------------------------------
 
 IL_NOW = moment("07EA 0B 1B 05 12000000 FF88 00")
 IL_ACTIVE = moment("07EA 0B 1A 04 0C000000 FF88 00")
@@ -526,7 +526,7 @@ def test_the_management_client_writes_the_clock_and_the_transaction_and_no_other
     assert writable == {(catalogue.CLOCK, 2), (catalogue.TRANSACTION, 2)}
 
 
-# --- other states -------------------------------------------------------------------------------
+# --- other states ------------------------------------------------------------------------------
 
 
 def test_a_new_meter_says_that_nothing_has_happened_yet() -> None:

@@ -141,7 +141,7 @@ def test_an_answer_echoes_the_invoke_id_of_its_request(number: int) -> None:
         assert answer.invoke == invoke
 
 
-# --- methods and their parameters ---------------------------------------------------------------
+# --- methods and their parameters --------------------------------------------------------------
 
 CLOCK, RELAY = catalogue.CLOCK, catalogue.DISCONNECT_CONTROL
 ACCOUNT, CREDIT = catalogue.ACCOUNT, catalogue.TOKEN_CREDIT
@@ -211,7 +211,7 @@ def test_invoke_credit_takes_an_unsigned_as_well() -> None:
 ALL_METHODS = [*TRIGGERS, *((name, class_id, index) for name, class_id, index, _ in NEEDY)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(["be-wal", "il"]), st.sampled_from(ALL_METHODS), data())
 def test_any_value_to_any_method_is_answered(
     profile: str, method: tuple[ObisCode, int, int], value: Data
@@ -225,7 +225,7 @@ def test_any_value_to_any_method_is_answered(
         assert rig.kernel.state is before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from([(CLOCK, 8), (catalogue.TRANSACTION, 1)]), data())
 def test_any_value_to_any_attribute_is_answered(target: tuple[ObisCode, int], value: Data) -> None:
     """Whatever it is; refused by its type it leaves no trace."""
@@ -235,7 +235,7 @@ def test_any_value_to_any_attribute_is_answered(target: tuple[ObisCode, int], va
         assert rig.kernel.state is before
 
 
-# --- class 111 and 112 in both modes ------------------------------------------------------------
+# --- class 111 and 112 in both modes -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("profile", ["be-wal", "il"])
@@ -319,7 +319,7 @@ def test_invoke_credit_is_refused_where_there_is_nothing_to_take(profile: str) -
     assert not rig.kernel.state.account.emergency_selected
 
 
-# --- class 70 in every control state ------------------------------------------------------------
+# --- class 70 in every control state -----------------------------------------------------------
 
 
 def connected() -> Rig:
@@ -379,7 +379,7 @@ def test_the_operator_switches_in_every_control_state(
     assert rig.get(catalogue.RELAY_CAUSES, 1) == axdr.bit_string(bits)
 
 
-# --- the door -----------------------------------------------------------------------------------
+# --- the door ----------------------------------------------------------------------------------
 
 
 def test_an_id_of_zeros_is_refused_as_too_old() -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from sim.cli import main
 from sim.control import LINE_LIMIT
 from sim.meter import derive_name
+from sim.stage import command
 
 _COMMAND = [sys.executable, "-c", "from sim.cli import main; main()"]
 _ROOT = Path(__file__).parents[2]
@@ -177,6 +178,32 @@ def test_a_meters_state_survives_its_end(meter: Start, number: int) -> None:
     second.order("press display")
     # the register is committed each quarter-hour, and what came after is lost with the power
     assert energy - 0.05 <= float(second.value("1.8.0")) <= energy
+
+
+def test_an_open_relay_stays_open_through_a_kill(meter: Start, tmp_path: Path) -> None:
+    """The latching contact is where it was: nobody is supplied by pulling the plug."""
+    options = ("--port", "pty:./meter0", "--state", "state", "--start", "2026-11-23T05:30")
+    env = {**os.environ, "PYTHONPATH": str(_ROOT), "PREPAY_DB": str(tmp_path / "headend.db")}
+
+    def prepay(*words: str) -> None:
+        run = [*command("prepay"), "--port", "serial:./meter0", *words]
+        subprocess.run(run, cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    first = meter(*options)
+    prepay("activate")
+    prepay("disconnect")
+    first.until(lambda line: line.get("relay") == "disconnected")
+    first.end(signal.SIGKILL)
+    second = meter(*options[:4])
+    again = second.until(lambda line: "relay" in line)
+    assert (again["relay"], again["signs"]) == ("disconnected", ["arrow", "friendly", "relay-open"])
+    energy = second.value("1.8.0")
+    second.order("until 2026-11-24T05:30")
+    assert second.value("1.8.0") == energy
+    prepay("connect")
+    second.until(lambda line: line.get("relay") == "connected")
+    second.order("until 2026-11-24T12:00")
+    assert float(second.value("1.8.0")) > float(energy)
 
 
 def test_a_directory_belongs_to_one_meter(meter: Start, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from selectors import BaseSelector, DefaultSelector
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from meter_fw.board import Inputs, Outputs
 from protocol.timing import Instant
 from sim.ports import open_port
-from sim.realtime import RealTime, line_clock, on_signals
+from sim.realtime import CATCH_UP, RealTime, line_clock, on_signals
 from sim.world import Site, World
 from tests.sim.standin import MONDAY, Echo, board
 
@@ -53,6 +54,26 @@ def test_the_world_runs_at_its_speed_and_no_faster(selector: BaseSelector) -> No
     loop.each_turn.append(lambda: loop.stop() if world.now > MONDAY + 900_000 else None)
     loop.run()
     assert (world.now - MONDAY) * 1_000_000 <= (time.monotonic_ns() - began) * 5000
+
+
+def test_a_stalled_host_is_not_made_up_for(selector: BaseSelector) -> None:
+    """After a long stop the world goes on where it was, without a burst."""
+    world = World(MONDAY, line_clock=line_clock)
+    loop = RealTime(world, selector, speed=1000)
+    world.add(Site("one", Echo(period=60_000), board()))
+    turns: list[Instant] = []
+
+    def turn() -> None:
+        turns.append(world.now)
+        if len(turns) == 5:
+            time.sleep(3 * CATCH_UP / 1e9)
+        if len(turns) == 10:
+            loop.stop()
+
+    loop.each_turn.append(turn)
+    loop.run()
+    steps = [after - before for before, after in pairwise(turns)]
+    assert max(steps) <= CATCH_UP / 1e6 * 1000
 
 
 def test_a_client_is_answered_while_the_world_is_hurried(selector: BaseSelector) -> None:
