@@ -31,15 +31,13 @@ class LeasedCounters:
 
     Args:
         store: where the leases are written down.
-        meter_id: the meter they are used with.
         key: fingerprint of the key they are used under.
-        client: the client address.
         at_least: none of them is below it.
     """
 
-    def __init__(self, store: Store, meter_id: int, key: str, client: int, at_least: int) -> None:
+    def __init__(self, store: Store, key: str, at_least: int) -> None:
         self._store = store
-        self._row = (meter_id, key, client)
+        self._key = key
         self._at_least = at_least
         self._lease = CounterLease(0, 0)
 
@@ -47,7 +45,7 @@ class LeasedCounters:
         """Return a counter never returned before, from any database transaction of ours."""
         if not self._lease.remaining:
             with self._store.begin() as db:
-                block = counters.lease(db, *self._row, self._at_least)
+                block = counters.lease(db, self._key, self._at_least)
             self._lease = CounterLease(block.start, block.stop)
         return self._lease.next()
 
@@ -69,7 +67,7 @@ def _reach_known(context: Context) -> Reached | None:
     if known is None:
         return None
     try:
-        reached = _identified(_open_ciphered(context, known.id, 0), place)
+        reached = _identified(_open_ciphered(context, 0), place)
     except AssociationRefused:
         # Another meter answers here, or a counter of ours is behind. The public client knows.
         return None
@@ -84,11 +82,10 @@ def _reach_new(context: Context) -> Reached:
     place = context.port.place
     name, counter = _ask_publicly(context, place)
     with context.store.begin() as db:
-        meter = meters.by_name(db, name)
-        if meter is not None:
-            _check_jump(db, context, meter.id, counter)
+        if meters.by_name(db, name) is not None:
+            _check_jump(db, context, counter)
         meter = meters.meet(db, name, place, context.now())
-    reached = _identified(_open_ciphered(context, meter.id, counter + 1), place)
+    reached = _identified(_open_ciphered(context, counter + 1), place)
     if reached.name != name and name == _nameless(place):
         _name_it(context, meter, reached.name)
     elif reached.name != name:
@@ -99,14 +96,10 @@ def _reach_new(context: Context) -> Reached:
 
 def _name_it(context: Context, meter: Meter, name: str) -> None:
     """Give a meter that tells its name to its management only that name in the database."""
-    row = _counter_row(context)
     with context.store.begin() as db:
-        known = meters.by_name(db, name)
-        if known is None:
+        if meters.by_name(db, name) is None:
             meters.rename(db, meter, name)
             return
-        used = counters.unleased(db, meter.id, *row)
-        counters.lease(db, known.id, *row, at_least=used or 0)
         meters.meet(db, meter.name, "", context.now())
         meters.meet(db, name, context.port.place, context.now())
 
@@ -150,13 +143,13 @@ def _nameless(place: str) -> str:
     return f"@{place}"[:64]
 
 
-def _counter_row(context: Context) -> tuple[str, int]:
+def _fingerprint(context: Context) -> str:
     digest = hashlib.sha256(b"counter row" + context.keys.block_cipher_key).hexdigest()
-    return digest[:16], context.settings.client or CLIENTS[Mechanism.HLS_GMAC]
+    return digest[:16]
 
 
-def _check_jump(db: Connection, context: Context, meter_id: int, counter: int) -> None:
-    highest = counters.unleased(db, meter_id, *_counter_row(context))
+def _check_jump(db: Connection, context: Context, counter: int) -> None:
+    highest = counters.unleased(db, _fingerprint(context))
     if highest is not None and counter > highest + _GREATEST_JUMP:
         raise Refused(
             f"the meter says that it has seen invocation counter {counter}, "
@@ -164,21 +157,21 @@ def _check_jump(db: Connection, context: Context, meter_id: int, counter: int) -
         )
 
 
-def _open_ciphered(context: Context, meter_id: int, at_least: int) -> Session:
+def _open_ciphered(context: Context, at_least: int) -> Session:
     """Open a management session; once more if the meter says which counter it waits for."""
     try:
-        return _open_once(context, meter_id, at_least)
+        return _open_once(context, at_least)
     except AssociationRefused as error:
         expected = getattr(error.event, "invocation_counter", None)
         if expected is None:
             raise
         with context.store.begin() as db:
-            _check_jump(db, context, meter_id, expected)
-    return _open_once(context, meter_id, expected)
+            _check_jump(db, context, expected)
+    return _open_once(context, expected)
 
 
-def _open_once(context: Context, meter_id: int, at_least: int) -> Session:
-    key, client = _counter_row(context)
+def _open_once(context: Context, at_least: int) -> Session:
+    client = context.settings.client or CLIENTS[Mechanism.HLS_GMAC]
     with context.store.begin() as db:
         title = counters.system_title(db, context.entropy)
     settings = ClientSettings(
@@ -187,5 +180,5 @@ def _open_once(context: Context, meter_id: int, at_least: int) -> Session:
         keys=KeySet(context.keys.block_cipher_key, context.keys.authentication_key),
         system_title=title,
     )
-    source = LeasedCounters(context.store, meter_id, key, client, at_least)
+    source = LeasedCounters(context.store, _fingerprint(context), at_least)
     return open_session(context, client, settings, source)

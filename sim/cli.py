@@ -151,7 +151,7 @@ def _fail(reason: str, code: int) -> NoReturn:
 
 @main.command()
 def profiles() -> None:
-    """List the profiles: the countries and products that a meter can be of."""
+    """List the countries and products that a meter can be of."""
     from prepay.profile import load_profile, profile_names
 
     for name in profile_names():
@@ -162,7 +162,7 @@ def profiles() -> None:
 @main.command()
 @click.option("--only", type=click.Choice(["be-wal", "il"]), help="Show one of the two meters.")
 def demo(only: str | None) -> None:
-    """Show the main job: two meters, one head-end, from the first credit to the last.
+    """Show the main job with two meters, in under a minute.
 
     Everything runs as processes of its own, in a folder that is removed again. A moment that does
     not come ends the demo with exit code 1.

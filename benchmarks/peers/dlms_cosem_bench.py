@@ -1,6 +1,7 @@
 """Times dlms-cosem; see `answering`."""
 
 import logging
+from functools import partial
 
 import structlog
 from answering import answer, answers, octets
@@ -59,7 +60,7 @@ def protect(case):
     title, counter = octets(case, "title"), case["counter"]
     key, authentication = octets(case, "block_key"), octets(case, "authentication_key")
     text = octets(case, "plain")
-    call = lambda: security.encrypt(control, title, counter, key, text, authentication)  # noqa: E731
+    call = partial(security.encrypt, control, title, counter, key, text, authentication)
     return call, octets(case, "protected")
 
 
@@ -69,7 +70,7 @@ def unprotect(case):
     title, counter = octets(case, "title"), case["counter"]
     key, authentication = octets(case, "block_key"), octets(case, "authentication_key")
     text = octets(case, "protected")
-    call = lambda: security.decrypt(control, title, counter, key, text, authentication)  # noqa: E731
+    call = partial(security.decrypt, control, title, counter, key, text, authentication)
     return call, octets(case, "plain")
 
 

@@ -37,7 +37,9 @@ def build(value):
     """Return a neutral value as this peer has it."""
     kind, content = value
     if kind in CONTAINERS:
-        return CONTAINERS[kind]([build(one) for one in content])
+        made = CONTAINERS[kind]()
+        made.extend(build(one) for one in content)
+        return made
     return TYPES[kind](content)
 
 

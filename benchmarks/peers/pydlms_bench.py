@@ -1,5 +1,7 @@
 """Times pydlms-client; see `answering`."""
 
+from functools import partial
+
 from answering import answer, answers, octets
 from pydlms import DlmsClient, DlmsData, SecurityContext
 from pydlms.apdu.xdlms import Conformance
@@ -52,8 +54,7 @@ def protect(case):
     control = SecurityControl.from_byte(0x30)
     arguments = [octets(case, name) for name in ("block_key", "authentication_key", "title")]
     plain, counter = octets(case, "plain"), case["counter"]
-    call = lambda: gcm.encrypt(control, *arguments, counter, plain)  # noqa: E731
-    return call, octets(case, "protected")
+    return partial(gcm.encrypt, control, *arguments, counter, plain), octets(case, "protected")
 
 
 def unprotect(case):
@@ -61,16 +62,15 @@ def unprotect(case):
     control = SecurityControl.from_byte(0x30)
     arguments = [octets(case, name) for name in ("block_key", "authentication_key", "title")]
     sealed, counter = octets(case, "protected"), case["counter"]
-    call = lambda: gcm.decrypt(control, *arguments, counter, sealed)  # noqa: E731
-    return call, octets(case, "plain")
+    return partial(gcm.decrypt, control, *arguments, counter, sealed), octets(case, "plain")
 
 
 def write_frame(case):
     """HDLC, one frame out; the frame is made in the call, as a client makes it."""
     information = octets(case, "information")
     server, client = HdlcAddress.server(1, size=1), HdlcAddress.client(16)
-    call = lambda: encode_frame(HdlcFrame(server, client, 0x10, information))  # noqa: E731
-    return call, octets(case, "octets")
+    frame = partial(HdlcFrame, server, client, 0x10, information)
+    return lambda: encode_frame(frame()), octets(case, "octets")
 
 
 def find_frame(case):

@@ -1,8 +1,9 @@
 """Invocation counters, leased ahead in blocks, and the client's own system title.
 
 A counter under a key must never be used twice (the nonce of GCM is system title and counter).
-The lease is committed before the first counter of its block is used, so a crash skips counters
-and repeats none.
+So there is one row for each key, whichever meters share it and whichever client we are: in a
+laboratory all meters may have the same key. The lease is committed before the first counter of
+its block is used, so a crash skips counters and repeats none.
 """
 
 from collections.abc import Callable
@@ -20,14 +21,12 @@ _TITLE = "system_title"
 _MANUFACTURER = b"OPP"
 
 
-def lease(db: Connection, meter_id: int, key: str, client: int, at_least: int = 0) -> range:
+def lease(db: Connection, key: str, at_least: int = 0) -> range:
     """Lease a block of invocation counters.
 
     Args:
         db: the connection; commit before using a counter.
-        meter_id: the meter they are used with.
         key: fingerprint of the key they are used under.
-        client: the client SAP.
         at_least: none of them is below it.
 
     Returns:
@@ -37,24 +36,22 @@ def lease(db: Connection, meter_id: int, key: str, client: int, at_least: int = 
         CountersExhausted: none are left under this key.
     """
     table = schema.counters
-    row = (table.c.meter_id == meter_id) & (table.c.key == key) & (table.c.client == client)
-    free = unleased(db, meter_id, key, client)
+    free = unleased(db, key)
     first = max(free or 0, at_least)
     last = min(first + BLOCK, MAX_COUNTER)
     if first >= last:
         raise CountersExhausted("no invocation counter is left under this key: change the key")
     if free is None:
-        db.execute(insert(table).values(meter_id=meter_id, key=key, client=client, unleased=last))
+        db.execute(insert(table).values(key=key, unleased=last))
     else:
-        db.execute(update(table).where(row).values(unleased=last))
+        db.execute(update(table).where(table.c.key == key).values(unleased=last))
     return range(first, last)
 
 
-def unleased(db: Connection, meter_id: int, key: str, client: int) -> int | None:
+def unleased(db: Connection, key: str) -> int | None:
     """Return the first counter that nobody has leased; None before the first lease."""
     table = schema.counters
-    row = (table.c.meter_id == meter_id) & (table.c.key == key) & (table.c.client == client)
-    free: int | None = db.scalar(select(table.c.unleased).where(row))
+    free: int | None = db.scalar(select(table.c.unleased).where(table.c.key == key))
     return free
 
 

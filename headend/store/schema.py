@@ -16,7 +16,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 #: Revision of the newest migration. Written here so that opening an up-to-date database does not
@@ -98,9 +97,6 @@ posts = Table(
 counters = Table(
     "counters",
     metadata,
-    Column("meter_id", ForeignKey("meters.id"), nullable=False),
-    Column("key", String(16), nullable=False),  # a fingerprint, never the key
-    Column("client", Integer, nullable=False),
+    Column("key", String(16), primary_key=True),  # a fingerprint, never the key
     Column("unleased", BigInteger, nullable=False),  # the first one that nobody has leased
-    UniqueConstraint("meter_id", "key", "client"),
 )

@@ -145,9 +145,8 @@ def test_no_crash_repeats_a_counter(tmp_path: Path) -> None:
     url, seen = str(tmp_path / "x.db"), []
     for _ in range(5):
         store = Store(url)
-        meter = met(store)
         with store.begin() as db:
-            block = counters.lease(db, meter.id, "key", 1)
+            block = counters.lease(db, "key")
         seen += list(block[:3])  # it dies here, without a word
         store.close()
     assert len(seen) == len(set(seen)) == 15
@@ -156,32 +155,28 @@ def test_no_crash_repeats_a_counter(tmp_path: Path) -> None:
 
 def test_a_lease_that_is_rolled_back_was_not_given(store: Store) -> None:
     """Only a committed lease counts, so a counter may be used only after the commit."""
-    meter = met(store)
     with suppress(InterruptedError), store.begin() as db:
-        first = counters.lease(db, meter.id, "key", 1)
+        first = counters.lease(db, "key")
         raise InterruptedError
     with store.begin() as db:
-        assert counters.lease(db, meter.id, "key", 1) == first
+        assert counters.lease(db, "key") == first
 
 
-def test_counters_are_of_a_meter_a_key_and_a_client(store: Store) -> None:
-    """Each has its own row; a jump upwards is kept, downwards there is none."""
-    meter, other = met(store), met(store, "OPP2")
+def test_counters_are_of_a_key_whichever_meters_share_it(store: Store) -> None:
+    """A jump upwards is kept, downwards there is none; another key begins anew."""
     with store.begin() as db:
-        assert counters.lease(db, meter.id, "key", 1, at_least=1_000).start == 1_000
-        assert counters.lease(db, meter.id, "key", 1, at_least=7).start == 1_000 + counters.BLOCK
-        for row in ((other.id, "key", 1), (meter.id, "other", 1), (meter.id, "key", 2)):
-            assert counters.lease(db, *row).start == 0
+        assert counters.lease(db, "key", at_least=1_000).start == 1_000
+        assert counters.lease(db, "key", at_least=7).start == 1_000 + counters.BLOCK
+        assert counters.lease(db, "other").start == 0
 
 
 def test_the_last_counters_are_given_and_then_no_more(store: Store) -> None:
     """0xFFFFFFFF itself is never used."""
-    meter = met(store)
     with store.begin() as db:
-        last = counters.lease(db, meter.id, "key", 1, at_least=0xFFFF_FFFF - 2)
+        last = counters.lease(db, "key", at_least=0xFFFF_FFFF - 2)
         assert list(last) == [0xFFFF_FFFD, 0xFFFF_FFFE]
         with pytest.raises(CountersExhausted):
-            counters.lease(db, meter.id, "key", 1)
+            counters.lease(db, "key")
 
 
 def test_the_system_title_is_drawn_once(store: Store) -> None:

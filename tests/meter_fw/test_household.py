@@ -5,6 +5,7 @@ apart from ``prepay``, so that one mistake cannot agree with itself.
 """
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import settings
@@ -164,8 +165,8 @@ class Household(RuleBasedStateMachine):
         shown = {page.code: page.value for page in self.rig.kernel.display()}
         money = self.read(catalogue.TOKEN_CREDIT, 112)
         balance = shown.get("94.32.2 2", shown.get("19.10.0", ""))
-        assert round(float(balance) * 100) == money
-        assert round(float(shown["1.8.0"]) * 1000) == self.read(catalogue.ACTIVE_ENERGY_IMPORT, 3)
+        assert Decimal(balance) * 100 == money
+        assert Decimal(shown["1.8.0"]) * 1000 == self.read(catalogue.ACTIVE_ENERGY_IMPORT, 3)
         lit = self.rig.kernel.display()[0].signs
         in_use = self.read(catalogue.ACCOUNT, 111, 3)
         assert (Sign.LOW_CREDIT in lit) == self.read(catalogue.LOW_CREDIT, 1)

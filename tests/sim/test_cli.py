@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner
 
+from sim.board import Contact
 from sim.cli import main
 from sim.control import LINE_LIMIT
-from sim.meter import derive_name
+from sim.meter import Options, assemble, derive_name
 from sim.stage import command
+from sim.statedir import BoardRecord, StateDir
+from tests.sim.standin import MONDAY
 
 _COMMAND = [sys.executable, "-c", "from sim.cli import main; main()"]
 _ROOT = Path(__file__).parents[2]
@@ -204,6 +208,16 @@ def test_an_open_relay_stays_open_through_a_kill(meter: Start, tmp_path: Path) -
     second.until(lambda line: line.get("relay") == "connected")
     second.order("until 2026-11-24T12:00")
     assert float(second.value("1.8.0")) > float(energy)
+
+
+def test_a_board_is_put_together_as_it_was_left(tmp_path: Path) -> None:
+    """Its time, its contact and the energy below a pulse come from its directory."""
+    state = StateDir(tmp_path)
+    state.record(BoardRecord(MONDAY, Contact.OPEN, 4711))
+    state.close()
+    with ExitStack() as stack, DefaultSelector() as selector:
+        board = assemble(Options(state=tmp_path), selector, stack).site.board
+        assert (board.now, board.contact, board.remainder) == (MONDAY, Contact.OPEN, 4711)
 
 
 def test_a_directory_belongs_to_one_meter(meter: Start, tmp_path: Path) -> None:

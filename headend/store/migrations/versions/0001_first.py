@@ -77,10 +77,7 @@ def upgrade() -> None:
     op.create_index("ix_posts_meter_id", "posts", ["meter_id"])
     op.create_table(
         "counters",
-        sa.Column("meter_id", sa.Integer, nullable=False),
         sa.Column("key", sa.String(16), nullable=False),
-        sa.Column("client", sa.Integer, nullable=False),
         sa.Column("unleased", sa.BigInteger, nullable=False),
-        sa.ForeignKeyConstraint(["meter_id"], ["meters.id"], name="fk_counters_meter_id_meters"),
-        sa.UniqueConstraint("meter_id", "key", "client", name="uq_counters_meter_id_key_client"),
+        sa.PrimaryKeyConstraint("key", name="pk_counters"),
     )

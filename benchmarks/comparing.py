@@ -1,0 +1,140 @@
+"""Our time and the peers' for one operation on the same octets, in the same run.
+
+A peer is timed by a script of its own under its own interpreter (``peers/``), right after us and
+in the same way: CPU time, rounds of equal length, the median. It is never imported here.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.timing import ROUNDS, Call, calibrated
+from protocol.axdr import Data
+
+SCRIPTS = {
+    "gurux-dlms": "gurux_bench.py",
+    "dlms-cosem": "dlms_cosem_bench.py",
+    "pydlms-client": "pydlms_bench.py",
+}
+PATIENCE_SECONDS = 120
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation's line in the table.
+
+    Args:
+        name: of the operation.
+        seconds: our median.
+        ratios: how many times as long a peer takes, by its name and version.
+    """
+
+    name: str
+    seconds: float
+    ratios: Mapping[str, float]
+
+
+@dataclass
+class Ratios:
+    """The table of a run, filled as its benchmarks pass."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def as_markdown(self) -> str:
+        """Return operations down, peers across; a dash where a peer has no such operation."""
+        peers = sorted({peer for row in self.rows for peer in row.ratios})
+        lines = [["operation", "ours", *peers], ["---", *["---:"] * (1 + len(peers))]]
+        for row in self.rows:
+            told = [f"× {row.ratios[peer]:.1f}" if peer in row.ratios else "-" for peer in peers]
+            lines.append([row.name, _readable(row.seconds), *told])
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _readable(seconds: float) -> str:
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
+        if seconds < limit:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Times us, then the peers, and keeps the ratios.
+
+    Args:
+        benchmark: pytest-benchmark's fixture.
+        interpreters: the peers' by name; empty where they could not be installed.
+        ratios: the table of this run.
+    """
+
+    benchmark: Any
+    interpreters: Mapping[str, Path]
+    ratios: Ratios
+
+    def __call__(
+        self,
+        name: str,
+        call: Call,
+        operation: str = "",
+        case: Mapping[str, Any] | None = None,
+        *,
+        iterations: int | None = None,
+        peers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Measure.
+
+        Args:
+            name: in the table.
+            call: ours.
+            operation: the peers' scripts know it by this name; empty asks no peer.
+            case: the octets it is done on.
+            iterations: calls in a round, where there are only so many; None chooses.
+            peers: what of the case is different for one of them, by name.
+        """
+        if self.benchmark.disabled:  # a run that only wants to see that all of it still works
+            self.benchmark(call)
+            return
+        count = iterations or calibrated(call)
+        self.benchmark.pedantic(call, rounds=ROUNDS, iterations=count, warmup_rounds=1)
+        ours = self.benchmark.stats.stats.median
+        found = {}
+        for peer, python in self.interpreters.items() if operation else ():
+            asked = dict(case or {}, operation=operation, iterations=iterations)
+            told = ask(peer, python, asked | dict((peers or {}).get(peer, {})))
+            if told["seconds"] is not None:
+                found[told["peer"]] = told["seconds"] / ours
+        self.benchmark.extra_info.update({peer: round(ratio, 2) for peer, ratio in found.items()})
+        self.ratios.rows.append(Row(name, ours, found))
+
+
+def ask(peer: str, python: Path, case: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a peer's script says of a case: its version, and seconds or None."""
+    done = subprocess.run(
+        [str(python), "-B", str(HERE / "peers" / SCRIPTS[peer])],
+        input=json.dumps(case),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"{peer} could not be timed:\n{done.stderr}")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def neutral(data: Data) -> list[Any]:
+    """Return a value as the peers' scripts take it: type name and content, octets as hex."""
+    content = data.value
+    if isinstance(content, tuple):
+        content = [neutral(one) for one in content]
+    elif isinstance(content, bytes):
+        content = content.hex()
+    return [data.tag.type_name, content]
+
+
+Compare = Callable[..., None]

@@ -1,0 +1,167 @@
+"""Key files: what they may say, what is missing in them, and that no key is ever shown."""
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prepay.keys import LAB_KEYS, KeyFileError, MeterKeys, parse_keys
+
+FULL = """
+[management]
+block_cipher_key = "0F0E0D0C0B0A09080706050403020100"
+authentication_key = "dfdedddcdbdad9d8d7d6d5d4d3d2d1d0"
+
+[reader]
+password = "a secret"
+
+[tokens]
+key = "A0A1A2A3A4A5A6A7A8A9AAABACADAEAF"
+"""
+
+
+def test_a_full_file_names_every_key() -> None:
+    """Hexadecimal in either case; the password is text."""
+    assert parse_keys(FULL) == MeterKeys(
+        block_cipher_key=bytes(range(15, -1, -1)),
+        authentication_key=bytes(range(0xDF, 0xCF, -1)),
+        password=b"a secret",
+        token_key=bytes(range(0xA0, 0xB0)),
+    )
+
+
+def test_the_example_of_the_documentation_is_the_labs() -> None:
+    """Whoever copies it changes nothing."""
+    import prepay.keys
+
+    example = (prepay.keys.__doc__ or "").split(":\n\n", 1)[1].split("\n\nWhat a file")[0]
+    assert parse_keys(example) == LAB_KEYS
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "[management]\n", "[reader]\n[tokens]\n"])
+def test_what_a_file_leaves_out_is_the_labs(text: str) -> None:
+    """An empty file, and tables without entries."""
+    assert parse_keys(text) == LAB_KEYS
+
+
+@pytest.mark.parametrize(
+    ("table", "entry", "value", "field"),
+    [
+        ("management", "block_cipher_key", "11" * 16, "block_cipher_key"),
+        ("management", "authentication_key", "22" * 16, "authentication_key"),
+        ("reader", "password", "33", "password"),
+        ("tokens", "key", "44" * 16, "token_key"),
+    ],
+)
+def test_each_entry_may_stand_alone(table: str, entry: str, value: str, field: str) -> None:
+    """It changes its own key and no other."""
+    keys = parse_keys(f'[{table}]\n{entry} = "{value}"')
+    changed = {each.name for each in fields(MeterKeys) if _of(keys, each) != _of(LAB_KEYS, each)}
+    assert changed == {field}
+
+
+def _of(keys: MeterKeys, each: object) -> object:
+    return getattr(keys, each.name)  # type: ignore[attr-defined]  # a dataclass field
+
+
+LENGTHS = [
+    ("management", "block_cipher_key", 16, 16),
+    ("management", "authentication_key", 16, 16),
+    ("reader", "password", 1, 64),
+    ("tokens", "key", 16, 64),
+]
+
+
+@pytest.mark.parametrize(("table", "entry", "least", "most"), LENGTHS)
+def test_a_key_has_a_length_within_its_bounds(
+    table: str, entry: str, least: int, most: int
+) -> None:
+    """The bounds are in, one octet beyond them is out; the message says what is and should be."""
+    for length in (least, most):
+        parse_keys(_line(table, entry, length))
+    bounds = str(least) if least == most else f"{least} to {most}"
+    for length in (least - 1, most + 1):
+        with pytest.raises(KeyFileError) as refused:
+            parse_keys(_line(table, entry, length))
+        expected = f"[{table}] {entry} has to be {bounds} octets long, it is {length}"
+        assert str(refused.value) == expected
+
+
+def _line(table: str, entry: str, length: int) -> str:
+    return f'[{table}]\n{entry} = "{"p" * length if entry == "password" else "5A" * length}"'
+
+
+# file, message
+WRONG = [
+    ("[tokens", "not a TOML file: "),
+    ("[tokens]\nkey = 00", "not a TOML file: "),
+    ("[tokens]\n[tokens]", "not a TOML file: "),
+    ("[token]\nkey = '00'", "[token] is not known; use management, reader, tokens"),
+    ("key = '00'", "[key] is not known; use management, reader, tokens"),
+    ("reader = 'secret'", "reader has to be a table: [reader]"),
+    ("[[reader]]\npassword = 'x'", "reader has to be a table: [reader]"),
+    (
+        "[management]\nmaster_key = '00'",
+        "[management] master_key is not known; use authentication_key, block_cipher_key",
+    ),
+    ("[reader]\nkey = '00'", "[reader] key is not known; use password"),
+    ("[tokens]\nkey = 12345678", "[tokens] key has to be a string"),
+    ("[tokens]\nkey = ['00']", "[tokens] key has to be a string"),
+    ("[tokens]\nkey = true", "[tokens] key has to be a string"),
+    ("[tokens]\nkey = 2026-11-23", "[tokens] key has to be a string"),
+    ("[reader.password]\nx = '1'", "[reader] password has to be a string"),
+    ("[tokens]\nkey = 'no hex'", "[tokens] key has to be hexadecimal"),
+    ("[tokens]\nkey = '123'", "[tokens] key has to be hexadecimal"),
+    ("[management]\nblock_cipher_key = 'é'", "[management] block_cipher_key has to be hexadecimal"),
+    ("[reader]\npassword = 'café'", "[reader] password has to be ASCII"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_a_wrong_file_is_refused_with_the_name_of_the_entry(text: str, message: str) -> None:
+    """So that its author finds the line."""
+    with pytest.raises(KeyFileError) as refused:
+        parse_keys(text)
+    assert str(refused.value).startswith(message)
+
+
+SECRET = "5EC2E7" * 6  # 18 octets: too long for an AES key, too short for nothing else
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[management]\nblock_cipher_key = '{SECRET}'",
+        f"[tokens]\nkey = '{SECRET}zz'",
+        f"[tokens]\nkeys = '{SECRET}'",
+        f"[reader]\npassword = '{SECRET * 3}'",
+        f"[reader]\npassword = 'é{SECRET}'",
+        f"token = '{SECRET}'",
+        f"[tokens]\nkey = '{SECRET}",
+        f"[tokens]\nkey = {SECRET}",
+    ],
+)
+def test_a_message_shows_no_key(text: str) -> None:
+    """It ends up on screens and in logs; what it was caused by does, too."""
+    with pytest.raises(KeyFileError) as refused:
+        parse_keys(text)
+    assert SECRET not in str(refused.value)
+
+
+def test_the_keys_show_nothing_of_themselves() -> None:
+    """Not in repr, and so in no traceback that prints them."""
+    shown = f"{LAB_KEYS!r} {LAB_KEYS}"
+    assert shown == "MeterKeys() MeterKeys()"
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_key_file_or_refused(text: str) -> None:
+    """By a named error."""
+    try:
+        keys = parse_keys(text)
+    except KeyFileError:
+        return
+    assert 16 <= len(keys.token_key) <= 64
+    assert len(keys.block_cipher_key) == len(keys.authentication_key) == 16
+    assert 1 <= len(keys.password) <= 64
