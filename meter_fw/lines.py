@@ -183,8 +183,11 @@ class Line:
         try:
             self._link.send(event, now)
         except LocalProtocolError:
-            # the link has gone, or nobody fetches what we say: the client will come again
-            self.hang_up()
+            # The connection went while we answered, or nobody fetches what we say: the client will
+            # come again. A serial line cannot be hung up, so on HDLC only his association ends.
+            self._sessions.pop(event.peer, None)
+            if isinstance(self._link, WrapperLink):
+                self.hang_up()
 
 
 def _caller(caller: Caller, opened: Opened) -> Caller:

@@ -1,6 +1,7 @@
 """What all tests share: how hypothesis runs, and how long.
 
-``HYPOTHESIS_PROFILE=soak`` makes every property and every campaign fifty times as long.
+``HYPOTHESIS_PROFILE=soak`` makes every property that leaves the number of its examples to the
+profile, and every campaign of hostile octets, fifty times as long.
 """
 
 import os
@@ -12,8 +13,3 @@ SOAK = 50
 settings.register_profile("default", derandomize=False, deadline=None, print_blob=True)
 settings.register_profile("soak", settings.get_profile("default"), max_examples=100 * SOAK)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-
-def scaled(examples: int) -> int:
-    """Return ``examples`` for the profile in force; 100 are hypothesis's own."""
-    return examples * settings().max_examples // 100

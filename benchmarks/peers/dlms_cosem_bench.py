@@ -15,7 +15,6 @@ from dlms_cosem.utils import parse_as_dlms_data
 
 CONTAINERS = {"array": dlms_data.DataArray, "structure": dlms_data.DataStructure}
 TYPES = {
-    "null-data": dlms_data.NullData,
     "integer": dlms_data.IntegerData,
     "unsigned": dlms_data.UnsignedIntegerData,
     "long-unsigned": dlms_data.UnsignedLongData,
@@ -30,7 +29,7 @@ def build(value):
     if kind in CONTAINERS:
         return CONTAINERS[kind]([build(one) for one in content])
     if kind == "null-data":
-        return dlms_data.NullData()
+        return dlms_data.NullData(None)
     return TYPES[kind](bytes.fromhex(content) if kind == "octet-string" else content)
 
 

@@ -15,13 +15,6 @@ from pydlms.security.suites import SecurityControl
 from pydlms.simulator import ClientProfile, MeterSimulator, _Session
 
 CONTAINERS = ("array", "structure")
-TYPES = {
-    "integer": "INT8",
-    "unsigned": "UINT8",
-    "long-unsigned": "UINT16",
-    "enum": "ENUM",
-    "double-long-unsigned": "UINT32",
-}
 
 
 def build(value):
@@ -33,7 +26,7 @@ def build(value):
         return DlmsData.null()
     if kind == "octet-string":
         return DlmsData.octet_string(bytes.fromhex(content))
-    return DlmsData(DataType[TYPES[kind]], content)
+    return DlmsData(DataType[kind.upper().replace("-", "_")], content)
 
 
 def decode(case):

@@ -64,8 +64,12 @@ class HdlcServer:
 
     @property
     def connected(self) -> frozenset[Peer]:
-        """The peers that have a connection now."""
-        return frozenset(self._connections)
+        """The peers that can be sent to now: those in NRM, not those that were sent a FRMR."""
+        return frozenset(
+            peer
+            for peer, connection in self._connections.items()
+            if connection.state is State.CONNECTED
+        )
 
     def receive(self, data: bytes, now: Instant) -> list[LinkEvent]:
         """Take octets from the port (none: only look at the clock) and say what they meant."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from hypothesis import settings
+
 from meter_fw.board import Outputs, PortKind
 from obis.code import ObisCode
 from protocol import axdr
@@ -24,7 +26,7 @@ from protocol.events import AttributeRef, GetRequest, GetResponse, MethodRef
 from tests.fuzz.bench import MANAGER, Bench, Dialogue, NextClient
 from tests.fuzz.hostile import Corpus, Hostile, Input
 from tests.fuzz.recording import OBJECT_LIST, record, record_others
-from tests.fuzz.states import STATES, Standing, State
+from tests.fuzz.states import Standing, State
 
 PROFILES: Final = ("be-wal", "il")
 #: What one run of octets may bring out of the meter; a run has a few requests at most.
@@ -37,6 +39,11 @@ _WRITABLE: Final = (2, 3)
 REACHED: Final[Counter[str]] = Counter()
 #: Of these, how many orders of the management client they turned out to be.
 OBEYED: Final[Counter[str]] = Counter()
+
+
+def scaled(examples: int) -> int:
+    """Return ``examples`` for the hypothesis profile in force; its default is 100 of them."""
+    return examples * settings().max_examples // 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,3 @@ def _check_outputs(outputs: Outputs, scene: Scene) -> None:
     assert set(outputs.tx) <= {port}
     assert outputs.close <= {port}
     assert len(outputs.tx.get(port, b"")) <= MOST_ANSWERED
-
-
-__all__ = ["OBEYED", "PROFILES", "REACHED", "STATES", "Scene", "is_order", "scene", "strike"]

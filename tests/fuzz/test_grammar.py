@@ -34,9 +34,8 @@ from protocol.events import (
     SetRequest,
     SetResponse,
 )
-from tests.conftest import scaled
 from tests.fuzz.bench import MANAGER, READER, Bench, Dialogue
-from tests.fuzz.campaign import PROFILES
+from tests.fuzz.campaign import PROFILES, scaled
 from tests.meter_fw.rig import number
 from tests.strategies import PLAIN_VALUES, cosem_date_times, data, obis_codes
 

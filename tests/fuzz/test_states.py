@@ -9,8 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from protocol.security import CounterLease
-from tests.conftest import scaled
-from tests.fuzz.campaign import PROFILES, REACHED, STATES, Scene, scene, strike
+from tests.fuzz.campaign import PROFILES, REACHED, STATES, Scene, scaled, scene, strike
 from tests.fuzz.hostile import Input
 from tests.fuzz.states import State
 

@@ -46,6 +46,8 @@ from protocol.events import (
     SetResponse,
 )
 from protocol.hdlc import HdlcClient, HdlcParameters
+from protocol.hdlc.address import HdlcAddress
+from protocol.hdlc.frame import Control, Frame, FrameKind
 from protocol.link import Link
 from protocol.security import CounterLease, KeySet, ReplayGuard
 from protocol.timing import later
@@ -404,6 +406,20 @@ def test_a_silent_hdlc_connection_ends_and_the_client_connects_anew() -> None:
     rig.tick(line_now=due)
     assert rig.last.line_wake_at is None
     again = Client(rig, READER, READER_SAP, PortKind.HDLC, shared=True)
+    assert isinstance(again.open(), Opened)
+
+
+def test_a_client_who_leaves_before_he_has_heard_the_answer_finds_the_line_again() -> None:
+    """A request and DISC in one go: a serial line is never given up for it."""
+    rig = Rig()
+    client = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC)
+    client.association.send(OpenRequest(), rig.now)
+    client.link.send(LinkData(client.peer, client.association.outgoing()), rig.now)
+    address = HdlcAddress(1, 1, 4), HdlcAddress(PUBLIC_SAP)
+    disc = Frame(*address, Control(FrameKind.DISC, poll=True)).to_bytes()
+    outputs = rig.tick(rx={client.port: client.link.outgoing() + disc})
+    assert not outputs.close
+    again = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC, shared=True)
     assert isinstance(again.open(), Opened)
 
 

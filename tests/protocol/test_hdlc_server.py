@@ -483,6 +483,16 @@ def test_a_reject_states_our_numbers() -> None:
     assert answered(server, command(FrameKind.RR, receive=5)).information == b"\xb1\x22\x08"
 
 
+def test_a_rejecting_connection_cannot_be_sent_to() -> None:
+    """Also when the reject comes in one piece with a request that was delivered before it."""
+    server = connected_server()
+    request_and_nonsense = command(FrameKind.I, REQUEST) + command(FrameKind.RR, receive=7)
+    assert server.receive(request_and_nonsense, T0) == [LinkData(PEER, b"get")]
+    assert server.connected == frozenset()
+    with pytest.raises(LocalProtocolError):
+        server.send(LinkData(PEER, b"answer"), T0)
+
+
 def test_a_rejecting_connection_can_be_ended_or_times_out() -> None:
     """By DISC, or by silence."""
     rejected = command(FrameKind.RR, receive=7)

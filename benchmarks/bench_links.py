@@ -1,6 +1,6 @@
 """Throughput of the links: frame check, frames found, frames made, wrapper frames.
 
-Run with ``pytest benchmarks/test_links.py``. Each case works on 128 or 2030 octets.
+Run with ``pytest benchmarks/bench_links.py``. Each case works on 128 or 2030 octets.
 """
 
 import pytest
