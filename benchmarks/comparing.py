@@ -1,7 +1,9 @@
 """Our time and the peers' for one operation on the same octets, in the same run.
 
-A peer is timed by a script of its own under its own interpreter (``peers/``), right after us and
-in the same way: CPU time, rounds of equal length, the median. It is never imported here.
+A peer is timed by a script of its own under its own interpreter (``peers/``), in the same way as
+we are: CPU time, rounds of equal length, the median. It is never imported here. We are timed right
+before and right after it, and the ratio is to the mean of the two, because a machine with other
+work on it is not equally fast from one second to the next.
 """
 
 import json
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.timing import ROUNDS, Call, calibrated
+from benchmarks.peers.timing import ROUNDS, Call, calibrated, median_seconds
 from protocol.axdr import Data
 
 SCRIPTS = {
@@ -100,13 +102,15 @@ class Comparison:
             return
         count = iterations or calibrated(call)
         self.benchmark.pedantic(call, rounds=ROUNDS, iterations=count, warmup_rounds=1)
-        ours = self.benchmark.stats.stats.median
+        ours = before = self.benchmark.stats.stats.median
         found = {}
         for peer, python in self.interpreters.items() if operation else ():
             asked = dict(case or {}, operation=operation, iterations=iterations)
             told = ask(peer, python, asked | dict((peers or {}).get(peer, {})))
+            after = median_seconds(call, count)
             if told["seconds"] is not None:
-                found[told["peer"]] = told["seconds"] / ours
+                found[told["peer"]] = 2 * told["seconds"] / (before + after)
+            before = after
         self.benchmark.extra_info.update({peer: round(ratio, 2) for peer, ratio in found.items()})
         self.ratios.rows.append(Row(name, ours, found))
 

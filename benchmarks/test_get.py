@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.comparing import Compare
+from benchmarks.comparing import SCRIPTS, Compare
 from benchmarks.peers.timing import ROUNDS, clock
 from obis import catalogue
 from protocol.apdu import GetResponseNormal
@@ -34,7 +34,7 @@ REGISTER = AttributeRef(3, catalogue.ACTIVE_ENERGY_IMPORT, 2)
 VALUE = 12_345_678
 #: A recorded answer is used once, for its counter may not come again.
 ITERATIONS = 40
-ANSWERS = ITERATIONS * (ROUNDS + 1) + 2
+ANSWERS = ITERATIONS * (ROUNDS + 1) * (1 + len(SCRIPTS)) + 2
 CIPHERED = [pytest.param(False, id="plain"), pytest.param(True, id="ciphered")]
 NAMES = {False: "plain", True: "ciphered with suite 0"}
 CASE: dict[str, Any] = {

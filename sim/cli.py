@@ -75,14 +75,14 @@ def main() -> None:
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
-    help="Of household, name and serial number, 1 if none is given. One that is given also"
-    " decides the challenges: a run that can be repeated, and nothing for real secrets.",
+    help="Of household, name, serial number and challenges: a run that can be repeated, and"
+    " nothing for real secrets. Without it the household is the first, all else is chance.",
 )
 @click.option(
     "--keys", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of the meter's keys."
 )
 @click.option(
-    "--name", help="Logical device name, at most 16 characters; else from profile and seed."
+    "--name", help="Logical device name, at most 16 characters; else by the seed, or by chance."
 )
 @click.option(
     "--face/--no-face",

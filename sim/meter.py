@@ -238,9 +238,10 @@ def _name_plate(options: Options, state: StateDir | None) -> NamePlate:
     engraved = state.plate() if state else None
     if engraved is None:
         profile = options.profile or DEFAULT_PROFILE
-        seed = DEFAULT_SEED if options.seed is None else options.seed
-        name = derive_name(profile, seed) if options.name is None else options.name
-        return NamePlate(name, profile, seed)
+        # Without a seed it is another meter each time: a head-end would remember this one's past.
+        given = int.from_bytes(os.urandom(8), "big") if options.seed is None else options.seed
+        name = derive_name(profile, given) if options.name is None else options.name
+        return NamePlate(name, profile, DEFAULT_SEED if options.seed is None else options.seed)
     for what in ("name", "profile", "seed"):
         asked, there = getattr(options, what), getattr(engraved, what)
         if asked is not None and asked != there:

@@ -12,10 +12,6 @@ import sys
 from timing import median_seconds
 
 
-class UnsupportedError(Exception):
-    """The peer has no such operation."""
-
-
 def answer(distribution, operations):
     """Time the case on standard input.
 
@@ -29,12 +25,15 @@ def answer(distribution, operations):
     # gurux-dlms writes to standard output while it deciphers.
     real, sys.stdout = sys.stdout, open(os.devnull, "w")
     make = operations.get(case["operation"])
-    if make is not None:
-        call, expected = make(case)
-        found = call()
-        if found != expected:
-            raise SystemExit(f"{case['operation']}: expected {expected!r}, found {found!r}")
-        told["seconds"] = median_seconds(call, case.get("iterations"))
+    try:
+        if make is not None:
+            call, expected = make(case)
+            found = call()
+            if found != expected:
+                raise SystemExit(f"{case['operation']}: expected {expected!r}, found {found!r}")
+            told["seconds"] = median_seconds(call, case.get("iterations"))
+    except NotImplementedError:
+        pass  # dlms-cosem says so of the types that it does not write
     json.dump(told, real)
 
 

@@ -1,11 +1,11 @@
 """Reports, at the end of a run, which protocol states hostile octets met, and how many."""
 
-from pytest import TerminalReporter
+import pytest
 
 from tests.fuzz.campaign import OBEYED, REACHED
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print one line a state."""
     if not REACHED:
         return

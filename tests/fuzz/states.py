@@ -31,11 +31,12 @@ from protocol.events import (
     OpenRequest,
     ReleaseRequest,
 )
+from protocol.hdlc import state
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind, Incomplete, decode_frame
 from protocol.hdlc.transfer import LLC_COMMAND
 from protocol.security import CounterLease, Protection, protect
-from protocol.wrapper import build_header
+from protocol.wrapper import WrapperLink, build_header
 from tests.fuzz.bench import (
     CLIENT_TITLE,
     KEYS,
@@ -107,6 +108,14 @@ class Standing:
         line = self.bench.kernel._lines.get(self.port)
         session = None if line is None else line._sessions.get(self.dialogue.peer)
         return None if session is None else session.association.state
+
+    def link_state(self) -> state.State:
+        """Return where the meter believes its link with this client to be; a stream always is."""
+        link = self.bench.kernel._lines[self.port]._link
+        if isinstance(link, WrapperLink):
+            return state.State.CONNECTED
+        connection = link._connections.get(self.dialogue.peer)
+        return state.State.DISCONNECTED if connection is None else connection.state
 
 
 def _whole_frame(octets: bytes) -> Frame:

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from protocol.association import State
+from protocol.hdlc.state import State as LinkState
 from protocol.security import CounterLease
-from tests.fuzz.campaign import PROFILES, REACHED, STATES, Scene, scaled, scene, strike
+from tests.fuzz.campaign import PROFILES, REACHED, Scene, scaled, scene, strike
 from tests.fuzz.hostile import Input
-from tests.fuzz.states import State
+from tests.fuzz.states import STATES
+from tests.fuzz.states import State as Listed
 
 #: Seeded inputs for each state, half of them for each profile.
 SEEDED = 1_000
@@ -22,8 +25,17 @@ def _counters(scene: Scene) -> CounterLease:
     return CounterLease(scene.standing.bench.kernel.state.counters.received + 100)
 
 
+def test_the_states_are_all_there_are() -> None:
+    """Every state that a server's half of link or association can be seen in is on the list."""
+    standings = [scene(state, "il").standing for state in STATES]
+    links = {standing.link_state() for standing in standings}
+    assert links == {LinkState.DISCONNECTED, LinkState.CONNECTED, LinkState.REJECTING}
+    associations = {standing.association_state() for standing in standings}
+    assert associations == {None, State.IDLE, State.CHALLENGED, State.OPEN}
+
+
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_mutated_conversations_and_lies_change_nothing(state: State) -> None:
+def test_mutated_conversations_and_lies_change_nothing(state: Listed) -> None:
     """A thousand seeded inputs from the state's own conversation, each to a meter in the state."""
     before = REACHED[str(state)]
     for number in range(scaled(SEEDED)):
@@ -45,7 +57,7 @@ def test_mutated_conversations_and_lies_change_nothing(state: State) -> None:
     octets=st.lists(st.binary(max_size=200), min_size=1, max_size=3),
     profile=st.sampled_from(PROFILES),
 )
-def test_arbitrary_octets_change_nothing(state: State, octets: list[bytes], profile: str) -> None:
+def test_arbitrary_octets_change_nothing(state: Listed, octets: list[bytes], profile: str) -> None:
     """Whatever octets come, in one run or several."""
     strike(scene(state, profile), Input(tuple(octets), "arbitrary"))
 
@@ -53,7 +65,7 @@ def test_arbitrary_octets_change_nothing(state: State, octets: list[bytes], prof
 @pytest.mark.parametrize("state", STATES, ids=str)
 @settings(max_examples=scaled(12))
 @given(random=st.randoms(use_true_random=False), profile=st.sampled_from(PROFILES))
-def test_drawn_lies_change_nothing(state: State, random: Random, profile: str) -> None:
+def test_drawn_lies_change_nothing(state: Listed, random: Random, profile: str) -> None:
     """The same lies, drawn by hypothesis, which shrinks what it finds."""
     where = scene(state, profile)
     drawn = where.hostile.draw(random, _counters(where))

@@ -1,4 +1,4 @@
-"""A flash that takes no more: nothing is acknowledged that is not durable, and the meter goes on."""
+"""A flash that takes no more: what is not durable is not acknowledged, and the meter goes on."""
 
 from collections.abc import Callable
 
@@ -190,8 +190,9 @@ def test_a_day_that_cannot_be_remembered_is_captured_when_it_can() -> None:
     rig.until("2026-11-23T23:30", 1_000)
     flash.worn = True
     rig.until("2026-11-24T00:30", 1_000)
-    assert rig.kernel.state.days == ()
+    assert not rig.kernel.state.days
     flash.worn = False
     rig.tick()
-    assert [day.imported for day in rig.kernel.state.days] == [2_000]
-    assert restore(Journal(flash).mount().cells).days == rig.kernel.state.days
+    days = rig.kernel.state.days
+    assert [day.imported for day in days] == [2_000]
+    assert restore(Journal(flash).mount().cells).days == days

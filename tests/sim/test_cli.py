@@ -97,13 +97,21 @@ Start = Callable[..., Meter]
 
 def test_the_ready_line_says_where_the_meter_is(meter: Start, tmp_path: Path) -> None:
     """One JSON object with the meter's name and the specs of its ports, which can be reached."""
-    running = meter("--port", "pty:./meter0", "--port", "tcp:127.0.0.1:0", "--profile", "be-wal")
+    ports = ("--port", "pty:./meter0", "--port", "tcp:127.0.0.1:0")
+    running = meter(*ports, "--profile", "be-wal", "--seed", "1")
     assert running.ready["meter"] == derive_name("be-wal", 1)
     serial, tcp = (port["spec"] for port in running.ready["ports"])
     assert serial == "serial:./meter0"
     assert (tmp_path / "meter0").resolve().is_char_device()
     host, number = tcp.removeprefix("tcp:").split(":")
     socket.create_connection((host, int(number)), timeout=20).close()
+
+
+def test_without_a_seed_it_is_another_meter_each_time(meter: Start) -> None:
+    """A head-end's books of a former one, which has forgotten everything, do not meet it."""
+    first = meter("--port", "tcp:127.0.0.1:0")
+    second = meter("--port", "tcp:127.0.0.1:0")
+    assert first.ready["meter"] != second.ready["meter"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
