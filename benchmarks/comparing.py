@@ -1,9 +1,8 @@
 """Our time and the peers' for one operation on the same octets, in the same run.
 
-A peer is timed by a script of its own under its own interpreter (``peers/``), in the same way as
-we are: CPU time, rounds of equal length, the median. It is never imported here. We are timed right
-before and right after it, and the ratio is to the mean of the two, because a machine with other
-work on it is not equally fast from one second to the next.
+A peer is timed by a script of its own under its own interpreter (``peers/``) and never imported
+here. A machine with other work on it is not equally fast from one second to the next, so its
+rounds and ours take turns: a ratio is the median of theirs over ours, round by round.
 """
 
 import json
@@ -11,9 +10,10 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.peers.timing import ROUNDS, Call, calibrated, median_seconds
+from benchmarks.peers.timing import ROUNDS, Call, calibrated, round_seconds
 from protocol.axdr import Data
 
 SCRIPTS = {
@@ -21,8 +21,10 @@ SCRIPTS = {
     "dlms-cosem": "dlms_cosem_bench.py",
     "pydlms-client": "pydlms_bench.py",
 }
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 60
 HERE = Path(__file__).resolve().parent
+
+Compare = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def _readable(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Times us, then the peers, and keeps the ratios.
+    """Times us, then the peers in turns with us, and keeps the ratios.
 
     Args:
         benchmark: pytest-benchmark's fixture.
@@ -102,33 +104,50 @@ class Comparison:
             return
         count = iterations or calibrated(call)
         self.benchmark.pedantic(call, rounds=ROUNDS, iterations=count, warmup_rounds=1)
-        ours = before = self.benchmark.stats.stats.median
-        found = {}
+        found: dict[str, float] = {}
         for peer, python in self.interpreters.items() if operation else ():
             asked = dict(case or {}, operation=operation, iterations=iterations)
-            told = ask(peer, python, asked | dict((peers or {}).get(peer, {})))
-            after = median_seconds(call, count)
-            if told["seconds"] is not None:
-                found[told["peer"]] = 2 * told["seconds"] / (before + after)
-            before = after
+            asked |= (peers or {}).get(peer, {})
+            found |= in_turns(peer, python, asked, lambda: round_seconds(call, count))
         self.benchmark.extra_info.update({peer: round(ratio, 2) for peer, ratio in found.items()})
-        self.ratios.rows.append(Row(name, ours, found))
+        self.ratios.rows.append(Row(name, self.benchmark.stats.stats.median, found))
 
 
-def ask(peer: str, python: Path, case: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a peer's script says of a case: its version, and seconds or None."""
-    done = subprocess.run(
-        [str(python), "-B", str(HERE / "peers" / SCRIPTS[peer])],
-        input=json.dumps(case),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise AssertionError(f"{peer} could not be timed:\n{done.stderr}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+def in_turns(
+    peer: str, python: Path, case: Mapping[str, Any], ours: Callable[[], float]
+) -> dict[str, float]:
+    """Return how many times as long a peer takes, by its name and version.
+
+    Args:
+        peer: its name.
+        python: its interpreter.
+        case: what its script is asked to do.
+        ours: times a round of ours and returns seconds a call.
+
+    Returns:
+        One entry, or none where the peer has no such operation.
+    """
+    command = [str(python), "-B", str(HERE / "peers" / SCRIPTS[peer])]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        first = _say(process, json.dumps(case))
+        told = json.loads(first) if first else {}
+        rounds = ROUNDS + 1 if told.get("able") else 0
+        ratios = [float(_say(process, "")) / ours() for _ in range(rounds)][1:]
+        _, complaint = process.communicate(timeout=PATIENCE_SECONDS)
+    if not told or process.returncode:
+        raise AssertionError(f"{peer} could not be timed:\n{complaint}")
+    return {told["peer"]: median(ratios)} if ratios else {}
+
+
+def _say(process: subprocess.Popen[str], line: str) -> str:
+    """Return the line that a peer's script answers with, nothing when it has broken down."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+    return process.stdout.readline()
 
 
 def neutral(data: Data) -> list[Any]:
@@ -139,6 +158,3 @@ def neutral(data: Data) -> list[Any]:
     elif isinstance(content, bytes):
         content = content.hex()
     return [data.tag.type_name, content]
-
-
-Compare = Callable[..., None]

@@ -20,6 +20,9 @@ _READERS: dict[int, Callable[[bytes], RequestApdu]] = {
 #: The tags of the requests that a server serves.
 REQUESTS = frozenset(_READERS)
 
+#: The exception for a service that the present state does not allow.
+NOT_NOW = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+
 _INVOKE_OFFSET = 2  # tag, choice, invoke-id-and-priority
 _CONFIRMED = 0x40
 
@@ -28,9 +31,7 @@ class NotNowError(RemoteProtocolError):
     """A service that the present state does not allow."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(
-            message, StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE
-        )
+        super().__init__(message, *NOT_NOW)
 
 
 class PduTooLongError(RemoteProtocolError):

@@ -48,6 +48,7 @@ from protocol.association.negotiation import (
     read_initiate,
 )
 from protocol.association.requests import (
+    NOT_NOW,
     REQUESTS,
     NotNowError,
     PduTooLongError,
@@ -146,7 +147,7 @@ class ServerHalf:
         except RemoteProtocolError as error:
             return self._except(error.state_error, error.service_error)
         except CountersExhausted:
-            return self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+            return self._except(*NOT_NOW)
 
     def _receive(self, apdu: bytes) -> list[AssociationEvent]:
         if not apdu:
@@ -230,7 +231,7 @@ class ServerHalf:
             self._post(apdu, owed.envelope)
         except CountersExhausted:
             # What was asked has been done. All that is left is to say that this key is worn out.
-            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+            self._except(*NOT_NOW)
 
     def _post(self, apdu: bytes, envelope: Envelope | None) -> None:
         if envelope is not None and self._channel is not None:
@@ -247,7 +248,6 @@ class ServerHalf:
 
     def _asked(self, apdu: bytes) -> list[AssociationEvent]:
         aarq = Aarq.decode(apdu)
-        self._forget()
         self._machine.take(Step.ASK)
         try:
             return self._judge(aarq)

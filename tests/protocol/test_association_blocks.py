@@ -225,6 +225,29 @@ def test_a_next_block_of_nothing() -> None:
     assert asked(server, GetRequestNext(InvokeId(), 1)) == over
 
 
+def test_after_the_last_block_there_is_nothing_in_progress() -> None:
+    """The last block ends the transfer, of a GET and of an ACTION."""
+    server = opened()
+    number = first_get_block(server).block_number
+    while True:
+        block = asked(server, GetRequestNext(InvokeId(), number))
+        assert isinstance(block, GetResponseDatablock)
+        number = block.block_number
+        if block.last:
+            break
+    over = no_block(number, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
+    assert asked(server, GetRequestNext(InvokeId(), number)) == over
+    server.receive(ActionRequestNormal(InvokeId(), RELAY).encode(), T0)
+    server.send(ActionResponse(ActionResult.SUCCESS, octet_string(bytes(60))), T0)
+    only(server)
+    last = asked(server, ActionRequestNextPblock(InvokeId(), 1))
+    assert isinstance(last, ActionResponsePblock)
+    assert last.last
+    assert asked(server, ActionRequestNextPblock(InvokeId(), 2)) == failed(
+        ActionResult.NO_LONG_ACTION_IN_PROGRESS
+    )
+
+
 def test_without_block_transfer_a_long_get_is_aborted() -> None:
     """The client could not fetch the rest."""
     server = opened(conformance=SUPPORTED & ~Conformance.BLOCK_TRANSFER_GET)
