@@ -43,7 +43,7 @@ def prepared(profile: str, kind: LinkKind) -> Standing:
     return standing
 
 
-@pytest.mark.parametrize("kind", LINKS)
+@pytest.mark.parametrize("kind", LINKS, ids=lambda kind: kind.name.lower())
 @pytest.mark.parametrize("profile", AMOUNTS)
 def test_top_up(benchmark: Any, ratios: Ratios, store: Store, profile: str, kind: LinkKind) -> None:
     """Each session begins at the same standing, so that no memory grows with the rounds."""

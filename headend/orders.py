@@ -189,7 +189,7 @@ def _ask(line: Line, planned: Transaction) -> Verdict | None:
     # A token that is used under our own id is our own top-up.
     if logged.outcome in (Outcome.DONE, Outcome.TOKEN_USED):
         return Verdict(True, words, logged)
-    if logged.outcome == Outcome.STALE_SEQUENCE:
+    if logged.outcome in (Outcome.STALE_SEQUENCE, Outcome.ALREADY_ACTIVE):
         return _covered(line, planned) or Verdict(False, words, logged)
     return Verdict(False, words, logged)
 
@@ -197,7 +197,7 @@ def _ask(line: Line, planned: Transaction) -> Verdict | None:
 def _is_same(planned: Transaction, logged: LastOutcome) -> bool:
     """Say whether a log entry under our id is of our order, and not of somebody else's."""
     if "token" in planned.parameters:
-        return logged.kind == Kind.TOKEN
+        return logged.kind == Kind.TOKEN and logged.amount == planned.amount
     if logged.kind != _WIRE[planned.kind]:
         return False
     carried = planned.parameters.get("balance")
@@ -209,10 +209,17 @@ def _covered(line: Line, planned: Transaction) -> Verdict | None:
     sequence = planned.parameters.get("sequence")
     if planned.kind is Order.ARM or not isinstance(sequence, int) or not line.central:
         return None
-    held = line.device.snapshot().sequence
-    if sequence <= held <= line.refresh().sequence:
-        return Verdict(True, f"contained in snapshot {held}")
+    held = line.device.snapshot()
+    if sequence <= held.sequence and _is_ours(line, held):
+        return Verdict(True, f"contained in snapshot {held.sequence}")
     return None
+
+
+def _is_ours(line: Line, held: Snapshot) -> bool:
+    """Say whether we ordered a snapshot; a copy of our database may have ordered another."""
+    with line.context.store.begin() as db:
+        ordered = transactions.of_meter(db, line.meter.id)
+    return any("balance" in each.parameters and _parameters(each) == held for each in ordered)
 
 
 def _not_remembered(planned: Transaction) -> Verdict:

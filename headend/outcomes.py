@@ -2,7 +2,7 @@
 
 | order | confirmed | refused |
 |---|---|---|
-| top-up | | what it booked is reversed |
+| top-up | | what it booked is reversed, also where it has been settled since |
 | activate | prepayment is on; consumption is priced from the reading then | start credit reversed |
 | deactivate | prepayment is off; what is left is settled | |
 | morning | | |
@@ -48,6 +48,8 @@ def conclude(
     if state is State.REFUSED:
         if planned.kind in (Order.TOPUP, Order.ACTIVATE):
             ledger.book(db, meter.id, ledger.reversal(db, meter.id, planned.id, now))
+        if planned.kind is Order.TOPUP:
+            ledger.book(db, meter.id, _settled_too_much(db, meter, planned, now))
     elif planned.kind is Order.ACTIVATE:
         meters.set_prepayment(db, meter, True)
         _price_from_here(db, meter, planned)
@@ -61,6 +63,30 @@ def _price_from_here(db: Connection, meter: Meter, planned: Transaction) -> None
     reading, moment = planned.parameters.get("priced_wh"), planned.parameters.get("priced_at")
     if reading is not None and moment is not None:  # central mode
         meters.set_priced(db, meter, int(reading), Instant(int(moment)), 0)
+
+
+def _settled_too_much(
+    db: Connection, meter: Meter, planned: Transaction, now: Instant
+) -> list[Post]:
+    """Return the post that takes back what an end made of a payment that had not come.
+
+    Another command ended prepayment while this payment was on its way. In central mode it was
+    paid out with the rest; in local mode, missing on the meter, it was taken to have been used.
+    """
+    left = ledger.balance(db, meter.id)
+    if left >= 0 or not _ended_since(db, meter, planned):
+        return []
+    reason = Reason.CONSUMPTION if meter.mode == "local" else Reason.SETTLEMENT
+    booked = [p for p in ledger.of_meter(db, meter.id) if p.transaction == planned.id]
+    return [credit_post(planned.id, reason, -left, now, len(booked))]
+
+
+def _ended_since(db: Connection, meter: Meter, planned: Transaction) -> bool:
+    """Say whether prepayment has ended, and its balance been settled, with a payment open."""
+    if meters.by_id(db, meter.id).prepayment:
+        return False
+    numbered = transactions.of_meter(db, meter.id)
+    return any(t.kind is Order.DEACTIVATE and t.succeeded for t in numbered)
 
 
 def _settlement(

@@ -25,6 +25,8 @@ from protocol.timing import Instant, later
 
 #: An order is not sent any more after so long; the meter's memory reaches further.
 NOT_AFTER = 7 * 24 * 3_600_000
+#: How far ahead of our clock the clock may be that a transaction id was made by.
+_FUTURE = 24 * 3_600_000
 #: How long a cut stays armed, unless a newer snapshot comes.
 ARM_FOR = timedelta(days=3)
 _MAX_SEQUENCE = 0xFFFF_FFFF
@@ -48,11 +50,14 @@ def new_id(line: Line) -> str:
     return transaction_id(line.now, line.context.entropy(10)).hex()
 
 
-def check_id(text: str) -> str:
+def check_id(text: str, now: Instant) -> str:
     """Return a transaction id as the database has it.
 
+    A meter forgets the smallest of its ids and then takes none below it. So one id of the future
+    is remembered for ever, and as many of them as it remembers would shut it to those of today.
+
     Raises:
-        UsageError: not 32 hexadecimal digits.
+        UsageError: not 32 hexadecimal digits, or of the future.
     """
     try:
         octets = bytes.fromhex(text)
@@ -60,6 +65,11 @@ def check_id(text: str) -> str:
         octets = b""
     if len(octets) != ID_LENGTH or not any(octets):
         raise UsageError(f"{text[:40]!r} is no transaction id: 32 hexadecimal digits, not all 0")
+    if int.from_bytes(octets[:6], "big") > now + _FUTURE:
+        raise UsageError(
+            "this transaction id is of the future: it has to begin with the milliseconds since "
+            "1970, in 12 hexadecimal digits (UUID version 7)"
+        )
     return octets.hex()
 
 

@@ -100,7 +100,7 @@ class Armed:
 class Counters:
     """Invocation counters of the global unicast key."""
 
-    reserved: int = 0  # ours below this one may have been used
+    reserved: int = 1  # ours below this one may have been used; some clients do not take 0
     received: int = -1  # the last accepted from the management client
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from zoneinfo import ZoneInfo
@@ -178,6 +179,7 @@ def profile_names() -> list[str]:
     return sorted(_files())
 
 
+@cache
 def load_profile(name: str) -> Profile:
     """Return the profile of a name.
 

@@ -7,8 +7,8 @@ says so, once, and is deaf and dumb from then on. The owner of the port hangs up
 """
 
 from collections.abc import Collection
-
-from construct import Const, Container, Int16ub, Struct
+from struct import Struct
+from typing import NamedTuple
 
 from protocol.errors import LocalProtocolError
 from protocol.events import (
@@ -24,19 +24,21 @@ from protocol.events import (
 from protocol.timing import Instant, earliest, later
 
 VERSION = 1
-HEADER = Struct(
-    "version" / Const(VERSION, Int16ub),
-    "source" / Int16ub,
-    "destination" / Int16ub,
-    "length" / Int16ub,
-)
-HEADER_OCTETS: int = HEADER.sizeof()
+_HEADER = Struct(">4H")  # version, source wPort, destination wPort, length of the APDU
+HEADER_OCTETS: int = _HEADER.size
 #: The length field and the wPorts have sixteen bits.
 MAX_APDU = MAX_PORT = 0xFFFF
 DEFAULT_FRAME_TIMEOUT = 10_000
 DEFAULT_MAX_PEERS = 8
 #: Octets that wait to be fetched; beyond, ``send`` refuses.
 OUTGOING_LIMIT = 0x100000
+
+
+class _Header(NamedTuple):
+    version: int
+    source: int
+    destination: int
+    length: int
 
 
 class WrapperLink:
@@ -189,7 +191,7 @@ class WrapperLink:
             events += self._break(DisconnectReason.STREAM_BROKEN)
         return events
 
-    def _frame(self, header: Container, apdu: bytes) -> list[LinkEvent]:
+    def _frame(self, header: _Header, apdu: bytes) -> list[LinkEvent]:
         if self._own is not None:
             peer = Peer(header.destination, header.source)
             known = peer == self._own
@@ -235,13 +237,13 @@ class WrapperLink:
 
 def build_header(source: int, destination: int, length: int) -> bytes:
     """Return the eight octets in front of an APDU of ``length`` octets."""
-    header: bytes = HEADER.build({"source": source, "destination": destination, "length": length})
-    return header
+    return _HEADER.pack(VERSION, source, destination, length)
 
 
-def _parse_header(octets: bytes | bytearray) -> Container | None:
+def _parse_header(octets: bytes | bytearray) -> _Header | None:
     """Return the header's fields, or None when it is not of version 1."""
-    return HEADER.parse(octets) if _may_be_header(octets) else None
+    header = _Header(*_HEADER.unpack(octets))
+    return header if header.version == VERSION else None
 
 
 def _may_be_header(octets: bytes | bytearray) -> bool:

@@ -32,7 +32,7 @@ def activate(context: Context, identity: str | None = None) -> Report:
         Refused: it is active already, or the meter refused.
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
-    identity = None if identity is None else check_id(identity)
+    identity = None if identity is None else check_id(identity, context.now())
     with open_line(context) as line:
         planned = repeated(line, identity, Order.ACTIVATE)
         if planned is None:

@@ -35,7 +35,7 @@ def deactivate(context: Context, identity: str | None = None) -> Report:
         Refused: it is not active, or the meter refused.
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
-    identity = None if identity is None else check_id(identity)
+    identity = None if identity is None else check_id(identity, context.now())
     with open_line(context) as line:
         planned = repeated(line, identity, Order.DEACTIVATE)
         if planned is None:

@@ -58,16 +58,20 @@ def morning(context: Context) -> Report:
 
 def _midnight(line: Line, now: datetime) -> Reading | None:
     """Return the newest reading of a local midnight that is not priced yet."""
-    priced_at = line.refresh().priced_at
-    if priced_at is None:
+    meter = line.refresh()
+    priced_at, priced_wh = meter.priced_at, meter.priced_wh
+    if priced_at is None or priced_wh is None:
         raise Refused("this database does not know the reading at activation: nothing to price")
+    # Priced under a clock that has been set back since: the register says what comes after.
+    set_back = priced_at > instant(now)
     found = None
     for stamp, watt_hours in line.device.daily_readings():
         try:
             moment = instant(stamp.to_datetime(line.profile.zone))
         except WildcardError:
             continue  # captured while the clock did not know the time
-        if priced_at < moment <= instant(now) and (found is None or moment > found.moment):
+        unpriced = watt_hours > priced_wh if set_back else moment > priced_at
+        if unpriced and moment <= instant(now) and (found is None or moment > found.moment):
             found = Reading(watt_hours, moment)
     return found
 

@@ -47,7 +47,7 @@ def top_up(context: Context, amount: str, identity: str | None = None) -> Report
         OutcomeUnknown: booked and sent, and the answer got lost.
     """
     _check_form(amount)
-    identity = None if identity is None else check_id(identity)
+    identity = None if identity is None else check_id(identity, context.now())
     with open_line(context) as line:
         currency = line.profile.currency
         try:

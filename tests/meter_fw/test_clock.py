@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from meter_fw.board import Sign
 from meter_fw.clock import _dst_edges
 from obis import catalogue
+from prepay.friendly import DatedWindow
 from prepay.transactions import Kind
 from protocol.axdr import Data, integer, long_, octet_string
 from protocol.codes import ActionResult, DataAccessResult
@@ -286,6 +287,21 @@ def test_a_clock_set_into_a_window_protects_from_then_on() -> None:
     assert rig.last.wake_at - rig.now == 60_000
     rig.now = rig.last.wake_at
     rig.tick()
+    assert rig.relay == "ready_for_reconnection"
+
+
+def test_an_edge_between_two_quarter_hours_is_kept_to_the_second() -> None:
+    """The meter asks to be woken for it; sunset knows no quarter-hours."""
+    start, end = (datetime(2026, 11, 26, 14, m, s, tzinfo=JERUSALEM) for m, s in ((7, 1), (22, 59)))
+    rig = Rig("il", "2026-11-26T12:00", dated=(DatedWindow(start, end),))
+    rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 0))
+    rig.until("2026-11-26T14:07:01", 80_000)
+    assert Sign.FRIENDLY in rig.last.lcd.signs
+    rig.use(20_000)
+    rig.until("2026-11-26T14:22:58")
+    assert rig.relay == "connected"
+    assert rig.last.wake_at == instant(end)
+    rig.until("2026-11-26T14:22:59")
     assert rig.relay == "ready_for_reconnection"
 
 

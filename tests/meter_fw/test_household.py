@@ -27,6 +27,9 @@ from tests.meter_fw.rig import Rig
 DONE = DataAccessResult.SUCCESS
 WEEK = datetime(2026, 11, 23)  # noqa: DTZ001 - a Monday, local time
 amounts = st.integers(-8_000, 8_000)
+#: Where windows begin and end, in quarter-hours since Monday 00:00.
+EDGES = [32, 64, 4 * 96 + 62, 4 * 96 + 64, 5 * 96 + 84]
+quarters = st.integers(0, 7 * 96 - 1) | st.sampled_from([e + d for e in EDGES for d in (-1, 0, 1)])
 
 
 class Household(RuleBasedStateMachine):
@@ -77,7 +80,7 @@ class Household(RuleBasedStateMachine):
 
     # --- what happens ----------------------------------------------------------------------
 
-    @rule(watt_hours=st.integers(1, 90_000))
+    @rule(watt_hours=st.integers(1, 200_000))
     def energy_is_used(self, watt_hours: int) -> None:
         """All at once."""
         self.used += watt_hours
@@ -93,9 +96,9 @@ class Household(RuleBasedStateMachine):
             self.rig.tick()
             self.judge()
 
-    @rule(quarters=st.integers(0, 7 * 96 - 1))
+    @rule(quarters=quarters)
     def the_clock_is_set(self, quarters: int) -> None:
-        """To any quarter-hour of the week."""
+        """To any quarter-hour of the week, and often to one beside an edge of a window."""
         local = (WEEK + timedelta(minutes=15 * quarters)).replace(tzinfo=self.rig.factory.zone)
         octets = CosemDateTime.from_datetime(local).to_bytes()
         assert self.rig.set(catalogue.CLOCK, 8, octet_string(octets)) is DONE
