@@ -139,14 +139,18 @@ class Line:
         """Take octets (none: only look at the timer) and answer what they ask."""
         if self._hung_up:
             return
-        for event in self._link.receive(octets, now):
+        events = self._link.receive(octets, now)
+        left = {e.peer: place for place, e in enumerate(events) if isinstance(e, LinkDisconnected)}
+        for place, event in enumerate(events):
             match event:
                 case LinkConnected(peer=peer):
                     self._sessions[peer] = self._session(peer)
                 case LinkDisconnected(peer=peer):
                     self._sessions.pop(peer, None)
                 case LinkData(peer=peer, apdu=apdu):
-                    self._apdu(peer, apdu, now, host)
+                    answers = self._apdu(peer, apdu, now, host)
+                    if place > left.get(peer, -1):  # else they would come up in a new connection
+                        self._send(peer, answers, now)
 
     def outgoing(self) -> bytes:
         """Return, once, the octets that have to go out."""
@@ -166,7 +170,7 @@ class Line:
         role = ROLES.get(peer.client, Role.NOBODY)
         return _Session(association, Caller(role, peer.client))
 
-    def _apdu(self, peer: Peer, apdu: bytes, now: Instant, host: Host) -> None:
+    def _apdu(self, peer: Peer, apdu: bytes, now: Instant, host: Host) -> list[bytes]:
         session = self._sessions.get(peer) or self._session(peer)
         self._sessions[peer] = session
         for event in session.association.receive(apdu, now):
@@ -176,16 +180,16 @@ class Line:
                     host.opened(session.caller)
                 case GetRequest() | SetRequest() | ActionRequest():
                     session.association.send(host.answer(session.caller, event), now)
-        while answer := session.association.outgoing():
-            self._send(LinkData(peer, answer), now)
+        return list(iter(session.association.outgoing, b""))
 
-    def _send(self, event: LinkData, now: Instant) -> None:
+    def _send(self, peer: Peer, answers: list[bytes], now: Instant) -> None:
         try:
-            self._link.send(event, now)
+            for answer in answers:
+                self._link.send(LinkData(peer, answer), now)
         except LocalProtocolError:
-            # The connection went while we answered, or nobody fetches what we say: the client will
-            # come again. A serial line cannot be hung up, so on HDLC only his association ends.
-            self._sessions.pop(event.peer, None)
+            # Nobody fetches what we say: the client will come again. A serial line cannot be hung
+            # up, so on HDLC only his association ends.
+            self._sessions.pop(peer, None)
             if isinstance(self._link, WrapperLink):
                 self.hang_up()
 

@@ -290,7 +290,7 @@ def test_every_member_answers_every_kind_of_value(profile: str) -> None:
     check_reboot(bench)
 
 
-@pytest.mark.timeout(900)  # hypothesis may take five minutes to shrink what it found
+@pytest.mark.timeout(scaled(900))  # hypothesis may take five minutes to shrink what it found
 @pytest.mark.parametrize("profile", PROFILES)
 @settings(max_examples=scaled(150))
 @given(plan=st.data())

@@ -20,6 +20,8 @@ from tests.fuzz.campaign import PATIENCE, PROFILES, scaled, scene
 from tests.fuzz.hostile import Input
 from tests.fuzz.states import STATES, Standing
 
+pytestmark = pytest.mark.timeout(scaled(300))  # a soak is fifty times as long
+
 KIB: Final = 1024
 #: What the meter may keep of octets while a port is open: a few frames, a value in blocks, answers.
 MOST_KEPT: Final = 80 * KIB

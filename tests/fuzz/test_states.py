@@ -16,6 +16,8 @@ from tests.fuzz.hostile import Input
 from tests.fuzz.states import STATES
 from tests.fuzz.states import State as Listed
 
+pytestmark = pytest.mark.timeout(scaled(300))  # a soak is fifty times as long
+
 #: Seeded inputs for each state, half of them for each profile.
 SEEDED = 1_000
 

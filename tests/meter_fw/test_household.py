@@ -104,6 +104,22 @@ class Household(RuleBasedStateMachine):
         assert self.rig.set(catalogue.CLOCK, 8, octet_string(octets)) is DONE
         self.judge()
 
+    @precondition(lambda self: self.active)
+    @rule(moment=quarters)
+    def credit_is_paid_and_runs_out_at_some_time_of_the_week(self, moment: int) -> None:
+        """The story that windows are for, so that it is told often."""
+        self.pay()
+        self.the_clock_is_set(moment)
+        self.run_out()
+
+    def pay(self) -> None:
+        """Bring the balance above the limit."""
+        raise NotImplementedError
+
+    def run_out(self) -> None:
+        """Bring it down to the limit again, or below."""
+        raise NotImplementedError
+
     @rule()
     def the_meter_is_switched_off_and_on(self) -> None:
         """At a quarter of an hour, when all energy is in flash."""
@@ -201,6 +217,12 @@ class Israel(Household):
             local.weekday() == 5 and clock < (21, 0)
         )
 
+    def pay(self) -> None:
+        self.a_token_is_entered(max(1 - self.balance, 1))
+
+    def run_out(self) -> None:
+        self.energy_is_used((self.balance - self.limit) * 1000 // 60 + 17)
+
     @initialize(started=st.integers(0, 5_000))
     def prepayment_begins(self, started: int) -> None:
         """With a start credit."""
@@ -283,6 +305,12 @@ class Wallonia(Household):
         self.taken = self.taken and self.active and self.balance <= 0
         super().judge()
 
+    def pay(self) -> None:
+        self.a_snapshot_is_pushed(1)
+
+    def run_out(self) -> None:
+        self.a_morning_run_arms_a_debtor(-300, 24 * 60)
+
     @initialize()
     def prepayment_begins(self) -> None:
         """With EUR 20."""
@@ -360,5 +388,5 @@ class Wallonia(Household):
 TestIsrael = Israel.TestCase
 TestWallonia = Wallonia.TestCase
 TestIsrael.settings = TestWallonia.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None
+    max_examples=30, stateful_step_count=25, deadline=None
 )

@@ -409,16 +409,45 @@ def test_a_silent_hdlc_connection_ends_and_the_client_connects_anew() -> None:
     assert isinstance(again.open(), Opened)
 
 
-def test_a_client_who_leaves_before_he_has_heard_the_answer_finds_the_line_again() -> None:
-    """A request and DISC in one go: a serial line is never given up for it."""
+ADDRESS = HdlcAddress(1, 1, 4), HdlcAddress(PUBLIC_SAP)
+
+
+def frame(kind: FrameKind) -> bytes:
+    """Return a frame of the public client's, with the poll bit."""
+    return Frame(*ADDRESS, Control(kind, poll=True)).to_bytes()
+
+
+@pytest.mark.parametrize("kind", [FrameKind.DISC, FrameKind.SNRM])
+def test_a_client_who_leaves_before_he_has_heard_the_answer_finds_the_line_again(
+    kind: FrameKind,
+) -> None:
+    """A request and DISC or SNRM in one go: a serial line is not given up for it.
+
+    Nor does the old answer come up in the new connection.
+    """
     rig = Rig()
     client = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC)
     client.association.send(OpenRequest(), rig.now)
     client.link.send(LinkData(client.peer, client.association.outgoing()), rig.now)
-    address = HdlcAddress(1, 1, 4), HdlcAddress(PUBLIC_SAP)
-    disc = Frame(*address, Control(FrameKind.DISC, poll=True)).to_bytes()
-    outputs = rig.tick(rx={client.port: client.link.outgoing() + disc})
+    outputs = rig.tick(rx={client.port: client.link.outgoing() + frame(kind)})
     assert not outputs.close
+    rig.tick(rx={client.port: frame(FrameKind.SNRM)})
+    polled = rig.tick(rx={client.port: frame(FrameKind.RR)}).tx[client.port]
+    assert len(polled) == len(frame(FrameKind.RR))  # an RR too: there is nothing to say
+    again = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC, shared=True)
+    assert isinstance(again.open(), Opened)
+
+
+def test_answers_that_nobody_fetches_end_an_association_and_not_the_line() -> None:
+    """Requests without a poll, one after the other: what waits is bounded."""
+    rig = Rig()
+    client = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC)
+    client.open()
+    request = b"\xe6\xe6\x00" + _get(NAME)
+    for number in range(200):
+        control = Control(FrameKind.I, poll=False, send=(number + 1) % 8, receive=1)
+        octets = Frame(*ADDRESS, control, request).to_bytes()
+        assert not rig.tick(rx={client.port: octets}).close
     again = Client(rig, PUBLIC, PUBLIC_SAP, PortKind.HDLC, shared=True)
     assert isinstance(again.open(), Opened)
 

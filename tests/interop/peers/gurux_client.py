@@ -49,6 +49,10 @@ class GuruxDriver(harness.Driver):
             arguments.password if arguments.mechanism == "lls" else None,
             InterfaceType.HDLC if hdlc else InterfaceType.WRAPPER,
         )
+        client.maxReceivePDUSize = arguments.max_pdu
+        if hdlc and arguments.hdlc_information:
+            client.hdlcSettings.maxInfoTX = arguments.hdlc_information
+            client.hdlcSettings.maxInfoRX = arguments.hdlc_information
         size = arguments.server_address_size
         if hdlc and size > 1:
             client.serverAddress = client.getServerAddress(
@@ -139,10 +143,25 @@ class GuruxDriver(harness.Driver):
         target.setDataType(index, DataType.OCTET_STRING)
         self._exchange(self._client.write(target, index))
 
-    def act(self, class_id, obis, index):
+    def act(self, class_id, obis, index, octets=None):
         """ACTION."""
         target = self._object(class_id, obis)
-        self._exchange(self._client.method(target, index, 0, DataType.INT8))
+        parameter = (0, DataType.INT8)
+        if octets is not None:
+            parameter = (bytearray(octets), DataType.OCTET_STRING)
+        self._exchange(self._client.method(target, index, *parameter))
+
+    def rows_by_entry(self, obis, first, last):
+        """GET by entry; an index of 1 is the first entry."""
+        profile = self._object(ObjectType.PROFILE_GENERIC, obis)
+        return self._exchange(
+            self._client.readRowsByEntry(profile, first, last - first + 1)
+        ).value
+
+    def rows_by_range(self, obis, since, until):
+        """GET by range."""
+        profile = self._object(ObjectType.PROFILE_GENERIC, obis)
+        return self._exchange(self._client.readRowsByRange(profile, since, until)).value
 
     def release(self):
         """RLRQ as this peer sends it by default, then DISC on HDLC."""

@@ -137,8 +137,22 @@ class Driver:
         """Set an attribute to an octet-string. Raises RefusedError."""
         raise NotImplementedError
 
-    def act(self, class_id, obis, index):
-        """Invoke a method with the parameter integer 0. Raises RefusedError."""
+    def act(self, class_id, obis, index, octets=None):
+        """Invoke a method with an octet-string, or with integer 0. Raises RefusedError."""
+        raise NotImplementedError
+
+    def rows_by_entry(self, obis, first, last):
+        """Read the rows of a profile generic from one entry to another, counted from 1.
+
+        Returns a list of rows, as `read` has the whole buffer. Raises RefusedError.
+        """
+        raise NotImplementedError
+
+    def rows_by_range(self, obis, since, until):
+        """Read the rows of a profile generic that lie within two aware datetimes.
+
+        Returns a list of rows, as `read` has the whole buffer. Raises RefusedError.
+        """
         raise NotImplementedError
 
     def release(self):

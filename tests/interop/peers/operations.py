@@ -2,12 +2,18 @@
 
 import os
 import traceback
+from datetime import datetime, timedelta, timezone
 
 import harness
 
 CLOCK = (8, "0.0.1.0.0.255")
 DISCONNECT_CONTROL = (70, "0.0.96.3.10.255")
 LOGICAL_DEVICE_NAME = (1, "0.0.42.0.0.255")
+TOKEN_GATEWAY = (115, "0.0.19.40.0.255")
+TRANSACTION = (1, "0.0.128.0.0.255")
+TRANSACTION_LOG = (7, "0.0.128.0.1.255")
+#: More than twice the APDU of 1024 octets that the meter takes, and not the same octets all over.
+LONG = bytes(number * 7 % 251 for number in range(2500))
 
 
 def describe(error):
@@ -115,6 +121,56 @@ def operate_set_accepted(driver):
     return {"before": before.hex(), "after": after.hex()}
 
 
+def operate_action_long(driver):
+    """Enter a token that is none and fits into no APDU; a refusal is the success."""
+    try:
+        driver.act(*TOKEN_GATEWAY, 1, LONG)
+    except harness.RefusedError as refusal:
+        return {"refused": refusal.reason}
+    raise AssertionError("the server accepted 2500 octets for a token")
+
+
+def operate_set_long(driver):
+    """SET a structure to an octet-string that fits into no APDU; a refusal is the success."""
+    try:
+        driver.write_octets(*TRANSACTION, 2, LONG)
+    except harness.RefusedError as refusal:
+        return {"refused": refusal.reason}
+    raise AssertionError("the server accepted 2500 octets for a transaction")
+
+
+def operate_by_entry(driver):
+    """Read a profile's first entry, an entry that is not there, and the whole for comparison."""
+    obis = TRANSACTION_LOG[1]
+    buffer = driver.read(*TRANSACTION_LOG, 2)[1]
+    first = harness.jsonable(driver.rows_by_entry(obis, 1, 1))
+    beyond = harness.jsonable(driver.rows_by_entry(obis, len(buffer) + 1, len(buffer) + 9))
+    return {"buffer": buffer, "first": first, "beyond": beyond}
+
+
+def moment(row):
+    """The time in a row's first column, which has a deviation and no wildcards."""
+    octets = harness.octets_of(row[0])
+    deviation = int.from_bytes(octets[9:11], "big", signed=True)
+    zone = timezone(timedelta(minutes=-deviation))
+    year, hundredths = int.from_bytes(octets[:2], "big"), octets[8]
+    microsecond = 0 if hundredths == 0xFF else hundredths * 10_000
+    return datetime(year, octets[2], octets[3], *octets[5:8], microsecond, zone)
+
+
+def operate_by_range(driver):
+    """Read a profile's rows up to the first one's second, of a year before, and the whole."""
+    obis = TRANSACTION_LOG[1]
+    buffer = driver.read(*TRANSACTION_LOG, 2)[1]
+    since = moment(buffer[0]).replace(microsecond=0)
+    until = since + timedelta(seconds=1)
+    found = harness.jsonable(driver.rows_by_range(obis, since, until))
+    year = timedelta(days=365)
+    before = harness.jsonable(driver.rows_by_range(obis, since - year, until - year))
+    within = [row for row in buffer if since <= moment(row) <= until]
+    return {"buffer": buffer, "within": within, "found": found, "before": before}
+
+
 def operate_release(driver):
     """RLRQ and, on HDLC, DISC."""
     return driver.release()
@@ -134,6 +190,10 @@ OPERATIONS = {
     "relay_on": operate_relay_on,
     "set_refused": operate_set_refused,
     "set_accepted": operate_set_accepted,
+    "action_long": operate_action_long,
+    "set_long": operate_set_long,
+    "by_entry": operate_by_entry,
+    "by_range": operate_by_range,
     "release": operate_release,
 }
 

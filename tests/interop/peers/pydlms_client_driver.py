@@ -5,8 +5,14 @@ import importlib.metadata
 import harness
 import running
 from pydlms import DlmsClient, DlmsData, SecurityContext, ServiceError
-from pydlms.apdu.xdlms import ExceptionResponse
+from pydlms.apdu.xdlms import (
+    ExceptionResponse,
+    date_time_value,
+    entry_descriptor,
+    range_descriptor,
+)
 from pydlms.cosem.model import spec_for
+from pydlms.hdlc.connection import HdlcParameters
 from pydlms.security.hls import Mechanism
 
 # Class and index of attributes that its typed model has wrong; see KNOWN_FAULTS.md.
@@ -43,6 +49,7 @@ class PydlmsDriver(harness.Driver):
         options = {"client_sap": arguments.client, "server_logical": arguments.logical}
         options.update(mechanism=MECHANISMS[arguments.mechanism])
         options.update(timeout=harness.REPLY_TIMEOUT_SECONDS)
+        options.update(max_receive_pdu_size=arguments.max_pdu)
         if arguments.mechanism == "lls":
             options.update(password=arguments.password)
         if arguments.mechanism == "gmac":
@@ -61,6 +68,9 @@ class PydlmsDriver(harness.Driver):
             options.update(
                 address_size=size, server_physical=None if size == 1 else arguments.physical
             )
+            if arguments.hdlc_information:
+                size = arguments.hdlc_information
+                options.update(hdlc_parameters=HdlcParameters(size, size))
         if arguments.transport == "serial":
             return DlmsClient.serial(arguments.address, 9600, **options)
         host, port = harness.host_and_port(arguments.address)
@@ -97,9 +107,19 @@ class PydlmsDriver(harness.Driver):
         """SET."""
         self._ask(self._client.set, obis, class_id, index, DlmsData.octet_string(octets))
 
-    def act(self, class_id, obis, index):
+    def act(self, class_id, obis, index, octets=None):
         """ACTION."""
-        self._ask(self._client.action, obis, class_id, index, DlmsData.int8(0))
+        parameter = DlmsData.int8(0) if octets is None else DlmsData.octet_string(octets)
+        self._ask(self._client.action, obis, class_id, index, parameter)
+
+    def rows_by_entry(self, obis, first, last):
+        """GET by entry, every row with one cell for each capture object."""
+        return self._ask(self._client.read_profile, obis, entry_descriptor(first, last)).rows
+
+    def rows_by_range(self, obis, since, until):
+        """GET by range, every row with one cell for each capture object."""
+        between = range_descriptor(date_time_value(since), date_time_value(until))
+        return self._ask(self._client.read_profile, obis, between).rows
 
     def _ask(self, service, *arguments):
         try:

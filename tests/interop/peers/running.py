@@ -112,6 +112,10 @@ def parser():
         "--invocation-counter", type=int, help="without it the meter's is read publicly first"
     )
     found.add_argument("--dedicated-key", action="store_true", help="where the peer has them")
+    found.add_argument("--max-pdu", type=int, default=0xFFFF, help="octets of the largest answer")
+    found.add_argument(
+        "--hdlc-information", type=int, help="octets of an information field, proposed both ways"
+    )
     found.add_argument("--operations", default="object_list,release")
     found.add_argument("--deadline", type=float, default=DEADLINE_SECONDS)
     return found
