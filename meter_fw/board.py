@@ -110,6 +110,7 @@ class Inputs:
         buttons: pressed since the last tick.
         contact_closed: feedback of the relay contact; None where the board has none.
         line_now: the line timer; None is ``now``.
+        failing: the supply is about to fail: what is only in memory has to be made durable.
     """
 
     rx: Mapping[PortId, bytes] = field(default_factory=dict)
@@ -120,6 +121,7 @@ class Inputs:
     buttons: frozenset[Button] = frozenset()
     contact_closed: bool | None = None
     line_now: Instant | None = None
+    failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,18 +98,18 @@ class Kernel:
         line_now = now if inputs.line_now is None else inputs.line_now
         before = self._clock(self._now)
         self._now, self._power = max(now, self._now), inputs.power
-        self._meter(inputs.pulses, before)
+        self._meter(inputs.pulses, before, failing=inputs.failing)
         self._press(inputs.buttons)
         self._serve(inputs, line_now)
         return self._outputs()
 
-    def _meter(self, pulses: int, before: int) -> None:
+    def _meter(self, pulses: int, before: int, *, failing: bool) -> None:
         """Energy until now, the day's start if one began, and what the rules say to that."""
         self._state = metered = metrology.consume(self.view, pulses)
         self._state = metrology.capture_day(self.view)
         self._state = supply.apply(self.view)
         due = self._clock(self._now) // CAPTURE_PERIOD != before // CAPTURE_PERIOD
-        self._commit(otherwise=metered, all_of_it=due)
+        self._commit(otherwise=metered, all_of_it=due or failing)
 
     def _press(self, buttons: frozenset[Button]) -> None:
         if Button.DISPLAY in buttons:
@@ -124,11 +124,13 @@ class Kernel:
     def _serve(self, inputs: Inputs, line_now: Instant) -> None:
         for port, kind in inputs.opened.items():
             self.open_port(port, kind)
+            self._lines[port].receive(b"", line_now, self)  # from now on silence is counted
         for port, octets in inputs.rx.items():
             if port in self._lines:
                 self._lines[port].receive(octets, line_now, self)
         for port in inputs.closed:
-            self._lines.pop(port, None)
+            if self._lines.pop(port, None):
+                self.counted()
         for line in self._lines.values():
             due = line.wake_at()
             if due is not None and due <= line_now:
@@ -141,15 +143,16 @@ class Kernel:
             line.hang_up()
         self._lines[port] = line
 
-    def opened(self, caller: Caller) -> None:
-        """Make the client's invocation counter durable: nobody may open with it again.
+    def counted(self) -> None:
+        """Make durable which invocation counters the management client has used.
 
-        A flash that does not take it keeps nobody out: what a replayed AARQ meets after a restart
-        is a new challenge.
+        Called when an association begins and when it ends. A flash that does not take it keeps
+        nobody out: what a replayed AARQ meets after a restart is a new challenge.
         """
+        if self._guard.last == self._committed.counters.received:
+            return
         self._note_counter()
-        if self._state.counters != self._committed.counters:  # else strangers would wear the flash
-            self._commit(otherwise=self._state, all_of_it=True)
+        self._commit(otherwise=self._state, all_of_it=True)
 
     def next(self) -> int:
         """Return an invocation counter of ours, reserved in flash before it is used.

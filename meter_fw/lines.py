@@ -18,6 +18,7 @@ from protocol.events import (
     LinkDisconnected,
     Opened,
     Peer,
+    Released,
     Request,
     Response,
     SetRequest,
@@ -49,8 +50,8 @@ Entropy = Callable[[int], bytes]
 class Host(Protocol):
     """What a line needs of the kernel."""
 
-    def opened(self, caller: Caller) -> None:
-        """Note that an association stands."""
+    def counted(self) -> None:
+        """Make durable which invocation counters have been accepted."""
         ...
 
     def answer(self, caller: Caller, request: Request) -> Response:
@@ -146,7 +147,8 @@ class Line:
                 case LinkConnected(peer=peer):
                     self._sessions[peer] = self._session(peer)
                 case LinkDisconnected(peer=peer):
-                    self._sessions.pop(peer, None)
+                    if self._sessions.pop(peer, None):
+                        host.counted()
                 case LinkData(peer=peer, apdu=apdu):
                     answers = self._apdu(peer, apdu, now, host)
                     if place > left.get(peer, -1):  # else they would come up in a new connection
@@ -177,7 +179,9 @@ class Line:
             match event:
                 case Opened():
                     session.caller = _caller(session.caller, event)
-                    host.opened(session.caller)
+                    host.counted()
+                case Released():
+                    host.counted()
                 case GetRequest() | SetRequest() | ActionRequest():
                     session.association.send(host.answer(session.caller, event), now)
         return list(iter(session.association.outgoing, b""))

@@ -68,7 +68,7 @@ def parse_keys(text: str) -> MeterKeys:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number too long, a list too deep
         raise KeyFileError(f"not a TOML file: {error}") from error
     found = {
         (table, name): _key(table, name, value)

@@ -29,6 +29,8 @@ HEADER_OCTETS: int = _HEADER.size
 #: The length field and the wPorts have sixteen bits.
 MAX_APDU = MAX_PORT = 0xFFFF
 DEFAULT_FRAME_TIMEOUT = 10_000
+#: The same as HDLC's inactivity time-out.
+DEFAULT_IDLE_TIMEOUT = 120_000
 DEFAULT_MAX_PEERS = 8
 #: Octets that wait to be fetched; beyond, ``send`` refuses.
 OUTGOING_LIMIT = 0x100000
@@ -55,6 +57,7 @@ class WrapperLink:
         logical: Collection[int],
         max_apdu: int,
         frame_timeout: int,
+        idle_timeout: int | None,
         max_peers: int,
     ) -> None:
         if not 0 < max_apdu <= MAX_APDU:
@@ -66,6 +69,7 @@ class WrapperLink:
         self._logical = frozenset(logical)
         self._max_apdu = max_apdu
         self._timeout = frame_timeout
+        self._idle_timeout = idle_timeout
         self._max_peers = max_peers
         self._peers: dict[Peer, None] = {}  # in the order in which they were met
         self._buffer = bytearray()
@@ -94,7 +98,12 @@ class WrapperLink:
             LocalProtocolError: a wPort or the bound does not fit the header.
         """
         return cls(
-            peer=peer, logical=(), max_apdu=max_apdu, frame_timeout=frame_timeout, max_peers=1
+            peer=peer,
+            logical=(),
+            max_apdu=max_apdu,
+            frame_timeout=frame_timeout,
+            idle_timeout=None,
+            max_peers=1,
         )
 
     @classmethod
@@ -104,6 +113,7 @@ class WrapperLink:
         *,
         max_apdu: int = MAX_APDU,
         frame_timeout: int = DEFAULT_FRAME_TIMEOUT,
+        idle_timeout: int | None = DEFAULT_IDLE_TIMEOUT,
         max_peers: int = DEFAULT_MAX_PEERS,
     ) -> "WrapperLink":
         """Make the server's half.
@@ -112,6 +122,8 @@ class WrapperLink:
             logical: the wPorts of the logical devices; frames for others get no answer.
             max_apdu: octets of the longest APDU, sent or received, at most 65535.
             frame_timeout: milliseconds of silence within a frame that end the stream.
+            idle_timeout: milliseconds without any octet that end it; None for ever. Counted from
+                the first call of ``receive``, which its owner makes when the port opens.
             max_peers: pairs of wPorts served on one stream; frames of further ones are dropped.
 
         Raises:
@@ -122,6 +134,7 @@ class WrapperLink:
             logical=logical,
             max_apdu=max_apdu,
             frame_timeout=frame_timeout,
+            idle_timeout=idle_timeout,
             max_peers=max_peers,
         )
 
@@ -140,8 +153,15 @@ class WrapperLink:
         if data:
             self._buffer += data
             events += self._frames()
-            self._deadline = later(now, self._timeout) if self._buffer else None
+        if not self._broken and (data or self._deadline is None):
+            self._deadline = self._next_deadline(now)
         return events
+
+    def _next_deadline(self, now: Instant) -> Instant | None:
+        """Until when the rest of a frame has to come, or else anything at all."""
+        if self._buffer:
+            return later(now, self._timeout)
+        return None if self._idle_timeout is None else later(now, self._idle_timeout)
 
     def send(self, event: LinkEvent, now: Instant) -> None:
         """Queue an APDU; meet (client) or forget a peer.

@@ -29,6 +29,7 @@ class SoftwareBoard:
         now: the board's true time, up to which energy has been measured.
         contact: where the relay stands.
         remainder: energy measured that is not a pulse yet, in units of 1 Wh / ``UNITS_PER_WH``.
+        failing: its supply is about to fail; the firmware is told.
         stuck: the contact does not follow its coil any more; a fault to play with.
         lcd: what the display shows; None before the first tick.
         pulses: blinks of the metering LED, one a Wh, since the board was switched on.
@@ -39,6 +40,7 @@ class SoftwareBoard:
     now: Instant
     contact: Contact = Contact.CLOSED
     remainder: int = 0
+    failing: bool = False
     stuck: bool = False
     lcd: Lcd | None = None
     pulses: int = 0
@@ -77,6 +79,7 @@ class SoftwareBoard:
             buttons=buttons,
             contact_closed=closed,
             line_now=line_now,
+            failing=self.failing,
         )
 
     def drive(self, outputs: Outputs) -> bool:

@@ -31,7 +31,7 @@ from sim.keyboard import LEGEND, bindings, keyboard
 from sim.load import YEARS, Consumption, Household, Load, read_load
 from sim.ports import open_port
 from sim.ports.base import Port
-from sim.realtime import RealTime, line_clock, on_signals
+from sim.realtime import MAX_SPEED, RealTime, line_clock, on_signals
 from sim.screen import Blind, Lines, Screen, Terminal, json_line, local_time
 from sim.statedir import BoardRecord, NamePlate, StateDir, StateError
 from sim.world import Site, World
@@ -39,8 +39,10 @@ from sim.world import Site, World
 #: The flash of every simulated meter: two erase blocks, used in turn.
 FLASH_BLOCKS = 2
 FLASH_BLOCK_SIZE = 65536
-#: Years for which a meter is given its dated friendly windows.
-CALENDAR_YEARS = 20
+#: Years for which a meter is given its dated friendly windows, the first of them before its
+#: start: its clock may be set back, and a holiday of last year is one too.
+CALENDAR_YEARS = 40
+CALENDAR_YEARS_BEFORE = 10
 #: The profile and the seed of a meter that is given none.
 DEFAULT_PROFILE = "be-wal"
 DEFAULT_SEED = 1
@@ -117,6 +119,8 @@ def run_meter(options: Options, say: Callable[[str], None]) -> None:
         PortError, LoadError, KeyFileError, StateError, FlashError, JournalError, OSError:
             something that the options name cannot be used.
     """
+    if not 0 < options.speed <= MAX_SPEED:  # "not a number" is neither
+        raise OptionError(f"a speed is above 0 and at most {MAX_SPEED}")
     with ExitStack() as stack:
         selector = stack.enter_context(DefaultSelector())
         made = assemble(options, selector, stack)
@@ -205,15 +209,16 @@ def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -
         profile: its profile.
         name: its logical device name.
         keys: its secrets.
-        start: from when on it knows the dated windows, for ``CALENDAR_YEARS``.
+        start: it knows the dated windows for ``CALENDAR_YEARS`` around.
 
     Raises:
         OptionError: the name does not fit.
     """
     if not (1 <= len(name) <= MAX_NAME and name.isascii() and name.isprintable()):
         raise OptionError(f"a meter's name has 1 to {MAX_NAME} ASCII characters: {name!a}")
-    first = _EPOCH + timedelta(milliseconds=start)
-    table = dated_table(profile, first.astimezone(profile.zone).date(), CALENDAR_YEARS)
+    made = (_EPOCH + timedelta(milliseconds=start)).astimezone(profile.zone).date()
+    first = made.replace(year=made.year - CALENDAR_YEARS_BEFORE, month=1, day=1)
+    table = dated_table(profile, first, CALENDAR_YEARS)
     digest = blake2b(name.encode(), digest_size=5).digest()
     return Factory(
         profile=profile,
@@ -222,6 +227,7 @@ def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -
         system_title=b"OPP" + digest,
         keys=keys,
         dated=table.windows,
+        calendar_until=table.valid_until,
     )
 
 

@@ -82,6 +82,7 @@ class RealTime:
             self._world.deliver()
             for call in self.each_turn:
                 call()
+        self._world.power_down()
 
     def _advance(self, target: Instant, deadline: int) -> bool:
         return self._world.run_until(target, lambda: time.monotonic_ns() > deadline)

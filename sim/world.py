@@ -173,6 +173,12 @@ class World:
                 return
         raise RuntimeError("a conversation at one moment does not end")
 
+    def power_down(self) -> None:
+        """Let every board see its supply fail, and the firmware put away what it has to."""
+        for place, site in enumerate(self.sites):
+            site.board.failing = True
+            self._tick(place, self.now)
+
     def close(self) -> None:
         """Close every port."""
         for site in self.sites:

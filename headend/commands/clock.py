@@ -69,13 +69,15 @@ def _parse(moment: str | None) -> datetime | None:
 
 def _set(device: Device, moment: datetime, is_now: bool) -> None:
     zone = _zone(device)
-    local = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
     try:
+        local = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)
         stamp = CosemDateTime.from_datetime(local.replace(microsecond=0) if is_now else local)
         value = axdr.octet_string(stamp.to_bytes())
         device.session.set(AttributeRef(CLOCK, catalogue.CLOCK, VALUE), value)
     except EncodeError as error:
         raise UsageError(str(error)) from error
+    except OverflowError as error:
+        raise UsageError(f"{moment.isoformat()} is in no year that the meter's zone has") from error
     except AccessRefused as error:
         raise Refused(f"the meter does not take the time: {error}") from error
 

@@ -80,7 +80,7 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> TcpT
         )
     except TimeoutError as error:
         raise NoAnswer(f"no answer from {address}: connecting took too long") from error
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # no host, or no name that one could have
         raise PortUnusable(f"{host!r} is no known host") from error
     except OSError as error:
         if error.errno == errno.ECONNREFUSED:

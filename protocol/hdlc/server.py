@@ -5,7 +5,7 @@ from collections.abc import Collection
 from protocol.errors import LocalProtocolError
 from protocol.events import LinkData, LinkDisconnect, LinkEvent, Peer
 from protocol.hdlc.finder import FrameFinder
-from protocol.hdlc.frame import Control, Frame, FrameKind
+from protocol.hdlc.frame import Frame
 from protocol.hdlc.parameters import HdlcParameters
 from protocol.hdlc.secondary import Secondary, SecondarySettings
 from protocol.hdlc.state import State
@@ -34,7 +34,7 @@ class HdlcServer:
         inactivity_timeout: milliseconds without a frame after which a connection ends silently.
         inter_octet_timeout: milliseconds of silence within a frame after which it is given up.
         answer_within: milliseconds that the layer above has before an RR gives the turn back.
-        max_connections: SNRM beyond that many connections is answered with DM.
+        max_connections: SNRM beyond that many connections ends the one silent the longest.
         max_apdu: octets of the longest APDU, sent or received.
     """
 
@@ -119,14 +119,21 @@ class HdlcServer:
             return []
         connection = self._connections.get(peer)
         if connection is None:
-            if frame.control.kind is FrameKind.SNRM and self._is_full():
-                # The poll bit goes back as the final bit; without it there is no right to answer.
-                if frame.control.poll:
-                    self._transmit(Frame(frame.source, frame.destination, Control(FrameKind.DM)))
-                return []
             connection = Secondary(peer, self._settings, self._transmit)
         events = connection.receive(frame, now)
         self._keep(peer, connection)
+        return events + self._make_room()
+
+    def _make_room(self) -> list[LinkEvent]:
+        """End the connection that has been silent the longest, if there is one too many.
+
+        Strangers who connect and say no more must not keep others out for two minutes.
+        """
+        if len(self._connections) <= self._max_connections:
+            return []
+        peer = next(iter(self._connections))
+        events = self._connections[peer].disconnect()
+        del self._connections[peer]
         return events
 
     def _peer_of(self, frame: Frame) -> Peer | None:
@@ -140,14 +147,10 @@ class HdlcServer:
             return None
         return Peer(client.upper, server.upper, server.lower)
 
-    def _is_full(self) -> bool:
-        return len(self._connections) >= self._max_connections
-
     def _keep(self, peer: Peer, connection: Secondary) -> None:
-        """Only connections that stand take up room."""
-        if connection.state is State.DISCONNECTED:
-            self._connections.pop(peer, None)
-        else:
+        """Only connections that stand take up room; the one that spoke last stands last."""
+        self._connections.pop(peer, None)
+        if connection.state is not State.DISCONNECTED:
             self._connections[peer] = connection
 
     def _transmit(self, frame: Frame) -> None:

@@ -148,4 +148,6 @@ def _listen(address: tuple[str, int]) -> socket.socket:
             raise
     except OSError as error:
         raise PortError(f"cannot listen at {host} port {port}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise PortError(f"cannot listen at {host[:64]!a}: no name that a host can have") from error
     return listener

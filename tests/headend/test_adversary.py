@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from headend.clock import system_clock
 from headend.commands.activate import activate
 from headend.commands.clock import clock
 from headend.commands.deactivate import deactivate
 from headend.commands.morning import morning
 from headend.commands.topup import top_up
-from headend.errors import Refused, UsageError
+from headend.errors import PortUnusable, Refused, UsageError
 from headend.line import Line
 from headend.orders import carry_out
 from headend.plans import (
@@ -23,7 +24,9 @@ from headend.plans import (
 from headend.store import Store, ledger, meters
 from headend.store.transactions import Transaction
 from headend.transports import LinkKind
+from headend.transports.tcp import open_transport
 from meter_fw.board import Inputs
+from prepay.keys import KeyFileError, parse_keys
 from prepay.ledger import Account
 from prepay.transactions import Kind, transaction_id
 from protocol.cosem.vendor import Order, Snapshot
@@ -194,3 +197,24 @@ def test_a_copied_database_does_not_take_the_others_snapshot_for_its_own(wal: Be
     slow.close()
     assert "cash" not in books(wal, copy)
     copy.close()
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_beyond_the_calendar_is_wrong_usage(wal: Bench, moment: str) -> None:
+    """In the meter's zone it falls into a year that Python does not have."""
+    with pytest.raises(UsageError):
+        clock(wal.context(), moment)
+
+
+@pytest.mark.parametrize("host", ["é" + "." * 300, "é" * 64], ids=["dots", "long label"])
+def test_a_host_that_no_name_can_be_is_wrong_usage(host: str) -> None:
+    """IDNA refuses it before anybody is asked."""
+    with pytest.raises(PortUnusable, match="no known host"):
+        open_transport(f"{host}:4059", {}, system_clock())
+
+
+@pytest.mark.parametrize("text", ["a=" + "[" * 5000, "a=" + "9" * 5000], ids=["deep", "long"])
+def test_a_key_file_of_any_shape_gets_one_clear_line(text: str) -> None:
+    """Nested beyond what the parser takes, or with a number beyond it."""
+    with pytest.raises(KeyFileError, match="not a TOML file"):
+        parse_keys(text)

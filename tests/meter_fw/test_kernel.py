@@ -204,6 +204,16 @@ def test_energy_and_its_charge_come_back_together_after_an_unclean_end() -> None
     assert rig.balance == 10_000 - 60
 
 
+def test_nothing_is_lost_when_the_board_sees_its_supply_fail() -> None:
+    """An orderly end puts energy and its charge away to the last pulse."""
+    rig = Rig("il")
+    rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 10_000))
+    rig.tick(pulses=500, failing=True)
+    rig.boot()
+    assert rig.kernel.state.energy.imported == 500
+    assert rig.balance == 10_000 - 30
+
+
 def test_garbage_in_flash_is_a_meter_whose_state_is_lost_and_whose_clock_is_unknown() -> None:
     """It boots, says so, supplies, and cuts nobody off."""
     flash = MemoryFlash(2, BLOCK)

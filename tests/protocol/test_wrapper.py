@@ -16,7 +16,7 @@ from protocol.events import (
     LinkDisconnected,
     Peer,
 )
-from protocol.timing import Instant
+from protocol.timing import Instant, later
 from protocol.wrapper import MAX_APDU, OUTGOING_LIMIT, WrapperLink, build_header
 
 T0 = Instant(1_700_000_000_000)
@@ -39,8 +39,8 @@ def request(apdu: bytes, peer: Peer = PEER) -> bytes:
 
 
 def server(**settings: int) -> WrapperLink:
-    """Return the server's half with logical device 1."""
-    return WrapperLink.server({1}, **settings)
+    """Return the server's half with logical device 1, which endures silence between frames."""
+    return WrapperLink.server({1}, idle_timeout=None, **settings)
 
 
 def connected_client() -> WrapperLink:
@@ -318,3 +318,16 @@ def test_no_octets_raise_in_any_state(met: bool, begun: int, pieces: list[bytes]
     event(f"met {met}, in a frame {link.wake_at() is not None}, broken {link.broken}")
     link.receive(b"", at(100_000))
     assert link.wake_at() is None
+
+
+def test_a_stream_on_which_nothing_is_said_is_hung_up() -> None:
+    """Silent callers must not hold the meter's ports for ever; each frame starts the time anew."""
+    link = WrapperLink.server({1}, idle_timeout=1_000)
+    assert link.receive(b"", T0) == []
+    assert link.wake_at() == later(T0, 1_000)
+    assert link.receive(build_header(16, 1, 1) + b"x", later(T0, 900))
+    assert not link.receive(b"", later(T0, 1_800))
+    assert not link.broken
+    (gone,) = link.receive(b"", later(T0, 1_900))
+    assert link.broken
+    assert gone == LinkDisconnected(Peer(16, 1), DisconnectReason.TIMEOUT)

@@ -160,6 +160,24 @@ def exception_response():
     return found
 
 
+def entry_descriptor():
+    """A selection of the first entry of a profile."""
+    from dlms_cosem.cosem.selective_access import EntryDescriptor
+
+    return attempt(EntryDescriptor(1, 1).to_bytes)
+
+
+def long_octet_string():
+    """Octet-strings of 200 and of 2500 octets: how they begin, or that they cannot be made."""
+    from dlms_cosem.dlms_data import OctetStringData
+
+    return {size: attempt(_beginning, OctetStringData(bytes(size))) for size in (200, 2500)}
+
+
+def _beginning(data):
+    return data.to_bytes()[:4].hex()
+
+
 def undecodable_types():
     """A bit-string and a utf8-string."""
     from dlms_cosem.utils import parse_as_dlms_data
@@ -171,11 +189,12 @@ def undecodable_types():
 # --- gurux-dlms ----------------------------------------------------------------------------------
 
 
-def _gurux_client():
+def _gurux_client(interface=None):
     from gurux_dlms.enums import Authentication, InterfaceType
     from gurux_dlms.secure import GXDLMSSecureClient
 
-    return GXDLMSSecureClient(True, 1, 1, Authentication.NONE, None, InterfaceType.WRAPPER)
+    interface = interface or InterfaceType.WRAPPER
+    return GXDLMSSecureClient(True, 1, 1, Authentication.NONE, None, interface)
 
 
 def release_in_clear():
@@ -202,6 +221,56 @@ def buffer_before_capture_objects():
 
     profile = GXDLMSProfileGeneric("1.0.99.2.0.255")
     return attempt(_gurux_client().updateValue, profile, 2, [[1, 2]])
+
+
+def _long_write(client):
+    """The first packet of a SET of an octet-string of 2500 octets to a server that takes 1024."""
+    from gurux_dlms.enums import DataType
+    from gurux_dlms.objects import GXDLMSData
+
+    client.maxReceivePDUSize = 1024
+    target = GXDLMSData("0.0.128.0.0.255")
+    target.value = bytearray(2500)
+    target.setDataType(2, DataType.OCTET_STRING)
+    return bytes(client.write(target, 2)[0])
+
+
+def frame_of_512_octets():
+    """The first segment of a long SET, the information fields being of 512 octets."""
+    from gurux_dlms.enums import InterfaceType
+
+    client = _gurux_client(InterfaceType.HDLC)
+    client.hdlcSettings.maxInfoTX = 512
+    return _long_write(client).hex()
+
+
+def general_glo_longer_than_agreed():
+    """The first block of a long SET under general protection, without its wrapper header."""
+    from gurux_dlms.ConnectionState import ConnectionState
+    from gurux_dlms.enums import Conformance, Security
+
+    client = _gurux_client()
+    client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
+    client.ciphering.systemTitle = bytearray(TITLE)
+    client.ciphering.blockCipherKey = bytearray(BLOCK_KEY)
+    client.ciphering.authenticationKey = bytearray(AUTHENTICATION_KEY)
+    client.settings.connected = ConnectionState.DLMS
+    client.settings.negotiatedConformance = Conformance.GENERAL_PROTECTION
+    return _long_write(client)[8:].hex()
+
+
+def empty_array():
+    """What an empty array and null-data are decoded to by a GET's reply."""
+    from gurux_dlms import GXByteBuffer, GXReplyData
+
+    client, found = _gurux_client(), []
+    for octets in ("0100", "00"):
+        apdu = bytes.fromhex("c401c100" + octets)
+        packet = bytes.fromhex("000100010001") + len(apdu).to_bytes(2, "big") + apdu
+        reply = GXReplyData()
+        client.getData(GXByteBuffer(packet), reply, GXReplyData())
+        found.append(reply.value)
+    return found
 
 
 # --- pydlms-client -------------------------------------------------------------------------------
@@ -237,6 +306,11 @@ FAULTS = {
         fcs_ends_in_a_flag,
         exception_response,
         undecodable_types,
+        entry_descriptor,
+        long_octet_string,
+        frame_of_512_octets,
+        general_glo_longer_than_agreed,
+        empty_array,
         release_in_clear,
         general_protection_without_keys,
         buffer_before_capture_objects,
