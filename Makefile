@@ -13,7 +13,7 @@ help: ## what there is to run
 $(VENV)/.run: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "make: this needs Python 3.11 or later with venv (Debian: apt install python3-venv)" >&2; exit 1; }
-	@echo "setting up $(VENV) ..."
+	@echo "setting up $(VENV), once: a minute or two ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -18,6 +18,7 @@ from tests.interop.environments import CHECKOUT
 START_SECONDS = 30.0
 END_SECONDS = 10.0
 POLL_SECONDS = 0.05
+SECOND_OF_AN_ENTRY = 1.1
 
 
 def free_port() -> int:
@@ -116,7 +117,10 @@ class OurMeter:
 
 @contextmanager
 def our_meter(directory: Path, profile: str = "be-wal") -> Iterator[OurMeter]:
-    """Run our meter simulator with a wrapper, an HDLC-over-TCP and a pty port."""
+    """Run our meter simulator with a wrapper, an HDLC-over-TCP and a pty port.
+
+    It has been activated and topped up once, so that there is something to select from.
+    """
     wrapper, hdlc, link = free_port(), free_port(), directory / "link"
     command = [*script("prepay-sim", "sim.cli"), "meter", "--profile", profile, "--json"]
     command += ["--port", f"tcp:127.0.0.1:{wrapper}", "--port", f"hdlc+tcp:127.0.0.1:{hdlc}"]
@@ -127,4 +131,23 @@ def our_meter(directory: Path, profile: str = "be-wal") -> Iterator[OurMeter]:
         "serial": Line("serial", str(link)),
     }
     with running(command, directory, "meter") as process:
-        yield OurMeter(lines, json.loads(process.first_line()))
+        announcement = json.loads(process.first_line())
+        _live(lines["tcp"], directory)
+        yield OurMeter(lines, announcement)
+
+
+def _live(line: Line, directory: Path) -> None:
+    """Give the meter two entries in its transaction log, more than a second apart."""
+    command = [*script("prepay", "headend.cli"), "--port", f"tcp:{line.address}"]
+    command += ["--db", f"sqlite:///{directory / 'headend.sqlite'}"]
+    for words in (["activate"], ["topup", "5.00"]):
+        subprocess.run(
+            [*command, *words],
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=START_SECONDS,
+            check=True,
+        )
+        time.sleep(SECOND_OF_AN_ENTRY)

@@ -24,13 +24,20 @@ class Reports:
     def __init__(self, interpreters: dict[str, Path], meter: OurMeter) -> None:
         self._interpreters = interpreters
         self._meter = meter
-        self._known: dict[tuple[str, str, str], Report] = {}
+        self._known: dict[tuple[str, str, Access, tuple[str, ...], tuple[str, ...]], Report] = {}
 
-    def of(self, peer: Peer, transport: str, access: Access) -> Report:
-        """All the operations of one client over one transport."""
-        key = (peer.name, transport, access.name)
+    def of(
+        self,
+        peer: Peer,
+        transport: str,
+        access: Access,
+        operations: tuple[str, ...] = OPERATIONS,
+        extra: tuple[str, ...] = (),
+    ) -> Report:
+        """The operations of one client over one transport, on one association, run once."""
+        key = (peer.name, transport, access, operations, extra)
         if key not in self._known:
-            self._known[key] = self.now(peer, transport, access, OPERATIONS)
+            self._known[key] = self.now(peer, transport, access, operations, extra)
         return self._known[key]
 
     def now(

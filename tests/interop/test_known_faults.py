@@ -86,6 +86,37 @@ def test_dlms_cosem_decodes_neither_bit_strings_nor_utf8_strings(show: Show) -> 
     assert [answer["raised"] for answer in found.values()] == ["NotImplementedError"] * 2
 
 
+def test_dlms_cosem_has_an_entry_descriptor_without_octets(show: Show) -> None:
+    """It can be made, and not be sent."""
+    assert show(DLMS_COSEM, "entry_descriptor")["raised"] == "NotImplementedError"
+
+
+def test_dlms_cosem_writes_long_octet_strings_with_a_short_length(show: Show) -> None:
+    """200 octets want 09 81 C8, of which it leaves the 81 out; 2500 do not go into an octet."""
+    found = show(DLMS_COSEM, "long_octet_string")
+    assert found["200"] == {"returned": "09c80000"}
+    assert found["2500"]["raised"] == "ValueError"
+
+
+def test_gurux_announces_too_short_a_frame_when_it_has_512_octets(show: Show) -> None:
+    """Between the flags are 518 octets, and the frame format says A906, which is 262."""
+    frame = bytes.fromhex(show(GURUX, "frame_of_512_octets"))
+    assert len(frame) - 2 == 518
+    assert frame[1:3] == b"\xa9\x06"
+
+
+def test_gurux_leaves_the_system_title_out_of_an_apdus_length(show: Show) -> None:
+    """The server takes 1024 octets; a block in general-glo-ciphering has 1032."""
+    apdu = bytes.fromhex(show(GURUX, "general_glo_longer_than_agreed"))
+    assert apdu[:14] == bytes.fromhex("db084d4d4d0000bc614e8203fb30")
+    assert len(apdu) == 1032
+
+
+def test_gurux_reads_an_empty_array_as_null_data(show: Show) -> None:
+    """Both are None."""
+    assert show(GURUX, "empty_array") == [None, None]
+
+
 def test_gurux_releases_a_ciphered_association_in_clear(show: Show) -> None:
     """No user information, so anybody could have sent it."""
     assert show(GURUX, "release_in_clear") == "6203800100"

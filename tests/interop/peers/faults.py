@@ -193,7 +193,7 @@ def _gurux_client(interface=None):
     from gurux_dlms.enums import Authentication, InterfaceType
     from gurux_dlms.secure import GXDLMSSecureClient
 
-    interface = interface or InterfaceType.WRAPPER
+    interface = InterfaceType.WRAPPER if interface is None else interface
     return GXDLMSSecureClient(True, 1, 1, Authentication.NONE, None, interface)
 
 
