@@ -57,6 +57,15 @@ def arm(view: View) -> Arm:
     return Arm.ARMED if view.clock < armed.expiry else Arm.EXPIRED
 
 
+def calendar_over(view: View) -> bool:
+    """Say whether the table of dated windows has run out: a holiday may be today unknown to it.
+
+    That is as good as not knowing the time: a cut may wait, a family in the dark may not.
+    """
+    until = view.factory.calendar_until
+    return until is not None and view.local >= until
+
+
 def verdict(view: View) -> Verdict:
     """Return what credit says about the supply, and why."""
     state = view.state
@@ -66,7 +75,7 @@ def verdict(view: View) -> Verdict:
         stand(view),
         friendly=view.friendly,
         armed=arm(view),
-        clock_known=state.clock.known,
+        clock_known=state.clock.known and not calendar_over(view),
         already_cut=Cause.CREDIT in state.relay.causes,
     )
 

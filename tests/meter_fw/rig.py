@@ -44,9 +44,16 @@ def instant(moment: datetime) -> Instant:
     return Instant((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
 
 
-def factory(profile: str = "be-wal", dated: tuple[DatedWindow, ...] = ()) -> Factory:
-    """Return a commissioned meter's fixed data."""
-    return Factory(load_profile(profile), NAME, "00000001", b"OPP\0\0\0\0\1", LAB_KEYS, dated)
+def factory(
+    profile: str = "be-wal",
+    dated: tuple[DatedWindow, ...] = (),
+    until: datetime | None = None,
+) -> Factory:
+    """Return a commissioned meter's fixed data; ``until`` its dated windows are complete."""
+    title = b"OPP\0\0\0\0\1"
+    return Factory(
+        load_profile(profile), NAME, "00000001", title, LAB_KEYS, dated, calendar_until=until
+    )
 
 
 def number(value: int) -> bytes:
@@ -63,19 +70,21 @@ class Rig:
         start: local time at boot, ISO 8601, in the profile's zone.
         flash: its memory.
         dated: dated friendly windows.
+        until_when: until when they are complete.
     """
 
     profile: str = "be-wal"
     start: str = "2026-11-23T12:00"  # a Monday, outside every window
     flash: Flash = field(default_factory=lambda: MemoryFlash(2, 32 * 1024))
     dated: tuple[DatedWindow, ...] = ()
+    until_when: datetime | None = None
     now: Instant = field(init=False)
     kernel: Kernel = field(init=False)
     last: Outputs = field(init=False)
     coils: list[Coil] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.factory = factory(self.profile, self.dated)
+        self.factory = factory(self.profile, self.dated, self.until_when)
         self.now = self._instant(self.start)
         self.boot()
 

@@ -200,6 +200,20 @@ def test_a_dated_holiday_protects_like_the_weekly_window() -> None:
     assert rig.relay == "ready_for_reconnection"
 
 
+def test_past_its_table_of_holidays_the_meter_begins_no_cut() -> None:
+    """Who does not know the holidays may not rule one out; the balance goes on falling."""
+    over = datetime(2026, 11, 26, 13, tzinfo=ZoneInfo("Asia/Jerusalem"))
+    rig = Rig("il", "2026-11-26T12:00", until_when=over)
+    assert rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 0)) is DONE
+    rig.until("2026-11-26T13:00")
+    rig.use(100_000)
+    assert (rig.balance, rig.relay) == (-6_000, "connected")
+    within = Rig("il", "2026-11-26T12:00", until_when=over)
+    assert within.order(1, Kind.ACTIVATE, within.snapshot(0, 0)) is DONE
+    within.use(100_000)
+    assert within.relay == "ready_for_reconnection"
+
+
 def test_the_clock_set_out_of_the_window_ends_its_protection_at_once() -> None:
     """Rules live by the meter's own clock; a clock three hours wrong is put right."""
     rig = israel()

@@ -155,7 +155,8 @@ def moment(row):
     zone = timezone(timedelta(minutes=-deviation))
     year, hundredths = int.from_bytes(octets[:2], "big"), octets[8]
     microsecond = 0 if hundredths == 0xFF else hundredths * 10_000
-    return datetime(year, octets[2], octets[3], *octets[5:8], microsecond, zone)
+    hour, minute, second = octets[5:8]
+    return datetime(year, octets[2], octets[3], hour, minute, second, microsecond, tzinfo=zone)
 
 
 def operate_by_range(driver):
