@@ -29,7 +29,7 @@ class Factory:
         serial: serial number, ASCII.
         system_title: 8 octets, unique to the meter: no two may share it under one key.
         keys: its secrets.
-        dated: dated friendly windows, filled in at commissioning for years ahead.
+        dated: dated friendly windows in order, filled in at commissioning for years around.
         physical: HDLC physical (lower) address.
         calendar_until: until when the dated windows are complete; None when none are needed.
 

@@ -57,13 +57,17 @@ def arm(view: View) -> Arm:
     return Arm.ARMED if view.clock < armed.expiry else Arm.EXPIRED
 
 
-def calendar_over(view: View) -> bool:
-    """Say whether the table of dated windows has run out: a holiday may be today unknown to it.
+def off_the_calendar(view: View) -> bool:
+    """Say whether the meter's clock is outside its table of dated windows.
 
-    That is as good as not knowing the time: a cut may wait, a family in the dark may not.
+    It may be a holiday then and the table would not say, which is as good as not knowing the
+    time: a cut may wait, a family in the dark may not.
     """
-    until = view.factory.calendar_until
-    return until is not None and view.local >= until
+    factory = view.factory
+    if factory.calendar_until is None:  # this profile needs no table
+        return False
+    began = bool(factory.dated) and view.local >= factory.dated[0].start
+    return not began or view.local >= factory.calendar_until
 
 
 def verdict(view: View) -> Verdict:
@@ -75,7 +79,7 @@ def verdict(view: View) -> Verdict:
         stand(view),
         friendly=view.friendly,
         armed=arm(view),
-        clock_known=state.clock.known and not calendar_over(view),
+        clock_known=state.clock.known and not off_the_calendar(view),
         already_cut=Cause.CREDIT in state.relay.causes,
     )
 

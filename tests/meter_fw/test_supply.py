@@ -202,13 +202,21 @@ def test_a_dated_holiday_protects_like_the_weekly_window() -> None:
 
 def test_past_its_table_of_holidays_the_meter_begins_no_cut() -> None:
     """Who does not know the holidays may not rule one out; the balance goes on falling."""
-    over = datetime(2026, 11, 26, 13, tzinfo=ZoneInfo("Asia/Jerusalem"))
-    rig = Rig("il", "2026-11-26T12:00", until_when=over)
+    zone = ZoneInfo("Asia/Jerusalem")
+    feast = DatedWindow(
+        datetime(2026, 11, 26, 10, tzinfo=zone), datetime(2026, 11, 26, 11, tzinfo=zone)
+    )
+    over = datetime(2026, 11, 26, 13, tzinfo=zone)
+    rig = Rig("il", "2026-11-26T12:00", dated=(feast,), until_when=over)
     assert rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 0)) is DONE
     rig.until("2026-11-26T13:00")
     rig.use(100_000)
     assert (rig.balance, rig.relay) == (-6_000, "connected")
-    within = Rig("il", "2026-11-26T12:00", until_when=over)
+    before = Rig("il", "2026-11-26T09:00", dated=(feast,), until_when=over)
+    assert before.order(1, Kind.ACTIVATE, before.snapshot(0, 0)) is DONE
+    before.use(100_000)
+    assert before.relay == "connected"
+    within = Rig("il", "2026-11-26T12:00", dated=(feast,), until_when=over)
     assert within.order(1, Kind.ACTIVATE, within.snapshot(0, 0)) is DONE
     within.use(100_000)
     assert within.relay == "ready_for_reconnection"
