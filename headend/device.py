@@ -13,7 +13,7 @@ from headend.session import Session
 from obis import catalogue
 from obis.code import ObisCode
 from prepay.cut import BalanceMode
-from prepay.transactions import Outcome
+from prepay.transactions import REMEMBERED, Outcome
 from protocol import axdr
 from protocol.axdr import Data, Tag
 from protocol.codes import DataAccessResult
@@ -202,6 +202,12 @@ class Device:
             return Outcome(int(value.value, 2))
         except (ValueError, TypeError):
             return None
+
+    def remembers(self, transaction: bytes) -> bool:
+        """Say whether the meter's log reaches back to an id, so that it would be there."""
+        rows = _rows(self.get(catalogue.TRANSACTION_LOG, PROFILE_GENERIC))
+        ids = [_made(vendor.ID.from_data, _rows(row)[1]) for row in rows]
+        return len(ids) < REMEMBERED or min(ids) < transaction
 
     def recall(self, transaction: bytes) -> vendor.LastOutcome | None:
         """Return what the meter remembers of a transaction; None when it does not know it.

@@ -139,7 +139,7 @@ def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -
 
 def _send(line: Line, planned: Transaction) -> Verdict:
     if line.now > planned.not_after:
-        return _covered(line, planned) or Verdict(False, "expired before the meter had it")
+        return _covered(line, planned) or _expired(line, planned)
     device = line.device
     with line.context.store.begin() as db:
         transactions.mark_sent(db, planned.id, line.now)
@@ -220,6 +220,13 @@ def _is_ours(line: Line, held: Snapshot) -> bool:
     with line.context.store.begin() as db:
         ordered = transactions.of_meter(db, line.meter.id)
     return any("balance" in each.parameters and _parameters(each) == held for each in ordered)
+
+
+def _expired(line: Line, planned: Transaction) -> Verdict:
+    """Return what silence in the log is worth: proof only as far back as the log reaches."""
+    if planned.sent is None or line.device.remembers(bytes.fromhex(planned.id)):
+        return Verdict(False, "expired before the meter had it")
+    return _not_remembered(planned)
 
 
 def _not_remembered(planned: Transaction) -> Verdict:
