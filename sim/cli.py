@@ -1,7 +1,10 @@
 """``prepay-sim``: the command line. What a command needs is imported when it runs."""
 
+import json
 import os
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,15 +24,75 @@ Without --keys the meter has the lab's keys, which are published and so protect 
 client 16 without security, reader client 2 with the password 12345678, management client 1 with
 HLS-GMAC. Logical device 1, HDLC physical address 1.
 
-The buttons: SIGUSR1 presses "display", SIGUSR2 presses "select"; --control has them too.
-SIGINT and SIGTERM end the meter; its directory (--state) survives that, and kill -9.
+\b
+Keys, in a terminal that shows the face:
+  space  presses "display": the next page
+  s      presses "select": takes emergency credit where it is offered
+  + -    twice or half the speed
+  q      ends the meter
+From elsewhere SIGUSR1 presses "display" and SIGUSR2 "select"; --control has them too.
+
+SIGINT and SIGTERM end the meter; its directory (--state) survives that, and kill -9. All times
+shown are of the meter's own clock, which a head-end may set. Lines that nobody reads never hold the
+meter up: it keeps a thousand of them, then drops the next and says how many.
+
+Exit codes: 0 ended, 1 cannot run (a port that is taken; --load, --keys or --state that cannot be
+read or holds what it should not), 2 wrong usage (an option or its value).
+"""
+
+_GROUP_EPILOG = """\b
+Examples:
+  prepay-sim demo
+  prepay-sim meter --port pty:./meter0 --speed 60
+  prepay-sim profiles
+
+Exit codes: 0 ended, 1 cannot run, 2 wrong usage. Each command has its own --help.
 """
 
 
-_TIME_FORMS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"]
+class _Moment(click.DateTime):
+    """A time as ``--start`` takes it."""
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"])
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the time, or say how one is written."""
+        try:
+            found: datetime = super().convert(value, param, ctx)
+        except click.BadParameter:
+            reason = f"{value!r} is no time: write --start as 2026-11-23T05:30"
+            raise click.UsageError(reason, ctx) from None
+        return found
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Program(click.Group):
+    """The commands; whatever goes wrong with their usage is told in one line."""
+
+    def main(  # type: ignore[override] # click overloads it on standalone_mode; here it is True
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run, and turn an error into one line and an exit code."""
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(args, prog_name or "prepay-sim", standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()  # the whole help, in its lines
+            sys.exit(2)
+        except click.ClickException as error:
+            _fail(" ".join(error.format_message().split()), error.exit_code)
+        except click.exceptions.Abort:
+            _fail("interrupted", 130)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(
+    cls=_Program,
+    epilog=_GROUP_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="openprepay", prog_name="prepay-sim")
 def main() -> None:
     """Simulated prepaid meters, and the world around them."""
@@ -68,9 +131,9 @@ def main() -> None:
 )
 @click.option(
     "--start",
-    type=click.DateTime(_TIME_FORMS),
+    type=_Moment(),
     metavar="YYYY-MM-DDTHH:MM",
-    help="First moment, in the meter's local time; else where the state ends, or now.",
+    help="First moment of the world, in the meter's time zone; else where the state ends, or now.",
 )
 @click.option(
     "--seed",
@@ -87,7 +150,7 @@ def main() -> None:
 @click.option(
     "--face/--no-face",
     default=None,
-    help="Draw the meter's face; without an answer, on a terminal.",
+    help="Draw the meter's face and take keys; without an answer, on a terminal.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.option(
@@ -127,7 +190,7 @@ def _run(options: "Options") -> None:
     from sim.statedir import StateError
 
     try:
-        run_meter(options, click.echo)
+        run_meter(options, sys.stdout)
     except (PortSpecError, ProfileError, OptionError) as error:
         _fail(str(error), 2)
     except KeyFileError as error:
@@ -149,23 +212,47 @@ def _fail(reason: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@main.command()
-def profiles() -> None:
-    """List the countries and products that a meter can be of."""
+@main.command(epilog="Example: prepay-sim profiles --json")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def profiles(as_json: bool) -> None:
+    """List the countries and products that a meter can be of.
+
+    Each with its name for --profile, who keeps the balance (central: the head-end, local: the
+    meter), and its title.
+    """
     from prepay.profile import load_profile, profile_names
 
-    for name in profile_names():
-        profile = load_profile(name)
-        click.echo(f"{name:<8} {profile.mode.name.lower():<8} {profile.title}")
+    found = [
+        {"name": name, "mode": profile.mode.name.lower(), "title": profile.title}
+        for name, profile in ((name, load_profile(name)) for name in profile_names())
+    ]
+    if as_json:
+        click.echo(json.dumps({"profiles": found}, ensure_ascii=False))
+        return
+    for row in found:
+        click.echo(f"{row['name']:<8} {row['mode']:<8} {row['title']}")
 
 
-@main.command()
+_DEMO_EPILOG = """\b
+Examples:
+  prepay-sim demo
+  prepay-sim demo --only be-wal
+
+Exit codes: 0 every moment came, 1 one did not, 2 wrong usage.
+"""
+
+
+@main.command(epilog=_DEMO_EPILOG)
 @click.option("--only", type=click.Choice(["be-wal", "il"]), help="Show one of the two meters.")
 def demo(only: str | None) -> None:
     """Show the main job with two meters, in under a minute.
 
-    Everything runs as processes of its own, in a folder that is removed again. A moment that does
-    not come ends the demo with exit code 1.
+    A Walloon household, whose balance the head-end keeps, from its start credit through three
+    mornings, low credit, friendly hours and the cut to a top-up and the settlement; then an Israeli
+    one, whose meter keeps the balance itself, over a Sabbath on overdraft. Each step is checked on
+    the meter's face or with the head-end.
+
+    Meters and head-end run as processes of their own, in a folder that is removed again.
     """
     from sim.demo import run_demo
     from sim.stage import DemoError

@@ -1,7 +1,7 @@
 """Orders to a running meter's world, one line each on standard input.
 
     speed 60                     seconds of the meter's time in one second
-    until 2026-11-24T06:00       as fast as the host can, until that local time
+    until 2026-11-24T06:00       as fast as the host can, until the meter's clock shows that
     press display                a finger on a button; also: press select
     stop                         as SIGTERM would, and as the end of the input does
 
@@ -39,6 +39,7 @@ class Control:
         loop: of the world.
         board: of the meter whose buttons are pressed.
         zone: of its local time.
+        offset: ms by which its clock is ahead of the world's.
         say: takes each answer: the order as it was read, and why it was not done or "".
     """
 
@@ -47,11 +48,13 @@ class Control:
         loop: RealTime,
         board: SoftwareBoard,
         zone: tzinfo,
+        offset: Callable[[], int],
         say: Callable[[str, str], None],
     ) -> None:
         self._loop = loop
         self._board = board
         self._zone = zone
+        self._offset = offset
         self._say = say
         self._line = bytearray()
         self._orders: dict[str, Callable[[str, Callable[[], None]], None]] = {
@@ -115,7 +118,8 @@ class Control:
         if moment.year not in YEARS:
             raise OrderError(f"no meter lives in the year {moment.year}")
         local = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-        self._loop.hurry(Instant((local - _EPOCH) // timedelta(milliseconds=1)), done)
+        shown = (local - _EPOCH) // timedelta(milliseconds=1)
+        self._loop.hurry(Instant(shown - self._offset()), done)
 
     def _press(self, text: str, done: Callable[[], None]) -> None:
         try:

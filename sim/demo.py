@@ -129,7 +129,7 @@ def _recharge(stage: Stage) -> None:
 
 def _goodbye(stage: Stage) -> None:
     display = stage.display
-    stage.moment("The debt is paid: prepayment is deactivated, what is left goes to settlement")
+    stage.moment("Prepayment ends: energy since midnight is priced, what is left is settled")
     stage.prepay("deactivate")
     stage.see("the arrow has gone", lambda: "arrow" not in display.signs)
     stage.see("supply is on", lambda: display.relay == "connected")

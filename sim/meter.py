@@ -6,7 +6,7 @@ Everything that ``prepay-sim meter`` does beyond reading its options is here.
 import json
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,9 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from selectors import BaseSelector, DefaultSelector
+from typing import TextIO
 
+from meter_fw import account, disconnect
 from meter_fw.board import Button, Flash, Outputs
 from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
@@ -27,12 +29,13 @@ from sim.board import SoftwareBoard
 from sim.control import Control
 from sim.face import Case, event_line
 from sim.flash import FileFlash, MemoryFlash
-from sim.keyboard import LEGEND, bindings, keyboard
+from sim.keyboard import Fingers, keyboard
 from sim.load import YEARS, Consumption, Household, Load, read_load
+from sim.outlet import Outlet
 from sim.ports import open_port
 from sim.ports.base import Port
 from sim.realtime import MAX_SPEED, RealTime, line_clock, on_signals
-from sim.screen import Blind, Lines, Screen, Terminal, json_line, local_time
+from sim.screen import Blind, Lines, Screen, Terminal, json_line
 from sim.statedir import BoardRecord, NamePlate, StateDir, StateError
 from sim.world import Site, World
 
@@ -73,7 +76,7 @@ class Options:
         name: logical device name.
         seed: of household, name and serial number; with one given, of its challenges too.
         speed: seconds of the meter's time in one of ours.
-        start: the first moment; without a zone it is the meter's local time.
+        start: the first moment of the world; without a zone it is in the meter's.
         state: directory of what survives; None keeps all in memory.
         load: CSV file of quarter-hours; None is the built-in household.
         keys: TOML file of keys; None are the lab's.
@@ -106,13 +109,21 @@ class Assembly:
     site: Site
     world: World
 
+    def offset(self) -> int:
+        """Return by how many ms the meter's clock is ahead of the world's, since it was set."""
+        return self.kernel.state.clock.offset
 
-def run_meter(options: Options, say: Callable[[str], None]) -> None:
+    def clock(self) -> datetime:
+        """Return the meter's own clock as local time, to the second."""
+        return self.kernel.view.at(self.world.now + self.offset()).replace(microsecond=0)
+
+
+def run_meter(options: Options, out: TextIO) -> None:
     """Run one meter until a signal stops it.
 
     Args:
         options: what was asked for.
-        say: prints one line of standard output.
+        out: standard output; a reader who does not take its lines does not hold the meter up.
 
     Raises:
         PortSpecError, ProfileError, OptionError: no such port, profile, name or time can be.
@@ -124,7 +135,8 @@ def run_meter(options: Options, say: Callable[[str], None]) -> None:
     with ExitStack() as stack:
         selector = stack.enter_context(DefaultSelector())
         made = assemble(options, selector, stack)
-        world, board, zone = made.world, made.site.board, made.profile.zone
+        world, board = made.world, made.site.board
+        outlet = Outlet(out, partial(_dropped, options.show))
         loop = RealTime(world, selector, options.speed)
         presses = {
             signal.SIGUSR1: lambda: board.press(Button.DISPLAY),
@@ -132,15 +144,17 @@ def run_meter(options: Options, say: Callable[[str], None]) -> None:
         }
         stack.enter_context(on_signals(loop, selector, presses))
         first = world.add(made.site)
-        say(_ready(options, made))
-        screen = _screen(options, made, loop, selector, stack)
+        for line in _ready(options, made):
+            outlet.say(line)
+        screen = _screen(options, made, loop, selector, outlet, stack)
         stack.callback(screen.close)
         screen.ticked(made.site, first)
         world.after.append(screen.ticked)
-        loop.each_turn.append(screen.turn)
+        loop.each_turn += [outlet.turn, screen.turn]
         if options.control:
-            answer = partial(_answer, options.show, made, say, screen)
-            _listen(Control(loop, board, zone, answer), selector)
+            answer = partial(_answer, options.show, made, outlet, screen)
+            control = Control(loop, board, made.profile.zone, made.offset, answer)
+            _listen(control, selector)
         loop.run()
 
 
@@ -187,19 +201,26 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
 def _answer(
     show: Show,
     made: Assembly,
-    say: Callable[[str], None],
+    outlet: Outlet,
     screen: Screen,
     order: str,
     refusal: str,
 ) -> None:
     """Say what became of an order, in the form of the event lines and after those before it."""
     screen.flush()
-    clock = local_time(made.world.now, made.profile.zone)
+    clock = made.clock()
     if show is Show.JSON:
         more = {"refused": refusal} if refusal else {}
-        say(json.dumps({"time": clock.isoformat(), "order": order, **more}))
+        outlet.say(json.dumps({"time": clock.isoformat(), "order": order, **more}))
     else:
-        say(f"[{clock:%Y-%m-%d %H:%M:%S}] {order}: {refusal or 'done'}")
+        outlet.say(f"[{clock:%Y-%m-%d %H:%M:%S}] {order}: {refusal or 'done'}")
+
+
+def _dropped(show: Show, count: int) -> str:
+    """Return the line that tells a reader what he has missed."""
+    if show is Show.JSON:
+        return json.dumps({"dropped": count})
+    return f"dropped: {count} lines that nobody read in time"
 
 
 def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -> Factory:
@@ -303,9 +324,9 @@ def _keep(world: World, state: StateDir, plate: NamePlate) -> None:
     world.after.append(after)
 
 
-def _ready(options: Options, made: Assembly) -> str:
-    """Return what is printed when the meter can be reached."""
-    clock = local_time(made.world.now, made.profile.zone)
+def _ready(options: Options, made: Assembly) -> list[str]:
+    """Return the lines that say that the meter can be reached."""
+    clock = made.clock()
     specs = [port.client_spec for port in made.site.ports]
     name, profile = made.plate.name, made.plate.profile
     if options.json_ready:
@@ -316,7 +337,7 @@ def _ready(options: Options, made: Assembly) -> str:
             "clock": clock.isoformat(),
             "speed": options.speed,
         }
-        return json.dumps(ready)
+        return [json.dumps(ready)]
     lines = [
         f"meter {name}, profile {profile}, {clock:%Y-%m-%d %H:%M:%S},"
         f" {options.speed:g} times real time",
@@ -324,20 +345,33 @@ def _ready(options: Options, made: Assembly) -> str:
     ]
     if options.keys is None:
         lines.append("  keys: the lab's, known to everybody; --keys FILE replaces them")
-    return "\n".join(lines)
+    return lines
 
 
 def _screen(
-    options: Options, made: Assembly, loop: RealTime, selector: BaseSelector, stack: ExitStack
+    options: Options,
+    made: Assembly,
+    loop: RealTime,
+    selector: BaseSelector,
+    outlet: Outlet,
+    stack: ExitStack,
 ) -> Screen:
     plate, profile = made.plate, made.profile
     case = Case(plate.name, plate.profile, profile.currency.code)
     if options.show is Show.NOTHING:
         return Blind()
     if options.show is Show.FACE:
-        keys = bindings(loop, made.site.board)
-        ours = not options.control and stack.enter_context(keyboard(selector, keys))
-        legend = LEGEND if ours else ""
-        return Terminal(case, profile.zone, lambda: f"{legend}  {loop.speed:g}x".strip())
+        keys = Fingers(loop, made.site.board, partial(_offered, made.kernel))
+        ours = not options.control and stack.enter_context(keyboard(selector, keys.press))
+        legend = keys.footer if ours else str
+        return Terminal(case, made.clock, lambda: f"{legend()}  {loop.speed:g}x".strip())
     render = json_line if options.show is Show.JSON else event_line
-    return Lines(case, profile.zone, made.kernel.display, render)
+    return Lines(case, made.clock, made.kernel.display, outlet, render)
+
+
+def _offered(kernel: Kernel) -> bool:
+    """Whether the button "select" would do anything now."""
+    view = kernel.view
+    return any(
+        rule(view) is not view.state for rule in (account.press_select, disconnect.press_select)
+    )

@@ -15,7 +15,8 @@ from sim.world import World
 
 #: Real time, in ns, that one turn of the loop may give to the meters before the ports' turn.
 TURN = 20_000_000
-#: Real time, in ns, that is made up for; what a stalled host missed beyond it never happens.
+#: Real time, in ns, by which a turn may be late; what a stalled host missed beyond it never
+#: happens. Sleep that was asked for is no lateness.
 CATCH_UP = 200_000_000
 #: The highest speed; beyond it no host keeps up anyway.
 MAX_SPEED = 100_000
@@ -37,11 +38,19 @@ class RealTime:
         world: made with ``line_clock``.
         selector: the one its ports are registered with.
         speed: seconds of the world in a second of ours, above 0.
+        timer: ns of real time, from no particular moment; the selector sleeps by it.
     """
 
-    def __init__(self, world: World, selector: BaseSelector, speed: float) -> None:
+    def __init__(
+        self,
+        world: World,
+        selector: BaseSelector,
+        speed: float,
+        timer: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._world = world
         self._selector = selector
+        self._timer = timer
         #: Seconds of the world in a second of ours; may be changed at any time.
         self.speed = speed
         self._stopped = False
@@ -64,15 +73,19 @@ class RealTime:
 
     def run(self) -> None:
         """Run until stopped."""
-        last = time.monotonic_ns()
+        last = self._timer()
         owed = 0.0  # ms of the world, below the next whole one
         while not self._stopped:
-            for key, mask in self._selector.select(self._sleep()):
+            asked = self._sleep()
+            asleep = self._timer()
+            events = self._selector.select(asked)
+            slept = min(self._timer() - asleep, int(asked * 1e9))
+            for key, mask in events:
                 ready: Ready = key.data
                 ready(mask)
-            now = time.monotonic_ns()
+            now = self._timer()
             if self._hurried_to is None:
-                owed += min(now - last, CATCH_UP) * self.speed / 1e6
+                owed += (slept + min(now - last - slept, CATCH_UP)) * self.speed / 1e6
                 whole = int(owed)
                 owed -= whole
                 self._advance(Instant(self._world.now + whole), now + TURN)
@@ -85,7 +98,7 @@ class RealTime:
         self._world.power_down()
 
     def _advance(self, target: Instant, deadline: int) -> bool:
-        return self._world.run_until(target, lambda: time.monotonic_ns() > deadline)
+        return self._world.run_until(target, lambda: self._timer() > deadline)
 
     def _hurry_on(self, deadline: int) -> None:
         assert self._hurried_to is not None

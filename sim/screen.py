@@ -7,13 +7,14 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Protocol, TextIO
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from meter_fw.board import Button, Lcd, Outputs, Sign
-from protocol.timing import Instant
 from sim.board import SoftwareBoard
 from sim.face import Case, Face, compose, event_line, words_of
+from sim.outlet import Outlet, takes_more
 from sim.world import Site
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ PAGE = 4.0
 REDRAW = 0.1
 VALUE_PAUSE = 0.2
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LCD_STYLE = "bold #10240c on #a9b99a"
 _CASE_STYLE = "bright_white"
 
@@ -70,31 +70,32 @@ class Lines:
     """One line for each change of a display page.
 
     A change of signs or relay is written at once, with every page that changed with it. A value
-    that changes all the time is written a few times a second, its last state always.
+    that changes all the time is written a few times a second, or as fast as the reader takes it,
+    its last state always.
 
     Args:
         case: of the meter.
-        zone: of its clock.
+        clock: the meter's own, as local time.
         pages: every page of its display, as it would show at this moment.
-        render: makes the line.
-        out: where it goes.
+        outlet: where the lines go.
+        render: makes one.
         timer: seconds of real time.
     """
 
     def __init__(
         self,
         case: Case,
-        zone: tzinfo,
+        clock: Callable[[], datetime],
         pages: Callable[[], Iterable[Lcd]],
+        outlet: Outlet,
         render: Callable[[Face], str] = event_line,
-        out: TextIO | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._case = case
-        self._zone = zone
+        self._clock = clock
         self._pages = pages
         self._render = render
-        self._out = out or sys.stdout
+        self._outlet = outlet
         self._timer = timer
         self._shown: dict[str, tuple[Lcd, float]] = {}  # code -> last written, and when
         self._pending: dict[str, Face] = {}
@@ -102,7 +103,7 @@ class Lines:
 
     def ticked(self, site: Site, outputs: Outputs) -> None:
         """Write the pages that have changed, now or soon."""
-        clock = local_time(site.board.now, self._zone)
+        clock = self._clock()
         state = outputs.lcd.signs, outputs.lcd.relay
         urgent = state != self._state
         self._state = state
@@ -117,7 +118,9 @@ class Lines:
             self.flush()
 
     def turn(self) -> None:
-        """Write the values that have waited long enough."""
+        """Write the values that have waited long enough, for a reader who keeps up."""
+        if self._outlet.behind:
+            return
         now = self._timer()
         for code, face in list(self._pending.items()):
             before = self._shown.get(code)
@@ -136,7 +139,7 @@ class Lines:
     def _write(self, face: Face) -> None:
         self._pending.pop(face.lcd.code, None)
         self._shown[face.lcd.code] = face.lcd, self._timer()
-        print(self._render(face), file=self._out, flush=True)
+        self._outlet.say(self._render(face))
 
 
 class Terminal:
@@ -144,16 +147,18 @@ class Terminal:
 
     Args:
         case: of the meter.
-        zone: of its clock.
+        clock: the meter's own, as local time.
         footer: makes the line below the face.
     """
 
-    def __init__(self, case: Case, zone: tzinfo, footer: Callable[[], str]) -> None:
+    def __init__(
+        self, case: Case, clock: Callable[[], datetime], footer: Callable[[], str]
+    ) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._case = case
-        self._zone = zone
+        self._clock = clock
         self._footer = footer
         self._face: Face | None = None
         self._pulses = 0
@@ -169,8 +174,7 @@ class Terminal:
         self._board = site.board
         pulsed = site.board.pulses != self._pulses
         self._pulses = site.board.pulses
-        clock = local_time(site.board.now, self._zone)
-        self._face = Face(self._case, outputs.lcd, clock, pulsed)
+        self._face = Face(self._case, outputs.lcd, self._clock(), pulsed)
 
     def turn(self) -> None:
         """Redraw, a few times a second, and turn the pages as a finger on the button would."""
@@ -178,15 +182,20 @@ class Terminal:
         if self._board is not None and now - self._turned_at >= PAGE:
             self._turned_at = now
             self._board.press(Button.DISPLAY)
-        if self._face is not None and now - self._drawn_at >= REDRAW:
+        due = self._face is not None and now - self._drawn_at >= REDRAW
+        if due and takes_more(sys.stdout):  # not one that Ctrl-S has stopped
             self._drawn_at = now
-            face = panel(self._face, self._console.encoding, self._footer())
-            self._live.update(face, refresh=True)
+            self._draw()
 
     def flush(self) -> None:
         """Redraw now."""
         self._drawn_at = 0.0
         self.turn()
+
+    def _draw(self) -> None:
+        assert self._face is not None
+        face = replace(self._face, clock=self._clock())  # it goes on between two ticks
+        self._live.update(panel(face, self._console.encoding, self._footer()), refresh=True)
 
     def close(self) -> None:
         """Leave the last face standing."""
@@ -204,9 +213,9 @@ def panel(face: Face, encoding: str, footer: str = "") -> "Panel":
     return Panel(
         Text("\n".join(f"{line:<76}" for line in lines), style=_LCD_STYLE, no_wrap=True),
         box=box.ROUNDED,
-        title=face.case.name,
+        title=Text(face.case.name),
         title_align="left",
-        subtitle=footer or face.case.profile,
+        subtitle=Text(footer or face.case.profile),
         subtitle_align="right",
         border_style=_CASE_STYLE,
         padding=0,
@@ -226,8 +235,3 @@ def json_line(face: Face) -> str:
             "signs": words_of(face.lcd.signs),
         }
     )
-
-
-def local_time(now: Instant, zone: tzinfo) -> datetime:
-    """Return an instant as local time, to the second."""
-    return (_EPOCH + timedelta(seconds=now // 1000)).astimezone(zone)

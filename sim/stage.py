@@ -119,6 +119,7 @@ class Stage:
         self._ready: dict[str, Any] = {}
         self.wait("the meter is ready", lambda: bool(self._ready and self.display.pages))
         self._spec: str = self._ready["ports"][0]["spec"]
+        click.secho(f"$ export PREPAY_PORT={self._spec}", bold=True)
         self._case = Case(self._ready["meter"], profile, currency)
 
     @property
@@ -138,7 +139,7 @@ class Stage:
         Raises:
             DemoError: it ends with another code than 0.
         """
-        click.secho(f"$ prepay --port {self._spec} {' '.join(words)}", bold=True)
+        click.secho(f"$ prepay {' '.join(words)}", bold=True)
         output = self._run(*words)
         for line in output.splitlines():
             click.echo(f"  {line}")
@@ -219,9 +220,9 @@ class Stage:
     def _run(self, *words: str) -> str:
         try:
             done = subprocess.run(
-                [*command("prepay"), "--port", self._spec, *words],
+                [*command("prepay"), *words],
                 cwd=self._folder,
-                env=_environment(self._folder),
+                env={**_environment(self._folder), "PREPAY_PORT": self._spec},
                 capture_output=True,
                 encoding="utf-8",
                 timeout=DEADLINE,

@@ -1,7 +1,8 @@
 """Ports, one file a kind, found by the scheme of a spec such as ``pty:./meter0``.
 
 A kind's file has ``SCHEME``, ``FORM`` and ``SUMMARY`` (for help) and
-``open_port(rest, selector)``. Another kind is another file.
+``open_port(rest, selector)``; ``LISTED = False`` keeps it out of what users are told. Another kind
+is another file.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ class Kind(NamedTuple):
     form: str
     summary: str
     open_port: Callable[[str, BaseSelector], Port]
+    listed: bool = True
 
 
 @cache
@@ -37,7 +39,13 @@ def kinds() -> Mapping[str, Kind]:
             continue  # what the kinds share
         if module.SCHEME in found:
             raise RuntimeError(f"two kinds of port are named {module.SCHEME}")
-        found[module.SCHEME] = Kind(module.SCHEME, module.FORM, module.SUMMARY, module.open_port)
+        found[module.SCHEME] = Kind(
+            module.SCHEME,
+            module.FORM,
+            module.SUMMARY,
+            module.open_port,
+            getattr(module, "LISTED", True),
+        )
     return found
 
 
@@ -55,6 +63,6 @@ def open_port(spec: str, selector: BaseSelector) -> Port:
     scheme, colon, rest = spec.partition(":")
     kind = kinds().get(scheme) if colon else None
     if kind is None:
-        forms = ", ".join(kind.form for kind in kinds().values())
+        forms = ", ".join(kind.form for kind in kinds().values() if kind.listed)
         raise PortSpecError(f"{spec!r} names no port; a port is one of {forms}")
     return kind.open_port(rest, selector)

@@ -7,6 +7,8 @@ from sim.ports.base import News, PortSpecError
 
 SCHEME = "memory"
 FORM = "memory:hdlc, memory:wrapper"
+#: Nobody outside this process can reach it, so nobody is told of it.
+LISTED = False
 SUMMARY = "lines inside one process; for tests"
 
 #: Octets that wait in one direction.
