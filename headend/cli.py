@@ -15,7 +15,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec
 import click
 
 from headend import commands
-from headend.context import Context, Settings
+from headend.context import Context, Settings, default_database
 from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
 from headend.report import Report, show, show_error
 
@@ -76,8 +76,10 @@ class Commands(click.Group):
         module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         if not any(parameter.name == "port" for parameter in command.params):
-            command.params.extend(common_options(on_command=True))
-        command.epilog = command.epilog or "More options: prepay --help."
+            offline = getattr(module, "OFFLINE", False)
+            command.params.extend(common_options(on_command=True, offline=offline))
+            more = "" if offline else ": --client, --mechanism, --trace and others"
+            command.epilog = f"More options{more}: prepay --help."
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,6 +87,8 @@ class Commands(click.Group):
         rows = [(name, _first_line(name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+        with formatter.section("Database, unless --db says otherwise"):
+            formatter.write_dl([(str(default_database()), "")])
 
     def main(  # type: ignore[override] # click overloads it on standalone_mode; here it is True
         self,
@@ -137,15 +141,18 @@ def _first_line(name: str) -> str:
     return source.decode("utf-8").split("\n", 1)[0].strip('" ')
 
 
-def common_options(*, on_command: bool) -> list[click.Option]:
+def common_options(*, on_command: bool, offline: bool = False) -> list[click.Option]:
     """Return the options that every command has.
 
     Args:
         on_command: for after the command's name: nothing from the environment, which was looked
             at before it, and the rarer ones stay out of its help.
+        offline: for a command that asks no meter: what is about one stays out of its help.
     """
 
-    def option(name: str, text: str, *, rare: bool = False, **more: Any) -> click.Option:
+    def option(
+        name: str, text: str, *, rare: bool = False, meter: bool = False, **more: Any
+    ) -> click.Option:
         environment = more.pop("envvar", None)
         return click.Option(
             [name],
@@ -154,18 +161,18 @@ def common_options(*, on_command: bool) -> list[click.Option]:
             expose_value=False,
             envvar=None if on_command else environment,
             show_envvar=not on_command,
-            hidden=on_command and rare,
+            hidden=on_command and (rare or (offline and meter)),
             **more,
         )
 
     client = click.IntRange(1, 127)
     return [
         option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper) or "
-               "hdlc+tcp:HOST:PORT.", metavar="SPEC", envvar="PREPAY_PORT"),
+               "hdlc+tcp:HOST:PORT.", metavar="SPEC", envvar="PREPAY_PORT", meter=True),
         option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
                "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
         option("--keys", "Key file (TOML); default: the lab's published keys, unsafe for "
-               "anything else.", metavar="FILE", envvar="PREPAY_KEYS"),
+               "anything else.", metavar="FILE", envvar="PREPAY_KEYS", meter=True),
         option("--json", "Print one JSON object; errors too, on stderr.", is_flag=True),
         option("--trace", "Print the octets on the line to stderr, passwords included.",
                is_flag=True, rare=True),
@@ -190,13 +197,15 @@ def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any
     return value
 
 
-main = Commands(
-    "prepay",
-    params=list[click.Parameter](common_options(on_command=False)),
-    help="Top up, read and command prepaid DLMS/COSEM meters.\n\n"
-    "Example: prepay --port serial:./meter0 topup 25.00\n\n"
-    "Exit codes: 0 done, 1 refused by the meter or the rules, 2 wrong usage, 3 no answer, "
-    "4 outcome unknown and recorded (see prepay settle).",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    no_args_is_help=True,
+main: Commands = click.version_option(package_name="openprepay", prog_name="prepay")(
+    Commands(
+        "prepay",
+        params=list[click.Parameter](common_options(on_command=False)),
+        help="Top up, read and command prepaid DLMS/COSEM meters.\n\n"
+        "Example: prepay --port serial:./meter0 topup 25.00\n\n"
+        "Exit codes: 0 done, 1 refused by the meter or the rules, 2 wrong usage, 3 no answer, "
+        "4 outcome unknown and recorded (see prepay settle).",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        no_args_is_help=True,
+    )
 )

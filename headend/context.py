@@ -17,6 +17,13 @@ if TYPE_CHECKING:  # each of these costs time that not every command has to pay
     from prepay.keys import MeterKeys
 
 
+def default_database() -> Path:
+    """Return where the database is when nobody says: in the user's data directory."""
+    from platformdirs import user_data_path  # only where no --db is given
+
+    return user_data_path("openprepay", appauthor=False) / "headend.sqlite3"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the user chose.

@@ -6,13 +6,12 @@ answers something else ends the command in one clear line.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headend.errors import Refused
 from headend.session import Session
 from obis import catalogue
 from obis.code import ObisCode
-from prepay.cut import BalanceMode
 from prepay.transactions import REMEMBERED, Outcome
 from protocol import axdr
 from protocol.axdr import Data, Tag
@@ -38,6 +37,9 @@ _CAUSES = {
 }
 _RELAY = {0: "disconnected", 1: "connected", 2: "ready_for_reconnection"}
 
+if TYPE_CHECKING:  # the rules of prepayment take time, and a plain read needs none
+    from prepay.cut import BalanceMode
+
 _Made = TypeVar("_Made")
 
 _MODE_AND_STATUS = types.structure_of(mode=types.ENUM, status=types.ENUM)
@@ -62,7 +64,8 @@ class Device:
             return self.session.get(AttributeRef(class_id, code, index))
         except AccessRefused as error:
             if error.result is DataAccessResult.OBJECT_UNDEFINED:
-                raise Refused(f"the meter has no object {code} for this client") from error
+                seen = f"client {self.session.client} does not see {code}"
+                raise Refused(f"{seen}, or the meter has none") from error
             raise Refused(f"{code} attribute {index} of class {class_id}: {error}") from error
 
     # --- who it is -----------------------------------------------------------------------------
@@ -82,8 +85,10 @@ class Device:
         except AccessRefused:
             return ""
 
-    def mode(self) -> BalanceMode:
+    def mode(self) -> "BalanceMode":
         """Return who keeps the balance."""
+        from prepay.cut import BalanceMode
+
         return BalanceMode(_typed(types.ENUM, self.get(catalogue.BALANCE_MODE)))
 
     def invocation_counter(self) -> int:

@@ -34,7 +34,7 @@ class UsageError(HeadendError):
 
 
 class PortUnusable(UsageError):
-    """The port is not there, may not be opened, or is no port."""
+    """The port may not be opened, is in use, or is no port."""
 
 
 class NoAnswer(HeadendError):

@@ -30,7 +30,9 @@ class Line:
         self.context = context
         self._reached: Reached | None = None
         if mechanism_of(context) is not Mechanism.HLS_GMAC:
-            raise UsageError("this command needs the management client: --mechanism gmac")
+            raise UsageError(
+                "this command needs the management client: leave out --client and --mechanism"
+            )
         self._reached = reach(context)
         try:
             self.meter = self._describe(self._reached)

@@ -1,15 +1,21 @@
 """Finding an object by what people write: catalogue first, then the meter's own object list."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from headend.device import Device
 from headend.errors import Refused, UsageError
 from obis import catalogue
 from obis.catalogue import CatalogueError
 from obis.code import ObisCode, ObisError, ReducedCode, parse
-from prepay.profile import Profile, ProfileError, load_profile
 from protocol.axdr import Data, Tag
+from protocol.codes import DataAccessResult
 from protocol.cosem import latest
+from protocol.errors import AccessRefused, ActionRefused
+from protocol.events import AttributeRef, MethodRef
+
+if TYPE_CHECKING:  # most commands never need one
+    from prepay.profile import Profile
 
 _ASSOCIATION_LN = 15
 _DISPLAY = (
@@ -85,7 +91,10 @@ class Wanted:
             if self._fits(listed.code) and self.class_id in (None, listed.class_id)
         ]
         if not fits:
-            raise Refused(f"unknown OBIS code: the meter has no object {self.text}")
+            raise Refused(
+                f"unknown OBIS code: client {device.session.client} sees no object {self.text}; "
+                "prepay objects lists what it sees"
+            )
         if len(fits) > 1:
             names = ", ".join(str(listed.code) for listed in fits[:6])
             raise Refused(f"{self.text} fits {len(fits)} objects ({names}): write the full code")
@@ -117,8 +126,42 @@ def _listed(element: Data) -> Listed:
         raise Refused("the meter's object list is not what this head-end knows") from error
 
 
-def profile_of(device: Device) -> Profile | None:
+def refusal(
+    device: Device,
+    ref: AttributeRef | MethodRef,
+    error: AccessRefused | ActionRefused,
+    asked: Literal["read", "write", "execute"],
+) -> Refused:
+    """Return a refusal in words: which right is missing, or what is not there.
+
+    A meter has one answer for an object and for a member that it has not; its answer about the
+    logical name, which every object has, tells them apart.
+    """
+    client, code = device.session.client, ref.logical_name
+    kind = "method" if isinstance(ref, MethodRef) else "attribute"
+    member = f"{code} {kind} {ref.index}"
+    if error.result == DataAccessResult.READ_WRITE_DENIED:
+        return Refused(f"client {client} may not {asked} {member} (read-write-denied)")
+    if error.result == DataAccessResult.OBJECT_CLASS_INCONSISTENT:
+        return Refused(f"{code} is not of class {ref.class_id} (object-class-inconsistent)")
+    if error.result != DataAccessResult.OBJECT_UNDEFINED:
+        return Refused(f"{member} of class {ref.class_id}: {error}")
+    if ref.index != 1 or kind == "method":
+        try:
+            device.session.get(AttributeRef(ref.class_id, code, 1))
+        except AccessRefused as other:
+            seen = other.result is DataAccessResult.READ_WRITE_DENIED
+        else:
+            seen = True
+        if seen:
+            return Refused(f"object {code} has no {kind} {ref.index}")
+    return Refused(f"client {client} does not see {code}, or the meter has none")
+
+
+def profile_of(device: Device) -> "Profile | None":
     """Return the profile that a meter runs, None for a meter that is not ours."""
+    from prepay.profile import ProfileError, load_profile
+
     name = device.profile()
     try:
         return load_profile(name) if name else None

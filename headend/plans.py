@@ -129,13 +129,15 @@ def central_activation(line: Line, identity: str) -> Transaction:
 
 def central_deactivation(line: Line, identity: str) -> Transaction:
     """Price what has been used until now, and plan the end; it is settled once confirmed."""
-    now, held = meter_time(line), _held(line)
+    now, held = meter_time(line), _held(line, "nothing to deactivate")
     reading = Reading(line.device.energy(), instant(now))
     with line.context.store.begin() as db:
         _check_sequence(db, line, held)
+        before = meters.by_id(db, line.meter.id).priced_wh
         priced = _price(db, line, identity, reading)
         left = ledger.balance(db, line.meter.id) + _effect(priced)
-        planned = _plan(db, line, identity, Order.DEACTIVATE, left, {})
+        used: Parameters = {"watt_hours": reading.watt_hours - (before or 0)}
+        planned = _plan(db, line, identity, Order.DEACTIVATE, left, used)
         ledger.book(db, line.meter.id, priced)
         return planned
 
@@ -161,14 +163,14 @@ def central_arm(line: Line, identity: str, now: datetime) -> Transaction:
         return _plan(db, line, identity, Order.ARM, 0, values)
 
 
-def _held(line: Line) -> int:
+def _held(line: Line, otherwise: str = "prepay activate") -> int:
     """Return the sequence that the meter holds.
 
     Raises:
         Refused: prepayment is not active.
     """
     if not line.device.prepayment():
-        raise Refused("prepayment is not active on this meter: prepay activate")
+        raise Refused(f"prepayment is not active on this meter: {otherwise}")
     return line.device.snapshot().sequence
 
 
@@ -265,7 +267,7 @@ def local_activation(line: Line, identity: str) -> Transaction:
 def local_deactivation(line: Line, identity: str) -> Transaction:
     """Plan the end; what the meter closes with is settled once it is confirmed."""
     if not line.device.prepayment():
-        raise Refused("prepayment is not active on this meter")
+        raise Refused("prepayment is not active on this meter: nothing to deactivate")
     with line.context.store.begin() as db:
         return _plan(db, line, identity, Order.DEACTIVATE, 0, {})
 

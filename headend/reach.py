@@ -6,17 +6,29 @@ from dataclasses import dataclass
 
 from headend.context import Context
 from headend.device import Device
-from headend.errors import UsageError
+from headend.errors import NoAnswer, UsageError
 from headend.links import make_link, make_peer
-from headend.session import Session
+from headend.session import AssociationRefused, NeverHeard, Session
 from headend.trace import TracedTransport
 from protocol.association import Association, ClientSettings
-from protocol.codes import Mechanism
+from protocol.codes import Mechanism, ServiceError, UserDiagnostic
 from protocol.security import CounterLease, CounterSource, ReplayGuard
 
 #: The client address that each mechanism has on our meters.
 CLIENTS = {Mechanism.NONE: 16, Mechanism.LLS: 2, Mechanism.HLS_GMAC: 1}
 _MECHANISMS = {"none": Mechanism.NONE, "lls": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
+#: What a peer that does not answer on one of these may speak instead.
+_OTHER_SCHEME = {"tcp": "hdlc+tcp", "hdlc+tcp": "tcp"}
+_WORDS = {mechanism: word for word, mechanism in _MECHANISMS.items()}
+_WRONG_KEY = (ServiceError.DECIPHERING_ERROR,)
+#: How a meter refuses a client that it does not know, or that comes with another's mechanism.
+_WRONG_CLIENT = (
+    UserDiagnostic.NO_REASON_GIVEN,
+    UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED,
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,
+    UserDiagnostic.AUTHENTICATION_REQUIRED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +110,27 @@ def open_session(
     transport = context.transports(context.port, context.now)
     if context.settings.trace:
         transport = TracedTransport(transport, context.trace)
-    return Session.open(transport, link, association, peer, context.now, context.patience)
+    try:
+        return Session.open(transport, link, association, peer, context.now, context.patience)
+    except NeverHeard as error:
+        other = _OTHER_SCHEME.get(context.port.scheme)
+        hint = f" (is it {other}: rather than {context.port.scheme}:?)" if other else ""
+        raise NoAnswer(f"{error}{hint}") from error
+    except AssociationRefused as error:
+        raise AssociationRefused(f"{error}{_hint(error, settings, client)}", error.event) from error
+
+
+def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> str:
+    """Return what to try after a refusal, empty where nothing comes to mind."""
+    if getattr(error.event, "invocation_counter", None) is not None:
+        return ""  # the caller knows what to do
+    diagnostic = getattr(error.event, "diagnostic", None)
+    fault = getattr(error.event, "service_error", None)
+    if diagnostic is UserDiagnostic.AUTHENTICATION_FAILURE or fault in _WRONG_KEY:
+        return " (wrong key or password? --keys FILE, --password)"
+    if diagnostic not in _WRONG_CLIENT or CLIENTS.get(settings.mechanism) == client:
+        return ""
+    usual = {known: _WORDS[mechanism] for mechanism, known in CLIENTS.items()}
+    if client in usual:
+        return f" (client {client} has {usual[client]} on our meters: leave out --mechanism)"
+    return " (--client: our meters have 1 management, 2 reader and 16 public)"

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Final
 
 from headend.device import Device
+from headend.errors import Refused
 from headend.objects import profile_of
 from headend.times import meter_text
 from obis import catalogue
@@ -54,7 +55,7 @@ _BITS: Final[Mapping[tuple[int, int], type[IntEnum]]] = {
     (112, 7): credit.CreditConfigurationBit,
     (113, 9): charge.ChargeConfigurationBit,
 }
-#: Classes whose attributes mean by the object what they mean.
+#: Of Data, the object says what the value means.
 _OWN_BITS: Final = {catalogue.RELAY_CAUSES: vendor.RelayCauseBit}
 _OWN_WORDS: Final = {catalogue.BALANCE_MODE: ("central", "local")}
 _DATE_TIME_OCTETS: Final = 12
@@ -86,22 +87,22 @@ def readable(device: Device, code: ObisCode, class_id: int, index: int, data: Da
             return _scaled(device, AttributeRef(class_id, code, _SCALER_UNIT[attribute]), value)
         if attribute in _MONEY:
             return _money(device, attribute, value)
+    if attribute in _SCALERS_THEMSELVES:
+        found = _scaler_and_unit(data)
+        return Readable(None) if found is None else _power_of_ten(device, *found)
     return Readable(_words(code, attribute, data) or _plain(data))
 
 
 def _words(code: ObisCode, attribute: tuple[int, int], data: Data) -> str | None:
     """Return a value of a declared meaning in words."""
     members = _members(data)
-    if attribute in _SCALERS_THEMSELVES and len(members) == 2:
-        scaler, unit = members
-        return f"10^{scaler} {symbol(int(unit))}".rstrip() if _numbers(scaler, unit) else None
     if attribute == _MODE_AND_STATUS and len(members) == 2:
         mode, status = members
         shown = _word(account.PaymentMode, mode), _word(account.AccountStatus, status)
         return f"{shown[0]}, {shown[1]}"
     if attribute == _CURRENCY and len(members) == 3:
         name, scale, unit = members
-        return f"{name}, 10^{scale}, {_word(account.CurrencyUnit, unit)}"
+        return f"{ascii(name)[1:-1]}, 10^{scale}, {_word(account.CurrencyUnit, unit)}"
     if attribute in _ENUMERATIONS:
         return _word(_ENUMERATIONS[attribute], data.value)
     if data.tag is Tag.BIT_STRING:
@@ -133,16 +134,32 @@ def _plain(data: Data) -> str | None:
 
 def _scaled(device: Device, scaler_unit: AttributeRef, value: int) -> Readable:
     try:
-        members = _members(device.session.get(scaler_unit))
+        found = _scaler_and_unit(device.session.get(scaler_unit))
     except AccessRefused:
         return Readable(None)
-    if len(members) != 2 or not _numbers(*members):
+    if found is None:
         return Readable(None)
+    scaler, unit = found
+    return Readable(format_scaled(value, scaler), _unit(device, unit))
+
+
+def _power_of_ten(device: Device, scaler: int, unit: int) -> Readable:
+    return Readable(f"10^{scaler}", _unit(device, unit))
+
+
+def _unit(device: Device, unit: int) -> str:
+    money = _currency(device) if unit == Unit.CURRENCY else None
+    return symbol(unit) if money is None else money[0]
+
+
+def _scaler_and_unit(data: Data) -> tuple[int, int] | None:
+    members = _members(data)
+    if len(members) != 2:
+        return None
     scaler, unit = members
-    if unit == Unit.CURRENCY:
-        money = _currency(device)
-        return Readable(format_scaled(value, scaler), symbol(unit) if money is None else money[0])
-    return Readable(format_scaled(value, scaler), symbol(unit))
+    if not isinstance(scaler, int) or not isinstance(unit, int) or scaler not in SCALERS:
+        return None
+    return scaler, unit
 
 
 def _money(device: Device, attribute: tuple[int, int], value: int) -> Readable:
@@ -164,22 +181,21 @@ def _currency(device: Device) -> tuple[str, int] | None:
         name, scale = "", 0
     if name and name.isprintable() and scale in SCALERS:
         return name, scale
-    profile = profile_of(device)
-    return None if profile is None else (profile.currency.code, -profile.currency.exponent)
+    try:
+        profile = profile_of(device)
+    except Refused:  # what it answered is no name
+        return None
+    return None if profile is None else (profile.currency.code, profile.currency.exponent)
 
 
 def _members(data: Data) -> tuple[object, ...]:
     return tuple(each.value for each in data.value) if data.tag is Tag.STRUCTURE else ()
 
 
-def _numbers(*members: object) -> bool:
-    return all(isinstance(member, int) for member in members)
-
-
 def _word(names: type[IntEnum], number: object) -> str:
     """Return the name of a number; the number itself where it has none."""
     try:
-        return names(number).name.lower().replace("_", " ")  # type: ignore[arg-type] # may be no int
+        return names(number).name.lower().replace("_", " ")  # type: ignore[arg-type] # perhaps
     except ValueError:
         return str(number)
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import click
 
-#: Columns of a table that goes into a file or another program.
-_NO_LIMIT = 10_000
+#: Characters in a line of a table that goes into a file or another program.
+_WIDTH = 100
+
+#: Columns that are never broken.
+_WHOLE = ("moment", "created", "amount", "transaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,12 @@ def _show_table(report: Report) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    roomy = console.width >= _WIDTH
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in report.columns:
-        table.add_column(heading, overflow="fold")  # an id that is cut short is none
+        # An id that is cut short is none, so the other cells give way to it.
+        table.add_column(heading, overflow="fold", no_wrap=roomy and heading in _WHOLE)
     for row in report.rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else _NO_LIMIT).print(table)
+    console.print(table)

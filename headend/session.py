@@ -92,6 +92,10 @@ class Patience:
     farewell: int = 1_500
 
 
+class NeverHeard(NoAnswer):
+    """Not even the link was answered: perhaps something else is spoken there."""
+
+
 class AssociationRefused(Refused):
     """The meter refused the association.
 
@@ -147,6 +151,7 @@ class Session:
         self._events: deque[AssociationEvent | LinkConnected | LinkDisconnected] = deque()
         self._connected = False
         self._closed = False
+        self._heard = False  # whether anything came that the link understood
         self.opened: Opened | None = None
 
     @classmethod
@@ -162,17 +167,26 @@ class Session:
         """Connect the link and open the association; on failure the transport is closed.
 
         Raises:
-            NoAnswer: nobody answered in time, or what came was no answer.
+            NeverHeard: nobody answered in time, or what came was no answer.
+            NoAnswer: the same, after the link had been answered.
             AssociationRefused: the meter refused.
         """
         session = cls(transport, link, association, peer, now, patience or Patience())
         try:
             session._connect()
             session._associate()
-        except BaseException:  # whatever it was, Ctrl-C included: the port is given back
+        except BaseException as error:  # Ctrl-C included: the port is given back
+            heard = session._heard
             session.close()
+            if isinstance(error, NoAnswer) and not heard:
+                raise NeverHeard(str(error)) from error
             raise
         return session
+
+    @property
+    def client(self) -> int:
+        """Client address of this side."""
+        return self._peer.client
 
     def get(self, attribute: AttributeRef, access: SelectiveAccess | None = None) -> Data:
         """Read one attribute.
@@ -310,6 +324,7 @@ class Session:
                 self._events.extend(self._association.receive(b"", now))
         except RemoteProtocolError as error:
             raise NoAnswer(f"what came was no answer: {error}") from error
+        self._heard = self._heard or bool(octets and link_events)
         return bool(link_events)
 
     def _take(self, event: LinkEvent, now: Instant) -> None:

@@ -30,6 +30,7 @@ Keys, in a terminal that shows the face:
   s      presses "select": takes emergency credit where it is offered
   + -    twice or half the speed
   q      ends the meter
+
 From elsewhere SIGUSR1 presses "display" and SIGUSR2 "select"; --control has them too.
 
 SIGINT and SIGTERM end the meter; its directory (--state) survives that, and kill -9. All times

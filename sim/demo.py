@@ -134,10 +134,15 @@ def _goodbye(stage: Stage) -> None:
     stage.see("the arrow has gone", lambda: "arrow" not in display.signs)
     stage.see("supply is on", lambda: display.relay == "connected")
     (books,) = stage.ask("ledger")["ledgers"]
-    settled = [post["amount"] for post in books["posts"] if post["reason"] == "settlement"]
-    if books["balances"]["credit"] != "0.00" or len(settled) != 1:
+    last = books["posts"][-1]["transaction"]
+    posts = {p["reason"]: p["amount"] for p in books["posts"] if p["transaction"] == last}
+    if books["balances"]["credit"] != "0.00" or posts.keys() != {"consumption", "settlement"}:
         raise DemoError(f"the ledger is not settled: {books['balances']}")
-    click.echo(click.style("  ok  ", fg="green") + f"EUR {settled[0]} reported for settlement")
+    for reason, what in (
+        ("consumption", "priced for the energy since midnight"),
+        ("settlement", "reported for settlement"),
+    ):
+        click.echo(click.style("  ok  ", fg="green") + f"EUR {posts[reason]} {what}")
     stage.face(_BALANCE)
 
 

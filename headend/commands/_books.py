@@ -1,14 +1,16 @@
 """What the lists from the database share."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import Connection
 
 from headend.errors import UsageError
 from headend.store import meters
 from headend.store.meters import Meter
+from headend.times import utc
 from prepay.money import Currency
 from prepay.profile import ProfileError, load_profile
+
+#: Said above a list with times in it.
+WHOSE_TIMES = "times are the head-end's (UTC)"
 
 
 def known_meters(db: Connection, name: str | None) -> list[Meter]:
@@ -35,6 +37,9 @@ def currency_of(meter: Meter) -> Currency | None:
 
 def iso(moment: int | None) -> str | None:
     """Return a moment of the database in ISO 8601, UTC."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="seconds")
+    return None if moment is None else utc(moment)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return so many of something: "1 post", "2 posts"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

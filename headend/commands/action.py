@@ -4,8 +4,7 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
-from headend.errors import Refused
-from headend.objects import Wanted
+from headend.objects import Wanted, refusal
 from headend.reach import reached
 from headend.report import Report
 from headend.values import format_value, parse_value, to_json
@@ -49,10 +48,11 @@ def execute(
     wanted, parameter = Wanted.parse(code, class_id), parse_value(value or "integer:0")
     with reached(context) as device:
         found, of_class = wanted.find(device)
+        ref = MethodRef(of_class, found, method)
         try:
-            answer = device.session.action(MethodRef(of_class, found, method), parameter)
+            answer = device.session.action(ref, parameter)
         except ActionRefused as error:
-            raise Refused(f"{found} method {method} of class {of_class}: {error}") from error
+            raise refusal(device, ref, error, "execute") from error
     told = {
         "code": str(found),
         "class": of_class,

@@ -21,6 +21,8 @@ def command(context: Context, identity: str | None) -> Report:
     In central mode the register reading of now is where pricing begins.
 
     Example: prepay --port serial:./meter0 activate
+
+    Next: prepay topup 25.00.
     """
     return activate(context, identity)
 

@@ -11,6 +11,7 @@ from headend.errors import Refused, UsageError
 from headend.objects import profile_of
 from headend.reach import reached
 from headend.report import Report
+from headend.times import meter_text
 from obis import catalogue
 from protocol import axdr
 from protocol.cosem_time import CosemDateTime
@@ -51,9 +52,10 @@ def clock(context: Context, moment: str | None = None) -> Report:
         if moment is not None:
             _set(device, asked or datetime.fromtimestamp(context.now() / 1000, UTC), asked is None)
         shown = device.clock()
+        text = meter_text(shown, _zone(device) if shown.deviation is None else None)
     status = "" if shown.status is None else _words(shown.status.value)
-    data = {"clock": str(shown), "deviation": shown.deviation, "status": shown.status}
-    return Report(data, (f"{shown}{status}",))
+    data = {"clock": text, "deviation": shown.deviation, "status": shown.status}
+    return Report(data, (f"{text}{status}",))
 
 
 def _parse(moment: str | None) -> datetime | None:

@@ -11,7 +11,7 @@ from headend.repeats import check_done, repeated, summary
 from headend.report import Report
 from headend.store import ledger
 from headend.store.transactions import Order, Transaction
-from prepay.ledger import Account, Reason
+from prepay.ledger import Reason
 
 
 @click.command("deactivate")
@@ -24,6 +24,8 @@ def command(context: Context, identity: str | None) -> Report:
     says what it closes with. A negative balance is a debt.
 
     Example: prepay --port serial:./meter0 deactivate
+
+    Next: prepay ledger shows what was settled.
     """
     return deactivate(context, identity)
 
@@ -43,23 +45,33 @@ def deactivate(context: Context, identity: str | None = None) -> Report:
             planned = plan(line, identity or new_id(line))
         ended = carry_out(line, planned) if planned.is_open else planned
         check_done(ended)
-        left = _settled(line, ended)
-        return Report(
-            {**summary(line, ended), "prepayment": False, "settlement": line.decimal(left)},
-            (
-                f"prepayment deactivated on {line.meter.name}",
-                f"remaining balance for settlement: {line.money(left)}",
-                f"transaction {ended.id}",
-            ),
-        )
+        with line.context.store.begin() as db:
+            left = ledger.under(db, line.meter.id, ended.id, Reason.SETTLEMENT)
+            cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
+        return _report(line, ended, left, cost)
 
 
-def _settled(line: Line, ended: Transaction) -> int:
-    """Return what the ledger passed on for settlement under this transaction."""
-    with line.context.store.begin() as db:
-        posts = ledger.of_meter(db, line.meter.id)
-    return sum(
-        post.amount if post.debit is Account.CREDIT else -post.amount
-        for post in posts
-        if post.transaction == ended.id and post.reason is Reason.SETTLEMENT
-    )
+def _report(line: Line, ended: Transaction, left: int, cost: int) -> Report:
+    used = ended.parameters.get("watt_hours")  # only in central mode it is the head-end's to price
+    data = {
+        **summary(line, ended),
+        "prepayment": False,
+        "settlement": line.decimal(left),
+        "watt_hours": used,
+        "energy_cost": None if used is None else line.decimal(cost),
+    }
+    lines = [
+        f"prepayment deactivated on {line.meter.name}",
+        f"remaining balance for settlement: {line.money(left)}",
+        f"transaction {ended.id}",
+    ]
+    if used:
+        energy = f"{_kilo(int(used))} kWh, {line.money(cost)}"
+        lines.insert(1, f"energy since the last reading: {energy}")
+    return Report(data, lines)
+
+
+def _kilo(watt_hours: int) -> str:
+    """Return Wh as kWh, with one decimal at least."""
+    whole, rest = divmod(watt_hours, 1000)
+    return f"{whole}.{rest // 100}" + f"{rest % 100:02d}".rstrip("0")

@@ -3,12 +3,15 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._books import currency_of, iso, known_meters
+from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters, plural
 from headend.context import Context
 from headend.report import Report
 from headend.store import ledger
 from prepay.ledger import Account, Post, fold
 from prepay.money import format_amount
+
+#: No meter is asked.
+OFFLINE = True
 
 
 @click.command("ledger")
@@ -31,7 +34,8 @@ def show_ledger(context: Context, meter: str | None = None) -> Report:
     Raises:
         UsageError: no such meter.
     """
-    data, rows, lines = [], [], []
+    data, lines = [], []
+    rows: list[tuple[str, ...]] = []
     with context.store.begin() as db:
         books = [(known, ledger.of_meter(db, known.id)) for known in known_meters(db, meter)]
     for known, posts in books:
@@ -46,13 +50,20 @@ def show_ledger(context: Context, meter: str | None = None) -> Report:
         data.append(
             {"meter": known.name, "currency": currency.code, "balances": totals, "posts": told}
         )
-        rows += [(known.name, *map(str, each.values())) for each in told]
+        if len(books) > 1 and told:
+            rows.append((known.name, "", "", "", ""))
+        rows += [tuple(str(each[column]) for column in _COLUMNS) for each in told]
         lines.append(
             f"{known.name}: balance {currency.code} "
-            f"{totals[Account.CREDIT.name.lower()]} in {len(posts)} posts"
+            f"{totals[Account.CREDIT.name.lower()]} in {plural(len(posts), 'post')}"
         )
-    columns = ("meter", "moment", "reason", "debit", "credit", "amount", "transaction", "line")
-    return Report({"ledgers": data}, lines or ("no posts",), columns if rows else (), rows)
+    if not rows:
+        return Report({"ledgers": data}, lines or ("no posts",))
+    return Report({"ledgers": data}, [*lines, WHOSE_TIMES], _COLUMNS, rows)
+
+
+#: For people: the reason is as good as told by the accounts.
+_COLUMNS = ("moment", "debit", "credit", "amount", "transaction")
 
 
 def _told(post: Post, amount: str) -> dict[str, str | int | None]:

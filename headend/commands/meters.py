@@ -8,6 +8,9 @@ from headend.cli import with_context
 from headend.context import Context
 from headend.report import Report
 
+#: No meter is asked.
+OFFLINE = True
+
 
 @click.command("meters")
 @with_context

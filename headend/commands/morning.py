@@ -15,6 +15,7 @@ from headend.repeats import check_done
 from headend.report import Report
 from headend.store import ledger
 from headend.store.transactions import Transaction
+from headend.times import iso
 from prepay.credit import CreditStatus, Standing, standing
 from protocol.cosem_time import WildcardError
 
@@ -28,9 +29,12 @@ def command(context: Context) -> Report:
     """Price what was used until the last midnight, book it, push the new balance.
 
     Low credit is announced. When the balance is used up, the cut is armed for three days; the
-    meter still respects friendly hours. Twice in one morning books nothing twice.
+    meter still respects friendly hours. Twice in one morning books nothing twice. A meter that
+    keeps its own balance wants no mornings, which is no error.
 
     Example: prepay --port serial:./meter0 morning
+
+    Next: prepay ledger shows what was booked.
     """
     return morning(context)
 
@@ -39,12 +43,13 @@ def morning(context: Context) -> Report:
     """Do the morning's work with the meter at the context's port.
 
     Raises:
-        Refused: the meter keeps its own balance, prepayment is off, or the meter refused.
+        Refused: prepayment is off, or the meter refused.
         NoAnswer, OutcomeUnknown: see there.
     """
     with open_line(context) as line:
         if not line.central:
-            raise Refused(f"{line.meter.name} keeps its own balance: there is nothing to do")
+            why = "nothing to do: the meter keeps its own balance"
+            return Report({"meter": line.meter.name, "done": False, "reason": why}, (why,))
         if not line.device.prepayment():
             raise Refused("prepayment is not active on this meter: prepay activate")
         now = meter_time(line)
@@ -91,10 +96,10 @@ def _arm_if_used_up(line: Line, stands: Standing, now: datetime) -> _Cut:
     if held.armed and held.sequence == sequence:
         expiry = held.expiry.to_datetime(line.profile.zone)
         if expiry > now + _ARM_AGAIN:
-            return _Cut(True, expiry.isoformat())
+            return _Cut(True, iso(expiry))
     armed = carry_out(line, central_arm(line, new_id(line), now))
     check_done(armed)
-    return _Cut(True, line.device.armed().expiry.to_datetime(line.profile.zone).isoformat())
+    return _Cut(True, iso(line.device.armed().expiry.to_datetime(line.profile.zone)))
 
 
 def _report(line: Line, pushed: Transaction | None, now: datetime) -> Report:
@@ -106,6 +111,7 @@ def _report(line: Line, pushed: Transaction | None, now: datetime) -> Report:
     cost = 0 if pushed is None else pushed.amount
     data = {
         "meter": line.meter.name,
+        "done": True,
         "transaction": None if pushed is None else pushed.id,
         "watt_hours": used,
         "amount": line.decimal(cost),

@@ -5,8 +5,7 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.device import VALUE
-from headend.errors import Refused
-from headend.objects import Wanted
+from headend.objects import Wanted, refusal
 from headend.reach import reached
 from headend.report import Report
 from headend.values import format_value, parse_value, to_json
@@ -52,10 +51,11 @@ def set_attribute(
     wanted, data = Wanted.parse(code, class_id), parse_value(value)
     with reached(context) as device:
         found, of_class = wanted.find(device)
+        ref = AttributeRef(of_class, found, attribute)
         try:
-            device.session.set(AttributeRef(of_class, found, attribute), data)
+            device.session.set(ref, data)
         except AccessRefused as error:
-            raise Refused(f"{found} attribute {attribute} of class {of_class}: {error}") from error
+            raise refusal(device, ref, error, "write") from error
     told = {
         "code": str(found),
         "class": of_class,

@@ -20,6 +20,8 @@ def command(context: Context) -> Report:
     which the meter executes once.
 
     Example: prepay --port serial:./meter0 settle
+
+    Next: prepay transactions shows how each ended.
     """
     return settle(context)
 

@@ -1,16 +1,28 @@
 """Show balance, credit, relay and clock as the meter has them."""
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headend.cli import with_context
 from headend.context import Context
-from headend.line import Line, open_line
+from headend.device import Device
+from headend.errors import Refused, UsageError
+from headend.objects import profile_of
+from headend.reach import mechanism_of, reached
 from headend.report import Report
+from headend.times import meter_iso
 from prepay.credit import EMERGENCY_CREDIT, TOKEN_CREDIT
-from protocol.cosem_time import CosemDateTime, WildcardError
+from prepay.cut import BalanceMode
+from prepay.money import format_amount
+from prepay.profile import Profile
+from protocol.codes import Mechanism
+
+if TYPE_CHECKING:  # with it comes the database, which only the management client needs
+    from headend.line import Line
 
 _CREDITS = {TOKEN_CREDIT: "token_credit", EMERGENCY_CREDIT: "emergency_credit"}
 
@@ -20,62 +32,125 @@ _CREDITS = {TOKEN_CREDIT: "token_credit", EMERGENCY_CREDIT: "emergency_credit"}
 def command(context: Context) -> Report:
     """Show balance, credit, relay and clock as the meter has them.
 
+    After deactivation the balance is what is left of it once it has been settled: nothing. The
+    reader client (--client 2) sees what the meter shows, and settles nothing that is open.
+
     Example: prepay --port serial:./meter0 status --json
     """
     return status(context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """A meter of ours, as any of its clients sees it.
+
+    Args:
+        device: on the line.
+        name: logical device name.
+        serial: serial number.
+        profile: its rules.
+        settled: what was settled when prepayment ended, in minor units; None while it has not, or
+            where nobody here knows.
+    """
+
+    device: Device
+    name: str
+    serial: str
+    profile: Profile
+    settled: int | None = None
+
+    def decimal(self, amount: int) -> str:
+        return format_amount(amount, self.profile.currency)
 
 
 def status(context: Context) -> Report:
     """Return the status of the meter at the context's port.
 
     Raises:
+        UsageError: the client is one that sees no balance.
         NoAnswer, Refused, OutcomeUnknown: see there.
     """
-    with open_line(context) as line:
-        data = _read(line)
+    with _seen(context) as meter:
+        data = _read(meter)
     return Report(data, _lines(data), panel=f"{data['meter']}  {data['profile']}")
 
 
-def _read(line: Line) -> dict[str, Any]:
-    device = line.device
+@contextmanager
+def _seen(context: Context) -> Iterator[_Meter]:
+    """Reach the meter as its management, or else as a reader, without the database."""
+    mechanism = mechanism_of(context)
+    if mechanism is Mechanism.NONE:
+        raise UsageError("status needs the management client: leave out --client and --mechanism")
+    if mechanism is Mechanism.HLS_GMAC:
+        from headend.line import open_line
+
+        with open_line(context) as line:
+            known = line.meter
+            yield _Meter(line.device, known.name, known.serial, line.profile, _settled(line))
+        return
+    with reached(context) as device:
+        profile = profile_of(device)
+        if profile is None:
+            raise Refused(f"{device.name()} has no profile that this head-end knows")
+        yield _Meter(device, device.name(), device.serial(), profile)
+
+
+def _settled(line: "Line") -> int | None:
+    """Return what was settled when prepayment ended, None unless its end was our last word."""
+    from headend.store import ledger, transactions
+    from headend.store.transactions import Order
+    from prepay.ledger import Reason
+
+    with line.context.store.begin() as db:
+        done = [t for t in transactions.of_meter(db, line.meter.id) if t.succeeded]
+        turns = [t for t in done if t.kind in (Order.ACTIVATE, Order.DEACTIVATE)]
+        if not turns or turns[-1].kind is not Order.DEACTIVATE:
+            return None
+        return ledger.under(db, line.meter.id, turns[-1].id, Reason.SETTLEMENT)
+
+
+def _read(meter: _Meter) -> dict[str, Any]:
+    device, profile = meter.device, meter.profile
     snapshot, armed = device.snapshot(), device.armed()
     clock = device.clock()
     prepayment, in_use = device.prepayment(), device.credit_in_use()
-    if line.central:
+    if profile.mode is BalanceMode.CENTRAL:
         balance, emergency, updated = snapshot.balance, snapshot.emergency, snapshot.as_of
     else:
         balance, emergency, updated = device.local_balance(), device.emergency_credit(), clock
+    settled = None if prepayment else meter.settled
+    if settled is not None:  # the meter keeps its last figures, but nobody can use them any more
+        balance, emergency = 0, 0
     return {
-        "meter": line.meter.name,
-        "serial": line.meter.serial,
-        "profile": line.profile.name,
-        "mode": line.meter.mode,
+        "meter": meter.name,
+        "serial": meter.serial,
+        "profile": profile.name,
+        "mode": profile.mode.name.lower(),
         "prepayment": prepayment,
-        "balance": line.decimal(balance),
-        "emergency_credit": line.decimal(emergency),
-        "overdraft": line.decimal(-line.profile.credit.limit),
-        "currency": line.profile.currency.code,
+        "balance": meter.decimal(balance),
+        "settled": None if settled is None else meter.decimal(settled),
+        "emergency_credit": meter.decimal(emergency),
+        "overdraft": meter.decimal(-profile.credit.limit),
+        "currency": profile.currency.code,
         "credit_in_use": None if in_use is None else _CREDITS.get(in_use, f"credit {in_use}"),
         "low_credit": device.low_credit(),
         "relay": device.relay(),
         "relay_causes": device.relay_causes(),
-        "updated": _iso(line, updated),
+        "updated": meter_iso(updated, profile.zone),
         "friendly": device.friendly(),
         "armed": armed.armed,
-        "armed_until": _iso(line, armed.expiry) if armed.armed else None,
+        "armed_until": meter_iso(armed.expiry, profile.zone) if armed.armed else None,
         "sequence": snapshot.sequence,
         "energy_wh": device.energy(),
-        "clock": _iso(line, clock),
+        "clock": meter_iso(clock, profile.zone),
     }
 
 
-def _iso(line: Line, moment: CosemDateTime) -> str | None:
-    """Return ISO 8601 with the offset; None for a moment that is not specified."""
-    try:
-        known: datetime = moment.to_datetime(line.profile.zone)
-    except WildcardError:
-        return None
-    return known.isoformat(timespec="seconds")
+def _ended(data: dict[str, Any]) -> str:
+    if data["settled"] is not None:
+        return f"settled at deactivation: {data['currency']} {data['settled']}"
+    left = data["balance"].strip("-0.") and not data["prepayment"]
+    return "as it was when prepayment ended" if left else ""
 
 
 def _lines(data: dict[str, Any]) -> list[str]:
@@ -88,6 +163,7 @@ def _lines(data: dict[str, Any]) -> list[str]:
         ("prepayment", "active" if data["prepayment"] else "not active"),
         ("mode", data["mode"]),
         ("balance", f"{money} {data['balance']}" + ("  LOW" if data["low_credit"] else "")),
+        ("", _ended(data)),
         ("emergency", f"{money} {data['emergency_credit']}"),
         ("overdraft", f"{money} {data['overdraft']}"),
         ("in use", (data["credit_in_use"] or "none").replace("_", " ")),
@@ -98,4 +174,4 @@ def _lines(data: dict[str, Any]) -> list[str]:
         ("clock", data["clock"] or "not set"),
         ("energy", f"{data['energy_wh']} Wh"),
     ]
-    return [f"{name:<12}{value}" for name, value in rows]
+    return [f"{name:<12}{value}" for name, value in rows if value]

@@ -28,6 +28,8 @@ def command(context: Context, amount: str, identity: str | None) -> Report:
     command with --id does too, and never pays twice.
 
     Example: prepay --port serial:./meter0 topup 25.00
+
+    Next: prepay status; after exit code 4, prepay settle.
     """
     return top_up(context, amount, identity)
 

@@ -5,11 +5,16 @@ from dataclasses import asdict
 import click
 
 from headend.cli import with_context
-from headend.commands._books import currency_of, iso, known_meters
+from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters
 from headend.context import Context
 from headend.report import Report
 from headend.store import transactions
+from headend.store.transactions import Transaction
+from headend.times import utc
 from prepay.money import format_amount
+
+#: No meter is asked.
+OFFLINE = True
 
 
 @click.command("transactions")
@@ -32,10 +37,13 @@ def list_transactions(
     Raises:
         UsageError: no such meter.
     """
-    data, rows = [], []
+    data: list[dict[str, object]] = []
+    rows: list[tuple[str, ...]] = []
     with context.store.begin() as db:
-        for known in known_meters(db, meter):
-            currency = currency_of(known)
+        found = known_meters(db, meter)
+        several = len(found) > 1
+        for known in found:
+            first, currency = len(rows), currency_of(known)
             for each in transactions.of_meter(db, known.id, only_open=only_open):
                 amount = str(each.amount)
                 if currency is not None:
@@ -44,13 +52,19 @@ def list_transactions(
                 told = asdict(each) | moments | {"meter": known.name, "amount": amount}
                 del told["meter_id"]
                 data.append(told)
-                rows.append(
-                    (iso(each.created) or "", known.name, each.kind.value, amount,
-                     each.state.value, each.outcome or "", each.id)
-                )  # fmt: skip # a row
-    columns = ("created", "meter", "kind", "amount", "state", "outcome", "id")
-    lines = () if rows else ("no transactions",)
-    return Report({"transactions": data}, lines, columns if rows else (), rows)
+                rows.append((utc(each.created), each.kind.value, amount, _fate(each), each.id))
+            if several and len(rows) > first:
+                rows.insert(first, (known.name, "", "", "", ""))
+    if not rows:
+        return Report({"transactions": data}, ("no transactions",))
+    columns = ("created", "kind", "amount", "state", "transaction")
+    return Report({"transactions": data}, (WHOSE_TIMES,), columns, rows)
+
+
+def _fate(each: Transaction) -> str:
+    """Return state and outcome, where the outcome says more."""
+    state = each.state.value
+    return state if each.outcome in (None, "", state) else f"{state}: {each.outcome}"
 
 
 _MOMENTS = ("created", "sent", "settled", "not_after")

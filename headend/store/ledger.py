@@ -65,6 +65,15 @@ def balance(db: Connection, meter_id: int, account: Account = Account.CREDIT) ->
     return int(credited or 0) - int(debited or 0)
 
 
+def under(db: Connection, meter_id: int, transaction_id: str, reason: Reason) -> int:
+    """Return what posts of a reason under a transaction took from the customer's credit."""
+    return sum(
+        post.amount if post.debit is Account.CREDIT else -post.amount
+        for post in of_meter(db, meter_id)
+        if post.transaction == transaction_id and post.reason is reason
+    )
+
+
 def reversal(db: Connection, meter_id: int, transaction_id: str, now: Instant) -> list[Post]:
     """Return the posts that undo what a transaction has booked; to be booked under its id.
 

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from headend.context import default_database
 from headend.errors import Refused, UsageError
 from headend.store.schema import HEAD
 
-_APPLICATION = "openprepay"
 _BUSY_MILLISECONDS = 10_000
 
 
@@ -53,14 +53,13 @@ class Store:
 
 def default_url() -> str:
     """Return the URL of the database in the user's data directory, which is made if need be."""
-    from platformdirs import user_data_path  # only where no --db is given
-
-    directory = user_data_path(_APPLICATION, appauthor=False)
+    path = default_database()
+    directory = path.parent
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make {directory}: {error.strerror}; give --db") from error
-    return f"sqlite:///{directory / 'headend.sqlite3'}"
+    return f"sqlite:///{path}"
 
 
 def _engine(url: str) -> Engine:

@@ -117,8 +117,8 @@ def open_transport(spec: PortSpec, now: Clock) -> Transport:
     """Open the transport of a spec.
 
     Raises:
-        PortUnusable: the port is not there, may not be opened, or the spec is wrong.
-        NoAnswer: nobody listens there, or not in time.
+        PortUnusable: the port may not be opened, is no port, or the spec is wrong.
+        NoAnswer: the port is not there, nobody listens there, or not in time.
     """
     opener: Callable[[str, Mapping[str, str], Clock], Transport]
     opener = _module(spec.scheme).open_transport

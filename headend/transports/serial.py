@@ -9,7 +9,7 @@ from pathlib import Path
 import serial
 
 from headend.clock import Clock
-from headend.errors import PortUnusable
+from headend.errors import NoAnswer, PortUnusable
 from headend.transports import LinkKind, TransportClosed
 from protocol.timing import Instant
 
@@ -18,6 +18,15 @@ LINK = LinkKind.HDLC
 _BAUD = 9600
 _CHUNK = 4096
 _WRITE_TIMEOUT = 10.0
+#: No such device, or no longer.
+_GONE = (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO)
+_WORDS: dict[object, str] = {
+    errno.EACCES: "permission denied",
+    errno.EBUSY: "in use by another program",
+    errno.EWOULDBLOCK: "in use by another program",
+    errno.ENOTTY: "not a serial port",
+    errno.EISDIR: "not a serial port",
+}
 
 
 class SerialTransport:
@@ -68,7 +77,8 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> Seri
     """Open the serial port at a path.
 
     Raises:
-        PortUnusable: there is no such port, it may not be opened, or is in use.
+        NoAnswer: there is no such port: no meter, or its cable is not plugged in.
+        PortUnusable: it may not be opened, is in use, or is no serial port.
     """
     unknown = set(options) - {"baud"}
     if unknown:
@@ -81,21 +91,23 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> Seri
             address, int(baud), timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=True
         )
     except (serial.SerialException, OSError, ValueError) as error:
-        raise PortUnusable(f"port {address}: {_why(error)}") from error
+        number = _errno(error)
+        if number in _GONE:
+            raise NoAnswer(f"no answer: {address} does not exist; {_hint(address)}") from error
+        why = _WORDS.get(number, str(error).split(": ", 1)[-1])
+        raise PortUnusable(f"port {address}: {why}") from error
     port.reset_input_buffer()
     return SerialTransport(port, now)
 
 
-def _why(error: Exception) -> str:
-    number = getattr(error, "errno", None)
+def _errno(error: Exception) -> object:
+    number: object = getattr(error, "errno", None)
     if number is None and error.__context__ is not None:  # a termios.error, which has no errno
         number = next(iter(error.__context__.args), None)
-    words: dict[object, str] = {
-        errno.ENOENT: "no such port",
-        errno.EACCES: "permission denied",
-        errno.EBUSY: "in use by another program",
-        errno.EWOULDBLOCK: "in use by another program",
-        errno.ENOTTY: "not a serial port",
-        errno.EISDIR: "not a serial port",
-    }
-    return words.get(number, str(error).split(": ", 1)[-1])
+    return number
+
+
+def _hint(address: str) -> str:
+    if address.startswith("/dev/"):
+        return "is it plugged in?"
+    return f"is the meter running? prepay-sim meter --port pty:{address}"

@@ -15,6 +15,8 @@ LINK = LinkKind.WRAPPER
 _CHUNK = 4096
 #: A peer that takes nothing for so long has gone, in seconds.
 _WRITE_TIMEOUT = 10.0
+#: Names of this machine, where a simulated meter may run.
+_HERE = ("localhost", "[::1]")
 
 
 class TcpTransport:
@@ -62,12 +64,14 @@ def place(address: str) -> str:
     return address
 
 
-def open_transport(address: str, options: Mapping[str, str], now: Clock) -> TcpTransport:
+def open_transport(
+    address: str, options: Mapping[str, str], now: Clock, scheme: str = "tcp"
+) -> TcpTransport:
     """Connect to ``HOST:PORT``; an IPv6 host stands in brackets.
 
     Raises:
-        PortUnusable: the address cannot be understood or does not exist.
-        NoAnswer: nobody listens there, or not in time.
+        PortUnusable: the address cannot be understood.
+        NoAnswer: there is no such host, nobody listens there, or not in time.
     """
     if options:
         raise PortUnusable(f"a TCP port takes no option {next(iter(options))!r}")
@@ -80,10 +84,16 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> TcpT
         )
     except TimeoutError as error:
         raise NoAnswer(f"no answer from {address}: connecting took too long") from error
-    except (socket.gaierror, UnicodeError) as error:  # no host, or no name that one could have
+    except socket.gaierror as error:
+        raise NoAnswer(f"no answer: {host!r} is no known host") from error
+    except UnicodeError as error:  # no name that a host could have
         raise PortUnusable(f"{host!r} is no known host") from error
     except OSError as error:
         if error.errno == errno.ECONNREFUSED:
-            raise NoAnswer(f"no answer from {address}: connection refused") from error
+            here = host in _HERE or host.startswith("127.")
+            hint = f" prepay-sim meter --port {scheme}:{address}" if here else ""
+            raise NoAnswer(
+                f"no answer from {address}: connection refused; is the meter running?{hint}"
+            ) from error
         raise NoAnswer(f"no answer from {address}: {error.strerror or error}") from error
     return TcpTransport(connection, now)

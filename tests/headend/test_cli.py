@@ -93,7 +93,7 @@ USAGE = {
     "an amount of abc": ["--port", "tcp:x:1", "topup", "abc"],
     "no such option": ["--nosuch", "status"],
     "no such transport": ["--port", "pigeon:x", "status"],
-    "no such serial port": ["--port", "serial:/nosuch/port", "status"],
+    "no serial port": ["--port", "serial:/dev/null", "status"],
     "not a tcp address": ["--port", "tcp:nowhere", "status"],
     "not an OBIS code": ["--port", "tcp:x:1", "read", "hello"],
     "an OBIS group of 256": ["--port", "tcp:x:1", "read", "1.8.256"],
@@ -124,7 +124,10 @@ def test_nobody_there_is_exit_code_3(tmp_path: Path) -> None:
     """Nobody listens on that port."""
     done = prepay("--port", "tcp:127.0.0.1:1", "--db", str(tmp_path / "x.db"), "status")
     assert done.exit_code == 3
-    assert done.stderr == "prepay: no answer from 127.0.0.1:1: connection refused\n"
+    assert done.stderr == (
+        "prepay: no answer from 127.0.0.1:1: connection refused; is the meter running? "
+        "prepay-sim meter --port tcp:127.0.0.1:1\n"
+    )
 
 
 def test_a_key_file_that_is_wrong_names_the_entry_and_no_key(tmp_path: Path) -> None:
@@ -179,9 +182,9 @@ def test_status_is_one_json_object(bench: Bench) -> None:
         (["1.8.0"], "0 Wh\n"),
         (["1-0:1.8.0*255", "--class", "3", "--attribute", "2"], "0 Wh\n"),
         (["1.0.1.8.0.255", "--attribute", "1"], "octet-string:0100010800FF\n"),
-        (["0-0:96.3.10", "--attribute", "3"], "enum:1\n"),
+        (["0-0:96.3.10", "--attribute", "3"], "connected\n"),
         (["profile name"], "be-wal\n"),
-        (["94.32.2 1"], "2026-11-24 12:00"),
+        (["94.32.2 1"], "2026-11-24T12:00:00+01:00\n"),
     ],
 )
 def test_a_code_is_read_in_every_form(bench: Bench, words: list[str], shown: str) -> None:
@@ -219,11 +222,11 @@ def test_an_attribute_and_a_method_can_be_refused(bench: Bench) -> None:
 def test_the_clock_is_read_and_set() -> None:
     """To a time in the meter's zone, or to now."""
     own = Bench("be-wal", LinkKind.HDLC)
-    assert run(own, "clock").stdout.startswith("2026-11-24 12:00:0")
+    assert run(own, "clock").stdout == "2026-11-24T12:00:00+01:00\n"
     done = run(own, "clock", "--set", "2026-11-23T06:00:00")
-    assert done.stdout.startswith("2026-11-23 06:00:0"), done.stderr
-    assert run(own, "clock", "--set", "2026-11-23T06:00:00Z").stdout.startswith("2026-11-23 07:00")
-    assert run(own, "clock", "--set").stdout.startswith("2026-11-24 12:00:0")
+    assert done.stdout.startswith("2026-11-23T06:00:0"), done.stderr
+    assert run(own, "clock", "--set", "2026-11-23T06:00:00Z").stdout.startswith("2026-11-23T07:00")
+    assert run(own, "clock", "--set").stdout.startswith("2026-11-24T12:00:0")
     own.close()
 
 

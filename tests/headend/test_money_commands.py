@@ -452,10 +452,12 @@ def test_the_israeli_limits_are_their_own(il: Bench, amount: str) -> None:
 
 
 def test_a_local_meter_wants_no_mornings(il: Bench) -> None:
-    """Refused politely."""
+    """That is no error: whoever is woken by one need not come for it."""
     activate(il.context())
-    with pytest.raises(Refused, match="keeps its own balance"):
-        morning(il.context())
+    report = morning(il.context())
+    assert report.data["done"] is False
+    assert report.lines == ("nothing to do: the meter keeps its own balance",)
+    assert [kind for kind, _ in states(il)] == ["activate"]
 
 
 def test_a_local_meter_says_what_it_closes_with(il: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -128,8 +129,21 @@ def test_nobody_listening_is_no_answer(listener: socket.socket) -> None:
     """Connection refused: the meter is not there, the spec is right."""
     host, port = listener.getsockname()
     listener.close()
-    with pytest.raises(NoAnswer, match="refused"):
-        opened(f"tcp:{host}:{port}")
+    for scheme in ("tcp", "hdlc+tcp"):
+        start = f"prepay-sim meter --port {re.escape(scheme)}:{host}:{port}"
+        with pytest.raises(NoAnswer, match=f"refused; is the meter running.*{start}"):
+            opened(f"{scheme}:{host}:{port}")
+
+
+def test_an_unknown_host_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spec can be understood, so it is not wrong usage."""
+
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", nobody)  # no name server is asked
+    with pytest.raises(NoAnswer, match=r"'meter\.invalid' is no known host"):
+        opened("tcp:meter.invalid:4059")
 
 
 @pytest.mark.parametrize(
@@ -186,12 +200,25 @@ def test_a_serial_port_has_one_user(terminal: tuple[int, str]) -> None:
     transport.close()
 
 
+def test_a_serial_port_that_is_not_there_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A meter that does not run, or a cable that is not plugged in; each with what to look at."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    for path in ("./meter0", "./dangling"):
+        hint = f"{path} does not exist; is the meter running? prepay-sim meter --port pty:{path}"
+        with pytest.raises(NoAnswer, match=re.escape(hint)):
+            opened(f"serial:{path}")
+    with pytest.raises(NoAnswer, match="plugged in"):
+        opened("serial:/dev/nosuchport")
+
+
 def test_a_port_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
-    """Not there, a file, a folder; and a baud rate that is none."""
+    """A file, a folder; and a baud rate that is none."""
     file = tmp_path / "file"
     file.write_bytes(b"")
     for address, why in (
-        (str(tmp_path / "nothing"), "no such port"),
         (str(file), "not a serial port"),
         (str(tmp_path), "not a serial port"),
         ("/dev/null?baud=fast", "baud"),

@@ -1,7 +1,10 @@
 """A tiny firmware that stands in for the kernel where a test is about the world around it."""
 
+import os
+import select
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from meter_fw.board import Coil, Inputs, Lcd, Outputs, Sign
@@ -70,3 +73,14 @@ def board(watt_hours: int = 100, now: Instant = MONDAY) -> SoftwareBoard:
 def times(seen: Sequence[tuple[Instant, Inputs]]) -> list[int]:
     """Return the moments of ticks, as ms after ``MONDAY``."""
     return [now - MONDAY for now, _ in seen]
+
+
+def assert_answers(link: Path) -> None:
+    """Connect to a meter by HDLC, and have it accept."""
+    fd = os.open(link, os.O_RDWR | os.O_NOCTTY)
+    try:
+        os.write(fd, bytes.fromhex("7EA0070321930F017E"))  # SNRM of client 16 to server 1
+        assert select.select([fd], [], [], 60)[0], "no answer"
+        assert os.read(fd, 64).startswith(b"\x7e\xa0")
+    finally:
+        os.close(fd)

@@ -1,5 +1,6 @@
 """What an adversary found: options that ended the simulator with a traceback."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from selectors import DefaultSelector
@@ -17,7 +18,7 @@ from sim.ports.base import PortError
 def test_a_speed_that_is_no_number_is_refused(tmp_path: Path) -> None:
     """It is not below 0 and not above the greatest, so a range lets it pass."""
     with pytest.raises(OptionError, match="above 0"):
-        run_meter(Options(speed=float("nan"), state=tmp_path / "state"), print)
+        run_meter(Options(speed=float("nan"), state=tmp_path / "state"), sys.stdout)
     assert not (tmp_path / "state").exists()
 
 

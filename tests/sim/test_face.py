@@ -10,6 +10,7 @@ from rich.text import Text
 from meter_fw.board import Lcd, Outputs, Sign
 from protocol.timing import Instant, later
 from sim.face import SIGNS, Case, Face, event_line, render_text, segments, words_of
+from sim.outlet import Outlet
 from sim.screen import VALUE_PAUSE, Lines, json_line, panel
 from sim.world import Site
 from tests.sim.standin import BRUSSELS, MONDAY, Echo, board
@@ -183,7 +184,11 @@ class Log:
     def __post_init__(self) -> None:
         self.out = StringIO()
         self.screen = Lines(
-            BELGIAN, BRUSSELS, lambda: self.pages, out=self.out, timer=lambda: self.timer
+            BELGIAN,
+            lambda: AT,
+            lambda: self.pages,
+            Outlet(self.out, str),
+            timer=lambda: self.timer,
         )
         self.site = Site("one", Echo(), board())
 

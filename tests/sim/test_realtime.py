@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from selectors import BaseSelector, DefaultSelector
+from selectors import BaseSelector, DefaultSelector, SelectorKey
 
 import pytest
 
 from meter_fw.board import Inputs, Outputs
 from protocol.timing import Instant
 from sim.ports import open_port
-from sim.realtime import CATCH_UP, RealTime, line_clock, on_signals
+from sim.realtime import CATCH_UP, NAP, RealTime, line_clock, on_signals
 from sim.world import Site, World
 from tests.sim.standin import MONDAY, Echo, board
 
@@ -40,7 +40,9 @@ def test_a_slow_host_makes_the_world_lag_and_skips_nothing(selector: BaseSelecto
     loop.each_turn.append(lambda: loop.stop() if len(echo.seen) > 60 else None)
     world.add(Site("one", echo, board()))
     loop.run()
-    moments = [now for now, _ in echo.seen]
+    *woken, (_, last) = echo.seen
+    assert last.failing  # the end of the run, whenever that was
+    moments = [now for now, _ in woken]
     assert moments == [MONDAY + 1000 * step for step in range(len(moments))]
     assert world.now - moments[-1] < 1000
 
@@ -73,7 +75,82 @@ def test_a_stalled_host_is_not_made_up_for(selector: BaseSelector) -> None:
     loop.each_turn.append(turn)
     loop.run()
     steps = [after - before for before, after in pairwise(turns)]
-    assert max(steps) <= CATCH_UP / 1e6 * 1000
+    nap = 60  # ms until the next tick at this speed: what the turn after the stop slept
+    assert max(steps) <= (CATCH_UP / 1e6 + nap) * 1000
+
+
+@pytest.mark.parametrize("speed", [1, 60])
+def test_an_idle_world_runs_at_its_speed(selector: BaseSelector, speed: int) -> None:
+    """Sleeping is not lagging: nothing is due for a minute, and a second lasts a second."""
+    world = World(MONDAY, line_clock=line_clock)
+    world.add(Site("one", Echo(period=3_600_000), board()))
+    loop = RealTime(world, selector, speed)
+    began = time.monotonic_ns()
+    passed = 0
+
+    def turn() -> None:
+        nonlocal passed
+        passed = time.monotonic_ns() - began
+        if passed > 3_000_000_000:
+            loop.stop()
+
+    loop.each_turn.append(turn)
+    loop.run()
+    assert (world.now - MONDAY) * 1e6 == pytest.approx(passed * speed, rel=0.1)
+
+
+class Sleeper(DefaultSelector):
+    """Sleeps as it is told on a timer of its own, and oversleeps."""
+
+    def __init__(self, *late: int) -> None:
+        super().__init__()
+        self.now = 0
+        self.asked: list[float] = []
+        self._late = list(late)
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        assert timeout is not None
+        self.asked.append(timeout)
+        self.now += int(timeout * 1e9) + self._late.pop(0)
+        return []
+
+    def turns(self, speed: float) -> list[int]:
+        """Return by how many ms of the world each sleep took an idle one on."""
+        world = World(MONDAY)
+        world.add(Site("one", Echo(period=3_600_000), board()))
+        loop = RealTime(world, self, speed, timer=lambda: self.now)
+        moments: list[Instant] = [MONDAY]
+
+        def turn() -> None:
+            moments.append(world.now)
+            if not self._late:
+                loop.stop()
+
+        loop.each_turn.append(turn)
+        loop.run()
+        return [after - before for before, after in pairwise(moments)]
+
+
+_MS = 1_000_000
+
+
+@pytest.mark.parametrize("speed", [1, 60])
+def test_a_sleep_that_was_asked_for_passes_in_full(speed: int) -> None:
+    """To the millisecond, far beyond what lateness is made up for."""
+    with Sleeper(0, 0, 0) as sleeper:
+        steps = sleeper.turns(speed)
+        assert sleeper.asked == [NAP] * 3
+    assert steps == [NAP * 1000 * speed] * 3
+    assert NAP * 1e9 > CATCH_UP
+
+
+def test_only_what_a_sleep_is_too_long_by_is_capped() -> None:
+    """A little late is made up for; a host that was suspended is not."""
+    late = [3 * _MS, CATCH_UP, CATCH_UP + 1 * _MS, 3_600_000 * _MS]
+    with Sleeper(*late) as sleeper:
+        steps = sleeper.turns(1)
+    whole = NAP * 1000 + CATCH_UP / _MS
+    assert steps == [NAP * 1000 + 3, whole, whole, whole]
 
 
 def test_a_client_is_answered_while_the_world_is_hurried(selector: BaseSelector) -> None:

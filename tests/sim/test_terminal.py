@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sim.standin import assert_answers
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -67,7 +69,21 @@ def test_a_terminal_shows_the_face_and_takes_keys(terminal: Terminal, tmp_path: 
     terminal.until("94.32.2")
     terminal.press(b"++")
     terminal.until("4x")
-    terminal.press(b"?q")
+    terminal.press(b"?")
+    terminal.until("that key does nothing: space page")
+    terminal.press(b"s")
+    terminal.until("nothing to select: space page")
+    terminal.press(b"q")
     assert terminal.process.wait(60) == 0
     assert not (tmp_path / "meter0").is_symlink()
     assert termios.tcgetattr(terminal.slave) == terminal.modes
+
+
+def test_a_stopped_terminal_does_not_stop_the_meter(terminal: Terminal, tmp_path: Path) -> None:
+    """Ctrl-S holds the picture and no more: a client is answered meanwhile."""
+    terminal.until("q quit")
+    terminal.press(b"\x13")
+    time.sleep(1)  # several redraws
+    assert_answers(tmp_path / "meter0")
+    terminal.press(b"\x11q")
+    assert terminal.process.wait(60) == 0
