@@ -35,14 +35,14 @@ lint: $(VENV)/.dev ## ruff, mypy strict and the layers
 
 unit: $(VENV)/.dev ## the tests, with other people's clients in environments of their own
 	@$(BIN)/python -m tests.interop.environments
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 interop: $(VENV)/.dev ## only the matrix of other people's clients
 	@$(BIN)/python -m tests.interop.environments
 	@$(BIN)/python -m pytest -m interop tests/interop
 
 soak: $(VENV)/.dev ## hypothesis for an hour or so: the same properties, many more examples
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --timeout 0 -m "not interop"
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --timeout 0 -m "not interop"
 
 fuzz: $(VENV)/.dev ## hostile octets at the meter's ports, many more than in the tests
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout 0 tests/fuzz

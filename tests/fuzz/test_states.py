@@ -16,7 +16,10 @@ from tests.fuzz.hostile import Input
 from tests.fuzz.states import STATES
 from tests.fuzz.states import State as Listed
 
-pytestmark = pytest.mark.timeout(scaled(300))  # a soak is fifty times as long
+pytestmark = [
+    pytest.mark.timeout(scaled(300)),  # a soak is fifty times as long
+    pytest.mark.spread,
+]
 
 #: Seeded inputs for each state, half of them for each profile.
 SEEDED = 1_000

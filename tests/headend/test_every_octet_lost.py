@@ -60,6 +60,7 @@ def exchange(
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", LinkKind)
 @pytest.mark.parametrize("profile", ["be-wal", "il"])

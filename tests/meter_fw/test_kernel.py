@@ -109,6 +109,7 @@ def consistent(state: MeterState) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 @pytest.mark.parametrize(("profile", "day"), [("be-wal", central_day), ("il", local_day)])
 def test_power_cut_at_every_flash_operation_of_a_day_leaves_before_or_after(
     profile: str, day: Callable[[], Iterator[tuple[str, Step]]]
