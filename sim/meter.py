@@ -6,6 +6,7 @@ Everything that ``prepay-sim meter`` does beyond reading its options is here.
 import json
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from meter_fw import account, disconnect
 from meter_fw.board import Button, Flash, Outputs
 from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
+from meter_fw.nvram import Finding
 from prepay.calendars import dated_table
 from prepay.keys import LAB_KEYS, MeterKeys, parse_keys
 from prepay.profile import Profile, load_profile
@@ -49,6 +51,12 @@ CALENDAR_YEARS_BEFORE = 10
 #: The profile and the seed of a meter that is given none.
 DEFAULT_PROFILE = "be-wal"
 DEFAULT_SEED = 1
+
+#: What whoever starts a meter has to know of its memory.
+_WARNINGS = {
+    Finding.LOST: "the meter's memory cannot be read: it begins anew, with its clock unknown",
+    Finding.ROLLED_BACK: "the meter's memory is damaged: it goes on from an older state",
+}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -135,6 +143,8 @@ def run_meter(options: Options, out: TextIO) -> None:
     with ExitStack() as stack:
         selector = stack.enter_context(DefaultSelector())
         made = assemble(options, selector, stack)
+        if made.kernel.finding in _WARNINGS:
+            print(f"prepay-sim: {_WARNINGS[made.kernel.finding]}", file=sys.stderr)
         world, board = made.world, made.site.board
         outlet = Outlet(out, partial(_dropped, options.show))
         loop = RealTime(world, selector, options.speed)
@@ -177,6 +187,8 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
         Exception: as ``run_meter``.
     """
     state = _state_dir(options, stack)
+    if state:
+        state.check()
     plate = _name_plate(options, state)
     profile = load_profile(plate.profile)
     record = state.board() if state else None

@@ -22,6 +22,7 @@ FLASH = "flash.bin"
 _PLATE = "meter.json"
 _BOARD = "board"
 _LONGEST_RECORD = 256
+_ANEW = "put it back, or take another directory for a new meter"
 
 
 class StateError(Exception):
@@ -85,6 +86,19 @@ class StateDir:
     def flash(self) -> Path:
         """The file of the firmware's flash memory."""
         return self.path / FLASH
+
+    def check(self) -> None:
+        """See that name plate and memory belong together: neither is there without the other.
+
+        Raises:
+            StateError: one of them is gone, and nobody knows whose the other is.
+        """
+        engraved = (self.path / _PLATE).exists()
+        used = self.flash.exists() and bool(self.flash.read_bytes().translate(None, b"\xff"))
+        if engraved and not self.flash.exists():
+            raise StateError(f"{self.flash} is gone, and the meter's memory with it: {_ANEW}")
+        if used and not engraved:
+            raise StateError(f"{self.path} has a meter's memory without its {_PLATE}: {_ANEW}")
 
     def plate(self) -> NamePlate | None:
         """Return the name plate, None in a new directory.

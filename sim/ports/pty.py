@@ -42,7 +42,7 @@ class PtyPort:
             tty.setraw(self._slave)
             self._terminal = os.ttyname(self._slave)
             _point(self._link, self._terminal)
-        except BaseException:
+        except BaseException:  # whatever it was: the terminal is given back
             self._release()
             raise
         os.set_blocking(self._master, False)

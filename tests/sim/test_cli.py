@@ -397,3 +397,13 @@ def test_the_profiles_are_listed() -> None:
     rows = json.loads(text)["profiles"]
     assert [[row["name"], row["mode"]] for row in rows] == found
     assert all(row["title"] for row in rows)
+
+
+def test_a_memory_that_cannot_be_read_is_told_of(meter: Start, tmp_path: Path) -> None:
+    """The meter begins anew, and whoever starts it knows why its balance is gone."""
+    options = ("--port", "pty:./meter0", "--state", "state")
+    assert meter(*options).end() == 0
+    flash = tmp_path / "state" / "flash.bin"
+    flash.write_bytes(bytes(range(256)) * (flash.stat().st_size // 256))
+    again = meter(*options)
+    assert "cannot be read: it begins anew" in again.errors.read_text()

@@ -72,3 +72,24 @@ def test_a_path_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="exists"):
         StateDir(tmp_path / "file")
+
+
+def test_a_memory_without_its_name_plate_is_nobodys(tmp_path: Path) -> None:
+    """Read under another profile its balance would mean something else."""
+    state = StateDir(tmp_path)
+    state.flash.write_bytes(b"\xff" * 64)  # formatted, and power failed before the plate was on
+    state.check()
+    state.flash.write_bytes(b"\xff" * 63 + b"\x00")
+    with pytest.raises(StateError, match=r"without its meter\.json"):
+        state.check()
+    state.close()
+
+
+def test_a_name_plate_without_its_memory_is_no_new_meter(tmp_path: Path) -> None:
+    """The balance is gone, and nobody shall be told that it was 0."""
+    state = StateDir(tmp_path)
+    state.check()
+    state.engrave(NamePlate("OPP1", "il", 1))
+    with pytest.raises(StateError, match=r"flash\.bin is gone"):
+        state.check()
+    state.close()
