@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit interop soak fuzz bench format clean
+.PHONY: help demo test lint unit interop cover soak fuzz bench format clean
 
 help: ## what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,10 @@ unit: $(VENV)/.dev ## the tests, with other people's clients in environments of 
 interop: $(VENV)/.dev ## only the matrix of other people's clients
 	@$(BIN)/python -m tests.interop.environments
 	@$(BIN)/python -m pytest -m interop tests/interop
+
+cover: $(VENV)/.dev ## which lines and branches the tests reach (without other people's clients)
+	@$(BIN)/coverage run -m pytest -q -m "not interop"
+	@$(BIN)/coverage report
 
 soak: $(VENV)/.dev ## hypothesis for an hour or so: the same properties, many more examples
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --timeout 0 -m "not interop"
