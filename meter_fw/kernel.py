@@ -63,7 +63,7 @@ class Kernel:
         self._power = 0
         self._page = 0
         self._coil: Coil | None = None
-        self._next_counter = self._state.counters.reserved
+        self._next_counter = _first_counter(mounted.finding, self._state.counters.reserved, now)
         self._lines: dict[PortId, Line] = {}
         self._guard = ReplayGuard(self._state.counters.received)
         self._security = Security(self, self._guard)
@@ -269,3 +269,17 @@ class Kernel:
             self._state = replace(
                 self._state, counters=replace(counters, received=self._guard.last)
             )
+
+
+def _first_counter(finding: Finding, reserved: int, now: Instant) -> int:
+    """Return an invocation counter above all that may have been used, whatever flash has lost.
+
+    A damaged last commit may have been a reservation. Of a state that is lost or older nobody
+    knows what came after it: there the seconds since 1970 begin, which no meter's counter, at
+    less than one a second, has reached.
+    """
+    if finding is Finding.INTERRUPTED:
+        return min(reserved + COUNTER_BLOCK, MAX_COUNTER)
+    if finding in (Finding.ROLLED_BACK, Finding.LOST):
+        return max(reserved, now // 1000)
+    return reserved

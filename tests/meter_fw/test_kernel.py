@@ -237,6 +237,24 @@ def test_invocation_counters_are_never_used_twice_across_power_cuts() -> None:
     assert len(set(used)) == len(used)
 
 
+def test_invocation_counters_are_not_used_again_when_flash_has_lost_them() -> None:
+    """A nonce that comes twice under one key gives plaintext and authentication away."""
+    flash = MemoryFlash(2, BLOCK)
+    rig = Rig(flash=flash)
+    used = [rig.kernel.next() for _ in range(COUNTER_BLOCK + 1)]  # the second block was reserved
+    damaged = flash.image
+    last = max(n for n, octet in enumerate(damaged[:BLOCK]) if octet != 0xFF)
+    flash.flip_bit(0, last, 0)  # and that commit has rotted
+    rig.boot()
+    findings = [rig.kernel.finding]
+    assert rig.kernel.next() > max(used)
+    flash.fill(bytes(2 * BLOCK))
+    rig.boot()
+    findings.append(rig.kernel.finding)
+    assert rig.kernel.next() > 1_000_000_000
+    assert findings == [Finding.INTERRUPTED, Finding.LOST]
+
+
 def test_a_state_is_what_its_changes_make_of_nothing() -> None:
     """Every cell that differs from a new meter's is written, and read back the same."""
     rig = Rig("il")
