@@ -17,6 +17,9 @@ from protocol import axdr
 from protocol.axdr import Data, Tag
 from protocol.codes import DataAccessResult
 from protocol.cosem import types, vendor
+from protocol.cosem.account import MODE_AND_STATUS, AccountStatus, PaymentMode
+from protocol.cosem.disconnect_control import ControlState
+from protocol.cosem.register import SCALER_UNIT
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import AccessRefused, ProtocolError
 from protocol.events import AttributeRef, MethodRef
@@ -27,7 +30,7 @@ ACCOUNT, CREDIT, TOKEN_GATEWAY = 111, 112, 115
 #: Attribute 2 is the value of nearly every class.
 VALUE = 2
 
-_PREPAYMENT_ACTIVE = (2, 2)  # payment_mode and account_status of class 111
+_PREPAYMENT_ACTIVE = (PaymentMode.PREPAYMENT, AccountStatus.ACTIVE)
 _CAUSES = {
     vendor.RelayCauseBit.CREDIT: "credit",
     vendor.RelayCauseBit.OPERATOR: "operator",
@@ -35,15 +38,12 @@ _CAUSES = {
     vendor.RelayCauseBit.TAMPER: "tamper",
     vendor.RelayCauseBit.GAS_SAFETY: "gas safety",
 }
-_RELAY = {0: "disconnected", 1: "connected", 2: "ready_for_reconnection"}
 
 if TYPE_CHECKING:  # the rules of prepayment take time, and a plain read needs none
     from prepay.cut import BalanceMode
 
 _Made = TypeVar("_Made")
 
-_MODE_AND_STATUS = types.structure_of(mode=types.ENUM, status=types.ENUM)
-_SCALER_AND_UNIT = types.structure_of(scaler=types.INTEGER, unit=types.ENUM)
 _DAY = types.structure_of(stamp=types.DATE_TIME, reading=types.AnyType())
 _TOKEN_STATUS = types.structure_of(code=types.ENUM, value=types.AnyType())
 
@@ -104,7 +104,7 @@ class Device:
     def energy(self) -> int:
         """Return the imported active energy in Wh."""
         register = catalogue.ACTIVE_ENERGY_IMPORT
-        scaler, _unit = _typed(_SCALER_AND_UNIT, self.get(register, REGISTER, 3))
+        scaler, _unit = _typed(SCALER_UNIT, self.get(register, REGISTER, 3))
         value = _number(self.get(register, REGISTER))
         return int(value // 10**-scaler) if scaler < 0 else int(value * 10**scaler)
 
@@ -118,7 +118,7 @@ class Device:
 
     def prepayment(self) -> bool:
         """Whether prepayment is active."""
-        status = _typed(_MODE_AND_STATUS, self.get(catalogue.ACCOUNT, ACCOUNT))
+        status = _typed(MODE_AND_STATUS, self.get(catalogue.ACCOUNT, ACCOUNT))
         return bool(status == _PREPAYMENT_ACTIVE)
 
     def credit_in_use(self) -> int | None:
@@ -160,7 +160,10 @@ class Device:
     def relay(self) -> str:
         """Return the relay's control state."""
         state = _number(self.get(catalogue.DISCONNECT_CONTROL, DISCONNECT_CONTROL, 3))
-        return _RELAY.get(state, f"state {state}")
+        try:
+            return ControlState(state).name.lower()
+        except ValueError:
+            return f"state {state}"
 
     def relay_causes(self) -> list[str]:
         """Return what holds the relay open."""

@@ -76,9 +76,7 @@ class ActionRequestFirstPblock:
             + bytes((_FIRST_PBLOCK,))
             + fields.invoke_id(self.invoke)
             + fields.descriptor(self.method)
-            + fields.flag(self.last)
-            + fields.number(self.block_number, 4)
-            + fields.octet_string(self.raw_data)
+            + fields.datablock(self.last, self.block_number, self.raw_data)
         )
 
 
@@ -97,9 +95,7 @@ class ActionRequestPblock:
             _REQUEST
             + bytes((_PBLOCK,))
             + fields.invoke_id(self.invoke)
-            + fields.flag(self.last)
-            + fields.number(self.block_number, 4)
-            + fields.octet_string(self.raw_data)
+            + fields.datablock(self.last, self.block_number, self.raw_data)
         )
 
 
@@ -133,9 +129,7 @@ class ActionResponsePblock:
             _RESPONSE
             + bytes((_RESPONSE_PBLOCK,))
             + fields.invoke_id(self.invoke)
-            + fields.flag(self.last)
-            + fields.number(self.block_number, 4)
-            + fields.octet_string(self.raw_data)
+            + fields.datablock(self.last, self.block_number, self.raw_data)
         )
 
 

@@ -120,6 +120,11 @@ def flag(value: bool) -> bytes:
     return b"\x01" if value else b"\x00"
 
 
+def datablock(last: bool, block_number: int, raw_data: bytes) -> bytes:
+    """Return a block of SET or ACTION: whether it is the last, its number, its octets."""
+    return flag(last) + number(block_number, 4) + octet_string(raw_data)
+
+
 def invoke_id(invoke: InvokeId) -> bytes:
     """Return invoke-id-and-priority.
 

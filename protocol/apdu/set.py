@@ -57,9 +57,7 @@ class SetRequestFirstDatablock:
             + fields.invoke_id(self.invoke)
             + fields.descriptor(self.attribute)
             + fields.access_selection(self.access)
-            + fields.flag(self.last)
-            + fields.number(self.block_number, 4)
-            + fields.octet_string(self.raw_data)
+            + fields.datablock(self.last, self.block_number, self.raw_data)
         )
 
 
@@ -78,9 +76,7 @@ class SetRequestDatablock:
             _REQUEST
             + bytes((_DATABLOCK,))
             + fields.invoke_id(self.invoke)
-            + fields.flag(self.last)
-            + fields.number(self.block_number, 4)
-            + fields.octet_string(self.raw_data)
+            + fields.datablock(self.last, self.block_number, self.raw_data)
         )
 
 

@@ -75,6 +75,9 @@ TOKEN_GATEWAY_CONFIGURATION: Final = structure_of(
 #: What the amounts are in: amount * 10^scale of it.
 CURRENCY: Final = structure_of(name=UTF8_STRING, scale=INTEGER, unit=ENUM)
 
+#: How is paid, and where the account stands.
+MODE_AND_STATUS: Final = structure_of(mode=ENUM, status=ENUM)
+
 _RW: Final = Access.READ_WRITE
 
 ACCOUNT: Final = InterfaceClass(
@@ -82,7 +85,7 @@ ACCOUNT: Final = InterfaceClass(
     version=0,
     name="Account",
     attributes=(
-        Attribute(2, "account_mode_and_status", structure_of(mode=ENUM, status=ENUM), _RW),
+        Attribute(2, "account_mode_and_status", MODE_AND_STATUS, _RW),
         Attribute(3, "current_credit_in_use", UNSIGNED),
         Attribute(4, "current_credit_status", bits(8)),
         Attribute(5, "available_credit", DOUBLE_LONG),

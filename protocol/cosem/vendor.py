@@ -64,13 +64,6 @@ TRANSACTION_TYPE: Final = ChoiceOf((ORDER_TYPE, LAST_OUTCOME_TYPE))
 RELAY_CAUSES_TYPE: Final = bits(8)
 
 
-class BalanceMode(IntEnum):
-    """Who keeps the balance: the value of 0-0:128.1.1."""
-
-    CENTRAL = 0
-    LOCAL = 1
-
-
 class RelayCauseBit(IntEnum):
     """The bits of the relay causes; bit 0 is the first, 0x80 on the wire."""
 

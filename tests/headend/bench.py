@@ -97,7 +97,7 @@ class Bench:
             self.flash.fill(self.standing.flash)
             with self.store.begin() as db:
                 raw = db.connection.driver_connection
-            raw.deserialize(self.standing.database)  # type: ignore[union-attr]
+            raw.deserialize(self.standing.database)  # type: ignore[union-attr]  # SQLite has one
         self.ports = 0
         self._random = 0
         self.boot()
@@ -131,7 +131,7 @@ class Bench:
         """Return all that survives."""
         with self.store.begin() as db:
             raw = db.connection.driver_connection
-        database: bytes = raw.serialize()  # type: ignore[union-attr]
+        database: bytes = raw.serialize()  # type: ignore[union-attr]  # SQLite has one
         return Standing(self.flash.image, database, self.now)
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class Wire:
         self._take(self._tick(opened={port: _KINDS[bench.kind]}))
 
     def _tick(self, **inputs: object) -> Outputs:
-        return self._bench.kernel.tick(self._bench.now, Inputs(**inputs))  # type: ignore[arg-type]
+        return self._bench.kernel.tick(self._bench.now, Inputs(**inputs))  # type: ignore[arg-type]  # fields of Inputs by name
 
     def _take(self, outputs: Outputs) -> None:
         self._come += self._bench.loss.back(outputs.tx.get(self._port, b""))

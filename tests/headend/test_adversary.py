@@ -184,9 +184,9 @@ def test_a_copied_database_does_not_take_the_others_snapshot_for_its_own(wal: Be
     activate(wal.context())
     copy = Store("sqlite://")
     with wal.store.begin() as mine, copy.begin() as theirs:
-        image = mine.connection.driver_connection.serialize()  # type: ignore[union-attr]
+        image = mine.connection.driver_connection.serialize()  # type: ignore[union-attr]  # SQLite has one
         target = theirs.connection.driver_connection
-    target.deserialize(image)  # type: ignore[union-attr]
+    target.deserialize(image)  # type: ignore[union-attr]  # SQLite has one
     context = wal.context()
     context.__dict__["store"] = copy
     slow = Line(context)

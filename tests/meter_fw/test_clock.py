@@ -375,7 +375,7 @@ def test_daylight_saving_begins_and_ends_as_the_tz_database_has_it(
     expected = jumps(zone, year)
     assert set(expected) == {True, False}
     for index, begins in ((5, True), (6, False)):
-        told = CosemDateTime.from_bytes(bytes(read(rig, index)))  # type: ignore[call-overload]
+        told = CosemDateTime.from_bytes(bytes(read(rig, index)))  # type: ignore[call-overload]  # an octet-string, or the test fails
         before = (expected[begins] - timedelta(hours=1)).astimezone(zone).utcoffset()
         assert before is not None
         local = (expected[begins] + before).replace(tzinfo=None, microsecond=0)
@@ -421,7 +421,7 @@ def test_the_time_tells_its_deviation_and_whether_daylight_saving_is_in_force(
 ) -> None:
     """To the second at both edges; the zone itself stays as it is."""
     rig = Rig(start=local)
-    told = CosemDateTime.from_bytes(bytes(read(rig, 2)))  # type: ignore[call-overload]
+    told = CosemDateTime.from_bytes(bytes(read(rig, 2)))  # type: ignore[call-overload]  # an octet-string, or the test fails
     assert (told.deviation, told.status) == (deviation, bits)
     assert (read(rig, 3), read(rig, 4)) == (-60, bits)
 

@@ -258,7 +258,7 @@ def test_opening_without_keys_wears_no_flash() -> None:
         rig.use(10)
         assert isinstance(client.open(), Opened)
         client.say(ReleaseRequest())
-    assert rig.flash.operations == before  # type: ignore[attr-defined]
+    assert rig.flash.operations == before  # type: ignore[attr-defined]  # of software
 
 
 def test_a_kernel_answers_nobody_before_it_is_asked() -> None:

@@ -241,7 +241,7 @@ def test_low_credit_is_shown_and_can_be_read() -> None:
     rig.enter(rig.token(2, 10_000))
     rig.use(135_000)
     assert Sign.LOW_CREDIT in rig.last.lcd.signs
-    assert rig.get(catalogue.LOW_CREDIT, 1) == Data(3, True)  # type: ignore[arg-type]
+    assert rig.get(catalogue.LOW_CREDIT, 1) == Data(3, True)  # type: ignore[arg-type]  # a plain 3 equals the tag
     rig.enter(rig.token(3, 10_000))
     assert Sign.LOW_CREDIT not in rig.last.lcd.signs
 

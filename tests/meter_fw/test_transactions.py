@@ -197,7 +197,7 @@ def test_an_order_of_the_wrong_form_is_type_unmatched_and_leaves_no_entry(value:
 def test_only_the_management_client_may_order(caller: object) -> None:
     """A reader may not move money."""
     rig = active("il", 0)
-    assert rig.order(1, Kind.ADJUST, 500, caller=caller) is not DONE  # type: ignore[arg-type]
+    assert rig.order(1, Kind.ADJUST, 500, caller=caller) is not DONE  # type: ignore[arg-type]  # one of the two above
     assert rig.balance == 0
 
 

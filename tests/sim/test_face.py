@@ -129,7 +129,7 @@ def test_a_terminal_shows_the_same_lines(encoding: str, ascii_only: bool, color:
 
     class Out(StringIO):
         @property
-        def encoding(self) -> str:  # type: ignore[override]
+        def encoding(self) -> str:  # type: ignore[override]  # io has a plain attribute
             return encoding
 
     out = Out()

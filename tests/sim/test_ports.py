@@ -142,7 +142,7 @@ def test_a_client_may_leave_the_pty_and_come_back(bench: Make, tmp_path: Path) -
     for word in (b"first", b"second"):
         with serial.Serial(str(tmp_path / "meter0"), timeout=20) as client:
             client.write(word)
-            meter.until(lambda word=word: meter.heard().endswith(word))  # type: ignore[misc]
+            meter.until(lambda word=word: meter.heard().endswith(word))  # type: ignore[misc]  # bound now
         meter.turn()
     assert meter.heard() == b"firstsecond"
     assert len(meter.opened) == 1
