@@ -13,10 +13,11 @@ from typing import Final
 from meter_fw import account, disconnect, display, metrology, server, supply
 from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs, PortId, PortKind
 from meter_fw.catalogue import build_objects
+from meter_fw.cells import changes, restore
 from meter_fw.factory import Factory
 from meter_fw.lines import Line, Security
 from meter_fw.nvram import Finding, FlashFailure, Journal
-from meter_fw.state import Clock, MeterState, changes, restore
+from meter_fw.state import Clock, MeterState
 from meter_fw.view import Caller, View
 from protocol.cosem.disconnect_control import ControlState
 from protocol.errors import CountersExhausted

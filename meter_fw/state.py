@@ -2,17 +2,12 @@
 
 The kernel keeps one ``MeterState``; rules return a new one; what differs is committed. Moments are
 milliseconds since 1970 by the meter's own clock, so that a corrected clock does not rewrite
-history. How each cell lies in flash stands below the dataclasses; the kinds and versions there
-never change their meaning.
+history. How each cell lies in flash stands in ``meter_fw/cells.py``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from construct import Bytes, Flag, Int8ub, Int32sb, Int32ub, Int64sb, Int64ub, Struct
-
-from meter_fw.nvram import Cell, CellKey
 from meter_fw.relay import Cause
 from prepay.transactions import ID_LENGTH, Kind, Outcome
 from protocol.cosem.disconnect_control import ControlState
@@ -21,6 +16,13 @@ from protocol.cosem.disconnect_control import ControlState
 DAYS_KEPT: Final = 62
 #: The longest token that is kept for reading back.
 MAX_TOKEN: Final = 64
+#: Octets of the longest symmetric key, and of the longest private key.
+MAX_KEY: Final = 48
+#: Octets of a certificate in one cell, and cells that one certificate may have.
+PART: Final = 240
+PARTS: Final = 8
+#: Certificates that are kept.
+CERTIFICATES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,77 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """Invocation counters accepted under keys other than the global unicast key, -1 for none."""
+
+    broadcast: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A symmetric key that came over the line, or no such key: then that of the factory holds.
+
+    Octets behind ``length`` are zero.
+    """
+
+    octets: bytes = field(default=bytes(MAX_KEY), repr=False)
+    length: int = 0
+
+    @classmethod
+    def of(cls, octets: bytes) -> "Key":
+        """Return ``octets``, at most ``MAX_KEY`` of them, as a key."""
+        return cls(octets.ljust(MAX_KEY, b"\0"), len(octets))
+
+    @property
+    def value(self) -> bytes:
+        """The key itself; nothing where there is none."""
+        return self.octets[: self.length]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Security setup: what ``security_activate`` has made of the policy, -1 for nothing yet."""
+
+    value: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """Communication port protection: failed attempts to get in, and until when nobody may try."""
+
+    failed: int = 0
+    cumulative: int = 0
+    until: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePart:
+    """Octets of a certificate, which is longer than a cell.
+
+    Args:
+        certificate: the place of the certificate, from 0.
+        part: which of its parts, from 0.
+        length: how many of the octets count.
+        octets: ``PART`` octets.
+    """
+
+    certificate: int = 0
+    part: int = 0
+    length: int = 0
+    octets: bytes = bytes(PART)
+
+    @property
+    def slot(self) -> int:
+        """Its place in the ring."""
+        return self.certificate * PARTS + self.part
+
+    @property
+    def number(self) -> int:
+        """Its place in the order."""
+        return self.slot
+
+
+@dataclass(frozen=True, slots=True)
 class MeterState:
     """All that survives a power cut."""
 
@@ -167,196 +240,15 @@ class MeterState:
     counters: Counters = field(default_factory=Counters)
     gateway: Gateway = field(default_factory=Gateway)
     history: History = field(default_factory=History)
+    received: Received = field(default_factory=Received)
+    unicast_key: Key = field(default_factory=Key)
+    broadcast_key: Key = field(default_factory=Key)
+    authentication_key: Key = field(default_factory=Key)
+    master_key: Key = field(default_factory=Key)
+    signing_key: Key = field(default_factory=Key)
+    agreement_key: Key = field(default_factory=Key)
+    policy: Policy = field(default_factory=Policy)
+    lockout: Lockout = field(default_factory=Lockout)
     transactions: tuple[Entry, ...] = ()
     days: tuple[Day, ...] = ()
-
-
-RELAY = Cell(
-    1,
-    1,
-    Relay,
-    Struct(
-        "control" / Int8ub,
-        "causes" / Int8ub,
-    ),
-)
-CLOCK = Cell(
-    2,
-    1,
-    Clock,
-    Struct(
-        "offset" / Int64sb,
-        "known" / Flag,
-    ),
-)
-ENERGY = Cell(
-    3,
-    1,
-    Energy,
-    Struct(
-        "imported" / Int64ub,
-        "remainder" / Int32ub,
-        "last_day" / Int64sb,
-    ),
-)
-ACCOUNT = Cell(
-    4,
-    1,
-    Account,
-    Struct(
-        "active" / Flag,
-        "closed" / Flag,
-        "emergency_selected" / Flag,
-        "low_announced" / Flag,
-        "activated_at" / Int64sb,
-        "closed_at" / Int64sb,
-    ),
-)
-TOTALS = Cell(
-    5,
-    1,
-    Totals,
-    Struct(
-        "started" / Int64sb,
-        "paid" / Int64sb,
-        "adjusted" / Int64sb,
-        "charged" / Int64sb,
-        "settled" / Int64sb,
-    ),
-)
-SNAPSHOT = Cell(
-    6,
-    1,
-    Snapshot,
-    Struct(
-        "sequence" / Int32ub,
-        "balance" / Int32sb,
-        "emergency" / Int32sb,
-        "as_of" / Bytes(12),
-    ),
-)
-ARMED = Cell(
-    7,
-    1,
-    Armed,
-    Struct(
-        "armed" / Flag,
-        "sequence" / Int32ub,
-        "expiry" / Int64sb,
-        "expiry_stamp" / Bytes(12),
-    ),
-)
-COUNTERS = Cell(
-    8,
-    1,
-    Counters,
-    Struct(
-        "reserved" / Int32ub,
-        "received" / Int64sb,
-    ),
-)
-GATEWAY = Cell(
-    9,
-    1,
-    Gateway,
-    Struct(
-        "token" / Bytes(MAX_TOKEN),
-        "length" / Int8ub,
-        "time" / Int64sb,
-        "status" / Int8ub,
-        "outcome" / Int8ub,
-    ),
-)
-HISTORY = Cell(
-    10,
-    1,
-    History,
-    Struct(
-        "ordered" / Int32ub,
-        "captured" / Int32ub,
-        "forgotten" / Bytes(ID_LENGTH),
-    ),
-)
-ENTRY = Cell(
-    32,
-    1,
-    Entry,
-    Struct(
-        "number" / Int32ub,
-        "slot" / Int8ub,
-        "id" / Bytes(ID_LENGTH),
-        "kind" / Int8ub,
-        "outcome" / Int8ub,
-        "amount" / Int32sb,
-        "balance" / Int32sb,
-        "time" / Int64sb,
-        "content" / Int32ub,
-    ),
-)
-DAY = Cell(
-    33,
-    1,
-    Day,
-    Struct(
-        "number" / Int32ub,
-        "time" / Int64sb,
-        "imported" / Int64ub,
-    ),
-)
-
-#: The cells of single values, by the name of the field.
-SINGLES: Final[Mapping[str, Cell[Any]]] = {
-    "relay": RELAY,
-    "clock": CLOCK,
-    "energy": ENERGY,
-    "account": ACCOUNT,
-    "totals": TOTALS,
-    "snapshot": SNAPSHOT,
-    "armed": ARMED,
-    "counters": COUNTERS,
-    "gateway": GATEWAY,
-    "history": HISTORY,
-}
-#: The cells of rings, one for each place.
-RINGS: Final[Mapping[str, Cell[Any]]] = {"transactions": ENTRY, "days": DAY}
-
-
-def changes(old: MeterState, new: MeterState) -> dict[CellKey, bytes | None]:
-    """Return the cells that have to be written, None for those to delete."""
-    changed: dict[CellKey, bytes | None] = {}
-    for name, cell in SINGLES.items():
-        after = getattr(new, name)
-        if getattr(old, name) != after:
-            changed[cell.key()] = cell.encode(after)
-    for name, cell in RINGS.items():
-        before, after = getattr(old, name), getattr(new, name)
-        if before is after:
-            continue
-        stood = {item.slot: item for item in before}
-        stands = {item.slot: item for item in after}
-        changed.update({cell.key(slot): None for slot in stood.keys() - stands.keys()})
-        changed.update(
-            {
-                cell.key(slot): cell.encode(item)
-                for slot, item in stands.items()
-                if stood.get(slot) != item
-            }
-        )
-    return changed
-
-
-def restore(cells: Mapping[CellKey, bytes]) -> MeterState:
-    """Return the state that the cells hold; a missing cell is as new.
-
-    Raises:
-        CellError: a cell of another layout: another firmware's.
-    """
-    values: dict[str, Any] = {}
-    for name, cell in SINGLES.items():
-        octets = cells.get(cell.key())
-        if octets is not None:
-            values[name] = cell.decode(octets)
-    for name, cell in RINGS.items():
-        found = [cell.decode(octets) for key, octets in cells.items() if key.kind == cell.kind]
-        values[name] = tuple(sorted(found, key=lambda item: item.number))
-    return MeterState(**values)
+    certificates: tuple[CertificatePart, ...] = ()

@@ -2,23 +2,48 @@
 
 A key file is TOML, every key as hexadecimal:
 
-    [management]                # client 1, HLS-GMAC, suite 0
+    suite = 0                   # security suite: 0, 1 or 2
+    mechanism = "hls-gmac"      # how client 1 proves who it is; see MECHANISMS
+
+    [management]                # client 1; 16 octets, 32 in suite 2
     block_cipher_key = "000102030405060708090A0B0C0D0E0F"
     authentication_key = "D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"
+    broadcast_key = "404142434445464748494A4B4C4D4E4F"
+    master_key = "606162636465666768696A6B6C6D6E6F"             # wraps the keys of a key transfer
+    secret = "808182838485868788898A8B8C8D8E8F"                 # of HLS mechanisms 2, 3, 4 and 6
 
     [reader]                    # client 2, low-level security
     password = "12345678"
 
+    [meter]                     # suites 1 and 2: private keys, 32 octets, 48 in suite 2
+    signing_key = "1112131415161718191A1B1C1D1E1F202122232425262728292A2B2C2D2E2F30"
+    agreement_key = "3132333435363738393A3B3C3D3E3F404142434445464748494A4B4C4D4E4F50"
+
+    [client]                    # the head-end's, for the same
+    signing_key = "5152535455565758595A5B5C5D5E5F606162636465666768696A6B6C6D6E6F70"
+    agreement_key = "7172737475767778797A7B7C7D7E7F808182838485868788898A8B8C8D8E8F90"
+
     [tokens]                    # the lab token's message authentication
     key = "202122232425262728292A2B2C2D2E2F303132333435363738393A3B3C3D3E3F"
 
-What a file leaves out keeps the lab default.
+What a file leaves out keeps the lab default of its suite.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+#: The names of the authentication mechanisms that ``mechanism`` may have, and their numbers.
+MECHANISMS: Final[Mapping[str, int]] = {
+    "hls": 2,
+    "hls-md5": 3,
+    "hls-sha1": 4,
+    "hls-gmac": 5,
+    "hls-sha256": 6,
+    "hls-ecdsa": 7,
+}
+SUITES: Final = (0, 1, 2)
 
 
 class KeyFileError(ValueError):
@@ -26,34 +51,108 @@ class KeyFileError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPairs:
+    """One side's private keys on the curve of its suite: P-256, or P-384 in suite 2.
+
+    Args:
+        signing_key: for ECDSA; 32 octets, 48 in suite 2.
+        agreement_key: for ECDH; the same.
+    """
+
+    signing_key: bytes = field(repr=False)
+    agreement_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MeterKeys:
     """One meter's secrets.
 
     Args:
-        block_cipher_key: global unicast encryption key, 16 octets.
-        authentication_key: 16 octets.
+        block_cipher_key: global unicast encryption key, 16 octets, 32 in suite 2.
+        authentication_key: the same length.
         password: low-level password of the reader, 1 to 64 octets.
         token_key: key of the lab token's HMAC, 16 to 64 octets.
+        broadcast_key: global broadcast encryption key, as long as the others.
+        master_key: key encrypting key, as long as the others.
+        secret: of HLS mechanisms 2, 3, 4 and 6; 16 to 64 octets.
+        meter: the meter's own private keys.
+        client: the management client's private keys. A real meter has its certificates instead;
+            here both sides are given the same file, and the meter takes the public half.
+        suite: security suite, 0 to 2.
+        mechanism: how the management client proves who it is, 2 to 7.
     """
 
     block_cipher_key: bytes = field(repr=False)
     authentication_key: bytes = field(repr=False)
     password: bytes = field(repr=False)
     token_key: bytes = field(repr=False)
+    broadcast_key: bytes = field(repr=False)
+    master_key: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
+    meter: KeyPairs
+    client: KeyPairs
+    suite: int = 0
+    mechanism: int = MECHANISMS["hls-gmac"]
 
 
-#: Documented defaults, published here and so unsafe for anything but a lab.
-LAB_KEYS = MeterKeys(
-    block_cipher_key=bytes.fromhex("000102030405060708090A0B0C0D0E0F"),
-    authentication_key=bytes.fromhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF"),
-    password=b"12345678",
-    token_key=bytes(range(0x20, 0x40)),
-)
+def symmetric_length(suite: int) -> int:
+    """Return how many octets the symmetric keys of a suite have."""
+    return 32 if suite == 2 else 16
 
-_ENTRIES = {
-    "management": {"block_cipher_key": (16, 16), "authentication_key": (16, 16)},
+
+def private_length(suite: int) -> int:
+    """Return how many octets the private keys of a suite have; suite 0 has none and counts as 1."""
+    return 48 if suite == 2 else 32
+
+
+def lab_keys(suite: int) -> MeterKeys:
+    """Return the documented defaults, published here and so unsafe for anything but a lab."""
+    length, private = symmetric_length(suite), private_length(suite)
+    return MeterKeys(
+        block_cipher_key=_count(0x00, length),
+        authentication_key=_count(0xD0, length),
+        password=b"12345678",
+        token_key=_count(0x20, 32),
+        broadcast_key=_count(0x40, length),
+        master_key=_count(0x60, length),
+        secret=_count(0x80, 16),
+        meter=KeyPairs(_count(0x11, private), _count(0x31, private)),
+        client=KeyPairs(_count(0x51, private), _count(0x71, private)),
+        suite=suite,
+    )
+
+
+def _count(first: int, length: int) -> bytes:
+    return bytes(range(first, first + length))
+
+
+#: The lab's keys of suite 0.
+LAB_KEYS: Final = lab_keys(0)
+
+_SYMMETRIC, _PRIVATE = "symmetric", "private"
+#: What a file may hold: the lengths of each entry, least and most, or by the suite.
+_ENTRIES: Final[Mapping[str, Mapping[str, tuple[int, int] | str]]] = {
+    "management": {
+        "block_cipher_key": _SYMMETRIC,
+        "authentication_key": _SYMMETRIC,
+        "broadcast_key": _SYMMETRIC,
+        "master_key": _SYMMETRIC,
+        "secret": (16, 64),
+    },
     "reader": {"password": (1, 64)},
     "tokens": {"key": (16, 64)},
+    "meter": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
+    "client": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
+}
+_SETTINGS: Final = ("suite", "mechanism")
+#: The orders of the curves P-256 and P-384 (FIPS 186): a private key is below, and not 0.
+_ORDERS: Final = {
+    32: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    48: int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
+        "C7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
+        16,
+    ),
 }
 
 
@@ -70,19 +169,36 @@ def parse_keys(text: str) -> MeterKeys:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number too long, a list too deep
         raise KeyFileError(f"not a TOML file: {error}") from error
-    found = {
-        (table, name): _key(table, name, value)
+    suite = _setting(document, "suite", 0, SUITES)
+    mechanism = _setting(document, "mechanism", "hls-gmac", tuple(MECHANISMS))
+    found: dict[str, dict[str, Any]] = {
+        table: {
+            name: _key(table, name, value, suite) for name, value in _table(table, entries).items()
+        }
         for table, entries in document.items()
-        for name, value in _table(table, entries).items()
+        if table not in _SETTINGS
     }
-    return MeterKeys(
-        block_cipher_key=found.get(("management", "block_cipher_key"), LAB_KEYS.block_cipher_key),
-        authentication_key=found.get(
-            ("management", "authentication_key"), LAB_KEYS.authentication_key
-        ),
-        password=found.get(("reader", "password"), LAB_KEYS.password),
-        token_key=found.get(("tokens", "key"), LAB_KEYS.token_key),
+    if MECHANISMS[mechanism] == MECHANISMS["hls-ecdsa"] and suite == 0:
+        raise KeyFileError("mechanism hls-ecdsa needs suite 1 or 2")
+    lab = lab_keys(suite)
+    tokens = found.get("tokens", {})
+    return replace(
+        lab,
+        **found.get("management", {}),
+        **found.get("reader", {}),
+        token_key=tokens.get("key", lab.token_key),
+        meter=replace(lab.meter, **found.get("meter", {})),
+        client=replace(lab.client, **found.get("client", {})),
+        mechanism=MECHANISMS[mechanism],
     )
+
+
+def _setting(document: Mapping[str, Any], name: str, default: Any, known: tuple[Any, ...]) -> Any:
+    value = document.get(name, default)
+    # true is 1 for Python, not for a reader
+    if isinstance(value, bool) or value not in known:
+        raise KeyFileError(f"{name} has to be one of {', '.join(map(str, known))}")
+    return value
 
 
 def _table(table: str, entries: Any) -> Mapping[str, Any]:
@@ -93,7 +209,7 @@ def _table(table: str, entries: Any) -> Mapping[str, Any]:
     return entries
 
 
-def _key(table: str, name: str, value: Any) -> bytes:
+def _key(table: str, name: str, value: Any, suite: int) -> bytes:
     where = f"[{table}] {name}"
     if name not in _ENTRIES[table]:
         raise KeyFileError(f"{where} is not known; use {', '.join(sorted(_ENTRIES[table]))}")
@@ -104,8 +220,17 @@ def _key(table: str, name: str, value: Any) -> bytes:
     except ValueError as error:
         form = "ASCII" if name == "password" else "hexadecimal"
         raise KeyFileError(f"{where} has to be {form}") from error
-    least, most = _ENTRIES[table][name]
+    least, most = _lengths(_ENTRIES[table][name], suite)
     if not least <= len(key) <= most:
         length = str(least) if least == most else f"{least} to {most}"
         raise KeyFileError(f"{where} has to be {length} octets long, it is {len(key)}")
+    if _ENTRIES[table][name] == _PRIVATE and not 0 < int.from_bytes(key) < _ORDERS[len(key)]:
+        raise KeyFileError(f"{where} is no private key of the curve of suite {suite}")
     return key
+
+
+def _lengths(declared: tuple[int, int] | str, suite: int) -> tuple[int, int]:
+    if isinstance(declared, tuple):
+        return declared
+    length = symmetric_length(suite) if declared == _SYMMETRIC else private_length(suite)
+    return length, length

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from meter_fw.board import Button, Inputs, PortId, PortKind
+from meter_fw.cells import changes, restore
 from meter_fw.kernel import COUNTER_BLOCK, MAX_PORTS
 from meter_fw.nvram import Finding, Journal
-from meter_fw.state import MeterState, changes, restore
+from meter_fw.state import MeterState
 from obis import catalogue
 from prepay.transactions import Kind
 from protocol.axdr import integer

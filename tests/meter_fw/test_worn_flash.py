@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from meter_fw.board import Button, Coil, Sign
+from meter_fw.cells import restore
 from meter_fw.kernel import COUNTER_BLOCK
 from meter_fw.nvram import Journal
-from meter_fw.state import restore
 from obis import catalogue
 from prepay.transactions import Kind
 from protocol.axdr import Data, double_long, integer, octet_string

@@ -6,12 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prepay.keys import LAB_KEYS, KeyFileError, MeterKeys, parse_keys
+from prepay.keys import LAB_KEYS, KeyFileError, KeyPairs, MeterKeys, lab_keys, parse_keys
 
-FULL = """
+FULL = f"""
+suite = 1
+mechanism = "hls-ecdsa"
+
 [management]
 block_cipher_key = "0F0E0D0C0B0A09080706050403020100"
 authentication_key = "dfdedddcdbdad9d8d7d6d5d4d3d2d1d0"
+broadcast_key = "{"0A" * 16}"
+master_key = "{"0B" * 16}"
+secret = "{"0C" * 20}"
+
+[meter]
+signing_key = "{"01" * 32}"
+agreement_key = "{"02" * 32}"
+
+[client]
+signing_key = "{"03" * 32}"
+agreement_key = "{"04" * 32}"
 
 [reader]
 password = "a secret"
@@ -28,7 +42,23 @@ def test_a_full_file_names_every_key() -> None:
         authentication_key=bytes(range(0xDF, 0xCF, -1)),
         password=b"a secret",
         token_key=bytes(range(0xA0, 0xB0)),
+        broadcast_key=b"\x0a" * 16,
+        master_key=b"\x0b" * 16,
+        secret=b"\x0c" * 20,
+        meter=KeyPairs(b"\x01" * 32, b"\x02" * 32),
+        client=KeyPairs(b"\x03" * 32, b"\x04" * 32),
+        suite=1,
+        mechanism=7,
     )
+
+
+@pytest.mark.parametrize("suite", [0, 1, 2])
+def test_a_suite_alone_brings_the_labs_keys_of_its_lengths(suite: int) -> None:
+    """Suite 2 has AES-256 and P-384."""
+    keys = parse_keys(f"suite = {suite}")
+    assert keys == lab_keys(suite)
+    assert len(keys.block_cipher_key) == (32 if suite == 2 else 16)
+    assert len(keys.client.signing_key) == (48 if suite == 2 else 32)
 
 
 def test_the_example_of_the_documentation_is_the_labs() -> None:
@@ -70,6 +100,11 @@ LENGTHS = [
     ("management", "authentication_key", 16, 16),
     ("reader", "password", 1, 64),
     ("tokens", "key", 16, 64),
+    ("management", "broadcast_key", 16, 16),
+    ("management", "master_key", 16, 16),
+    ("management", "secret", 16, 64),
+    ("meter", "signing_key", 32, 32),
+    ("client", "agreement_key", 32, 32),
 ]
 
 
@@ -97,13 +132,32 @@ WRONG = [
     ("[tokens", "not a TOML file: "),
     ("[tokens]\nkey = 00", "not a TOML file: "),
     ("[tokens]\n[tokens]", "not a TOML file: "),
-    ("[token]\nkey = '00'", "[token] is not known; use management, reader, tokens"),
-    ("key = '00'", "[key] is not known; use management, reader, tokens"),
+    ("[token]\nkey = '00'", "[token] is not known; use client, management, meter, reader, tokens"),
+    ("key = '00'", "[key] is not known; use client, management, meter, reader, tokens"),
+    ("suite = 3", "suite has to be one of 0, 1, 2"),
+    ("suite = true", "suite has to be one of 0, 1, 2"),
+    ("suite = '1'", "suite has to be one of 0, 1, 2"),
+    ("suite = [1]", "suite has to be one of 0, 1, 2"),
+    ("mechanism = 'lls'", "mechanism has to be one of hls, hls-md5, hls-sha1, hls-gmac"),
+    ("mechanism = 5", "mechanism has to be one of hls, hls-md5, hls-sha1, hls-gmac"),
+    ("mechanism = 'hls-ecdsa'", "mechanism hls-ecdsa needs suite 1 or 2"),
+    (
+        f"suite = 1\n[meter]\nsigning_key = '{'00' * 32}'",
+        "[meter] signing_key is no private key of the curve of suite 1",
+    ),
+    (
+        f"suite = 2\n[client]\nagreement_key = '{'FF' * 48}'",
+        "[client] agreement_key is no private key of the curve of suite 2",
+    ),
+    (
+        "suite = 2\n[management]\nmaster_key = '00'",
+        "[management] master_key has to be 32 octets long, it is 1",
+    ),
     ("reader = 'secret'", "reader has to be a table: [reader]"),
     ("[[reader]]\npassword = 'x'", "reader has to be a table: [reader]"),
     (
-        "[management]\nmaster_key = '00'",
-        "[management] master_key is not known; use authentication_key, block_cipher_key",
+        "[management]\nkey = '00'",
+        "[management] key is not known; use authentication_key, block_cipher_key, broadcast_key",
     ),
     ("[reader]\nkey = '00'", "[reader] key is not known; use password"),
     ("[tokens]\nkey = 12345678", "[tokens] key has to be a string"),
@@ -152,7 +206,8 @@ def test_a_message_shows_no_key(text: str) -> None:
 def test_the_keys_show_nothing_of_themselves() -> None:
     """Not in repr, and so in no traceback that prints them."""
     shown = f"{LAB_KEYS!r} {LAB_KEYS}"
-    assert shown == "MeterKeys() MeterKeys()"
+    each = "MeterKeys(meter=KeyPairs(), client=KeyPairs(), suite=0, mechanism=5)"
+    assert shown == f"{each} {each}"
 
 
 @given(st.text(max_size=60))

@@ -1,0 +1,292 @@
+"""How the meter's state lies in flash: each dataclass of ``meter_fw/state.py`` as a cell.
+
+The kinds and versions here never change their meaning; a new layout takes a new one.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from construct import (
+    Bytes,
+    Flag,
+    Int8ub,
+    Int16sb,
+    Int32sb,
+    Int32ub,
+    Int64sb,
+    Int64ub,
+    Struct,
+)
+
+from meter_fw.nvram import Cell, CellKey
+from meter_fw.state import (
+    MAX_KEY,
+    MAX_TOKEN,
+    PART,
+    Account,
+    Armed,
+    CertificatePart,
+    Clock,
+    Counters,
+    Day,
+    Energy,
+    Entry,
+    Gateway,
+    History,
+    Key,
+    Lockout,
+    MeterState,
+    Policy,
+    Received,
+    Relay,
+    Snapshot,
+    Totals,
+)
+from prepay.transactions import ID_LENGTH
+
+RELAY = Cell(
+    1,
+    1,
+    Relay,
+    Struct(
+        "control" / Int8ub,
+        "causes" / Int8ub,
+    ),
+)
+CLOCK = Cell(
+    2,
+    1,
+    Clock,
+    Struct(
+        "offset" / Int64sb,
+        "known" / Flag,
+    ),
+)
+ENERGY = Cell(
+    3,
+    1,
+    Energy,
+    Struct(
+        "imported" / Int64ub,
+        "remainder" / Int32ub,
+        "last_day" / Int64sb,
+    ),
+)
+ACCOUNT = Cell(
+    4,
+    1,
+    Account,
+    Struct(
+        "active" / Flag,
+        "closed" / Flag,
+        "emergency_selected" / Flag,
+        "low_announced" / Flag,
+        "activated_at" / Int64sb,
+        "closed_at" / Int64sb,
+    ),
+)
+TOTALS = Cell(
+    5,
+    1,
+    Totals,
+    Struct(
+        "started" / Int64sb,
+        "paid" / Int64sb,
+        "adjusted" / Int64sb,
+        "charged" / Int64sb,
+        "settled" / Int64sb,
+    ),
+)
+SNAPSHOT = Cell(
+    6,
+    1,
+    Snapshot,
+    Struct(
+        "sequence" / Int32ub,
+        "balance" / Int32sb,
+        "emergency" / Int32sb,
+        "as_of" / Bytes(12),
+    ),
+)
+ARMED = Cell(
+    7,
+    1,
+    Armed,
+    Struct(
+        "armed" / Flag,
+        "sequence" / Int32ub,
+        "expiry" / Int64sb,
+        "expiry_stamp" / Bytes(12),
+    ),
+)
+COUNTERS = Cell(
+    8,
+    1,
+    Counters,
+    Struct(
+        "reserved" / Int32ub,
+        "received" / Int64sb,
+    ),
+)
+GATEWAY = Cell(
+    9,
+    1,
+    Gateway,
+    Struct(
+        "token" / Bytes(MAX_TOKEN),
+        "length" / Int8ub,
+        "time" / Int64sb,
+        "status" / Int8ub,
+        "outcome" / Int8ub,
+    ),
+)
+HISTORY = Cell(
+    10,
+    1,
+    History,
+    Struct(
+        "ordered" / Int32ub,
+        "captured" / Int32ub,
+        "forgotten" / Bytes(ID_LENGTH),
+    ),
+)
+ENTRY = Cell(
+    32,
+    1,
+    Entry,
+    Struct(
+        "number" / Int32ub,
+        "slot" / Int8ub,
+        "id" / Bytes(ID_LENGTH),
+        "kind" / Int8ub,
+        "outcome" / Int8ub,
+        "amount" / Int32sb,
+        "balance" / Int32sb,
+        "time" / Int64sb,
+        "content" / Int32ub,
+    ),
+)
+DAY = Cell(
+    33,
+    1,
+    Day,
+    Struct(
+        "number" / Int32ub,
+        "time" / Int64sb,
+        "imported" / Int64ub,
+    ),
+)
+RECEIVED = Cell(
+    11,
+    1,
+    Received,
+    Struct(
+        "broadcast" / Int64sb,
+    ),
+)
+_KEY = Struct("octets" / Bytes(MAX_KEY), "length" / Int8ub)
+UNICAST_KEY = Cell(12, 1, Key, _KEY)
+BROADCAST_KEY = Cell(13, 1, Key, _KEY)
+AUTHENTICATION_KEY = Cell(14, 1, Key, _KEY)
+MASTER_KEY = Cell(15, 1, Key, _KEY)
+SIGNING_KEY = Cell(16, 1, Key, _KEY)
+AGREEMENT_KEY = Cell(17, 1, Key, _KEY)
+POLICY = Cell(
+    18,
+    1,
+    Policy,
+    Struct(
+        "value" / Int16sb,
+    ),
+)
+LOCKOUT = Cell(
+    19,
+    1,
+    Lockout,
+    Struct(
+        "failed" / Int32ub,
+        "cumulative" / Int32ub,
+        "until" / Int64sb,
+    ),
+)
+CERTIFICATE_PART = Cell(
+    34,
+    1,
+    CertificatePart,
+    Struct(
+        "certificate" / Int8ub,
+        "part" / Int8ub,
+        "length" / Int8ub,
+        "octets" / Bytes(PART),
+    ),
+)
+
+#: The cells of single values, by the name of the field.
+SINGLES: Final[Mapping[str, Cell[Any]]] = {
+    "relay": RELAY,
+    "clock": CLOCK,
+    "energy": ENERGY,
+    "account": ACCOUNT,
+    "totals": TOTALS,
+    "snapshot": SNAPSHOT,
+    "armed": ARMED,
+    "counters": COUNTERS,
+    "gateway": GATEWAY,
+    "history": HISTORY,
+    "received": RECEIVED,
+    "unicast_key": UNICAST_KEY,
+    "broadcast_key": BROADCAST_KEY,
+    "authentication_key": AUTHENTICATION_KEY,
+    "master_key": MASTER_KEY,
+    "signing_key": SIGNING_KEY,
+    "agreement_key": AGREEMENT_KEY,
+    "policy": POLICY,
+    "lockout": LOCKOUT,
+}
+#: The cells of rings, one for each place.
+RINGS: Final[Mapping[str, Cell[Any]]] = {
+    "transactions": ENTRY,
+    "days": DAY,
+    "certificates": CERTIFICATE_PART,
+}
+
+
+def changes(old: MeterState, new: MeterState) -> dict[CellKey, bytes | None]:
+    """Return the cells that have to be written, None for those to delete."""
+    changed: dict[CellKey, bytes | None] = {}
+    for name, cell in SINGLES.items():
+        after = getattr(new, name)
+        if getattr(old, name) != after:
+            changed[cell.key()] = cell.encode(after)
+    for name, cell in RINGS.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before is after:
+            continue
+        stood = {item.slot: item for item in before}
+        stands = {item.slot: item for item in after}
+        changed.update({cell.key(slot): None for slot in stood.keys() - stands.keys()})
+        changed.update(
+            {
+                cell.key(slot): cell.encode(item)
+                for slot, item in stands.items()
+                if stood.get(slot) != item
+            }
+        )
+    return changed
+
+
+def restore(cells: Mapping[CellKey, bytes]) -> MeterState:
+    """Return the state that the cells hold; a missing cell is as new.
+
+    Raises:
+        CellError: a cell of another layout: another firmware's.
+    """
+    values: dict[str, Any] = {}
+    for name, cell in SINGLES.items():
+        octets = cells.get(cell.key())
+        if octets is not None:
+            values[name] = cell.decode(octets)
+    for name, cell in RINGS.items():
+        found = [cell.decode(octets) for key, octets in cells.items() if key.kind == cell.kind]
+        values[name] = tuple(sorted(found, key=lambda item: item.number))
+    return MeterState(**values)
