@@ -229,6 +229,202 @@ class ActionResponse:
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
+# --- several at once ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GetListRequest:
+    """GET with-list of the attributes in ``requests``, whose own invoke ids do not count."""
+
+    requests: tuple[GetRequest, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class GetListResponse:
+    """The answer to a GET with-list, one result an attribute, in their order."""
+
+    results: tuple[Data | DataAccessResult, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class SetListRequest:
+    """SET with-list; each attribute is written by itself, and one that fails stops no other."""
+
+    requests: tuple[SetRequest, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class SetListResponse:
+    """The answer to a SET with-list, one result an attribute, in their order."""
+
+    results: tuple[DataAccessResult, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionListRequest:
+    """ACTION with-list; each method is executed by itself, and one that fails stops no other."""
+
+    requests: tuple[ActionRequest, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionListResponse:
+    """The answer to an ACTION with-list, one result and optional value a method, in their order."""
+
+    responses: tuple[ActionResponse, ...]
+    invoke: InvokeId = field(default_factory=InvokeId)
+
+
+@dataclass(frozen=True, slots=True)
+class LongInvokeId:
+    """Long-invoke-id-and-priority, of ACCESS and DataNotification.
+
+    Args:
+        number: 0..0xFFFFFF.
+        self_descriptive: the answer repeats the access specification.
+        break_on_error: the list ends with the first request that fails.
+        confirmed: whether an answer is wanted.
+        high_priority: whether it is urgent.
+    """
+
+    number: int = 1
+    self_descriptive: bool = False
+    break_on_error: bool = False
+    confirmed: bool = True
+    high_priority: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """ACCESS: GETs, SETs and ACTIONs in one APDU.
+
+    Args:
+        requests: in their order; their own invoke ids do not count.
+        invoke: number, whether the list ends at the first failure, and the like.
+        date_time: COSEM date-time of 12 octets, empty for none.
+    """
+
+    requests: tuple[GetRequest | SetRequest | ActionRequest, ...]
+    invoke: LongInvokeId = field(default_factory=LongInvokeId)
+    date_time: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessResponse:
+    """The answer to ACCESS: one response a request, of the kind of the request."""
+
+    responses: tuple[GetResponse | SetResponse | ActionResponse, ...]
+    invoke: LongInvokeId = field(default_factory=LongInvokeId)
+    date_time: bytes = b""
+
+
+# --- by short names ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShortName:
+    """A named variable: the object's base name plus the offset of the attribute or method.
+
+    Args:
+        address: 0..0xFFFF; the Green Book's ObjectName is a signed 16-bit integer of these octets.
+        access: parameterised access, None for none.
+    """
+
+    address: int
+    access: SelectiveAccess | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """READ of named variables; a method with return parameters is read with parameters."""
+
+    variables: tuple[ShortName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResponse:
+    """The answer to a READ, one result a variable, in their order."""
+
+    results: tuple[Data | DataAccessResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """WRITE of named variables; unconfirmed (UnconfirmedWrite) nobody answers it."""
+
+    variables: tuple[ShortName, ...]
+    values: tuple[Data, ...]
+    confirmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResponse:
+    """The answer to a WRITE, one result a variable, in their order."""
+
+    results: tuple[DataAccessResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InformationReport:
+    """What a server reports by short names, unasked.
+
+    Args:
+        variables: what is reported.
+        values: one each.
+        time: ASN.1 GeneralizedTime, e.g. ``20261122001500+0100``; empty for none.
+    """
+
+    variables: tuple[ShortName, ...]
+    values: tuple[Data, ...]
+    time: str = ""
+
+
+# --- unasked -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EventNotification:
+    """One attribute, sent by the server when something happened.
+
+    Args:
+        attribute: what is reported.
+        value: its value.
+        time: COSEM date-time of 12 octets, empty for none.
+    """
+
+    attribute: AttributeRef
+    value: Data
+    time: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DataNotification:
+    """What a server pushes.
+
+    Args:
+        body: usually a structure of the values of a push object list.
+        invoke: its number and priority; ``confirmed`` asks for a DataNotificationConfirm.
+        date_time: COSEM date-time of 12 octets, empty for none.
+    """
+
+    body: Data
+    invoke: LongInvokeId = field(default_factory=LongInvokeId)
+    date_time: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DataNotificationConfirm:
+    """The client has the DataNotification of that number."""
+
+    invoke: LongInvokeId
+    date_time: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionRaised:
     """An exception response was received (client) or sent (server)."""
@@ -240,6 +436,11 @@ class ExceptionRaised:
 
 Request = GetRequest | SetRequest | ActionRequest
 Response = GetResponse | SetResponse | ActionResponse
+ListRequest = GetListRequest | SetListRequest | ActionListRequest | AccessRequest
+ListResponse = GetListResponse | SetListResponse | ActionListResponse | AccessResponse
+ShortNameRequest = ReadRequest | WriteRequest
+ShortNameResponse = ReadResponse | WriteResponse
+Notification = EventNotification | DataNotification | InformationReport
 AssociationEvent = (
     OpenRequest
     | Opened
@@ -252,5 +453,11 @@ AssociationEvent = (
     | SetResponse
     | ActionRequest
     | ActionResponse
+    | ListRequest
+    | ListResponse
+    | ShortNameRequest
+    | ShortNameResponse
+    | Notification
+    | DataNotificationConfirm
     | ExceptionRaised
 )
