@@ -2,7 +2,8 @@
 
 ``HdlcServer`` is one station on one line, ``HdlcClient`` the client of one server; both are a
 ``protocol.link.Link``. From the octets upwards: ``address``, ``frame``, ``finder``,
-``parameters``, ``state`` (the table and its theory), ``transfer``, and the two roles.
+``parameters``, ``state`` (the table and its theory), ``reassembly``, ``transfer`` (windows),
+``unnumbered`` (UI frames), and the two roles.
 """
 
 from protocol.hdlc.client import ClientTimes, HdlcClient

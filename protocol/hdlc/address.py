@@ -4,6 +4,10 @@ The lowest bit of an octet says whether the address ends there, so seven bits an
 client address is one octet. A server address names a logical device (upper part) and, in its
 longer forms, the physical device on the line (lower part): ``upper``, ``upper lower``, or two
 octets of each. Layouts as gurux-dlms, pydlms-client and jDLMS agree on them.
+
+Some values name no one station: 0 is nobody, the greatest of a part everybody (0x7F, 0x3FFF), and
+the one below that, as a physical address, the device that has called us up (0x7E, 0x3FFE), whose
+own address nobody need know.
 """
 
 from dataclasses import dataclass
@@ -49,6 +53,21 @@ class HdlcAddress:
         everyone = PART_LIMITS[self.octets]
         parts = (self.upper,) if self.octets == 1 else (self.upper, self.lower)
         return all(0 < part < everyone for part in parts)
+
+    @property
+    def everybody(self) -> int:
+        """The value of a part that is all stations."""
+        return PART_LIMITS[self.octets]
+
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether a part is all stations."""
+        return self.everybody in (self.upper, self.lower)
+
+    @property
+    def calling(self) -> int:
+        """The value of the lower part that is the station which made the call."""
+        return PART_LIMITS[self.octets] - 1
 
     def to_bytes(self) -> bytes:
         """Return the address field."""

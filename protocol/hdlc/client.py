@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.events import (
+    LinkBusy,
     LinkConnect,
     LinkConnected,
     LinkData,
@@ -16,8 +17,10 @@ from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.finder import FrameFinder
 from protocol.hdlc.frame import Control, Frame, FrameKind
 from protocol.hdlc.parameters import HdlcParameters
+from protocol.hdlc.reassembly import DEFAULT_MAX_APDU, LLC_COMMAND, LLC_RESPONSE
 from protocol.hdlc.state import Answer, Role, State, Trigger, step, trigger_of
-from protocol.hdlc.transfer import DEFAULT_MAX_APDU, LLC_COMMAND, LLC_RESPONSE, Transfer
+from protocol.hdlc.transfer import Transfer
+from protocol.hdlc.unnumbered import UnnumberedReceiver, UnnumberedSender
 from protocol.timing import Instant, earliest, later
 
 
@@ -43,11 +46,14 @@ class ClientTimes:
 class HdlcClient:
     """The client of one server, a ``protocol.link.Link``.
 
+    With an all-station address as its server it can only send unnumbered data, which nobody
+    answers.
+
     Args:
         peer: our client address, the logical device, and the physical device (0 with a 1-octet
             server address).
         address_length: octets of the server address, 1, 2 or 4.
-        parameters: the lengths of an information field that we propose.
+        parameters: the lengths of an information field and the windows that we propose.
         times: how patient we are.
         retries: how often an unanswered frame is repeated before the connection is given up.
         max_apdu: octets of the longest APDU, sent or received.
@@ -77,11 +83,17 @@ class HdlcClient:
         self._finder = FrameFinder(self._times.inter_octet)
         self._outgoing = bytearray()
         self._transfer = self._new_transfer(self._parameters)
+        self._heard = UnnumberedReceiver(LLC_RESPONSE, max_apdu)
+        self._unnumbered = UnnumberedSender(LLC_COMMAND, self._parameters.transmit, max_apdu)
+        # The layer above takes no more for now.
+        self._held = False
         # The poll that is not answered yet, and when it is to be repeated.
         self._waiting: Frame | None = None
         self._repeats_left = 0
         self._repeat_at: Instant | None = None
         self._extended = False
+        # Frames of the window under way that could not be taken, since one before them was lost.
+        self._skipped = 0
         # When to ask a server that had nothing yet, and until when to go on asking.
         self._poll_at: Instant | None = None
         self._poll_until: Instant | None = None
@@ -100,7 +112,7 @@ class HdlcClient:
         return events
 
     def send(self, event: LinkEvent, now: Instant) -> None:
-        """Connect, send an APDU, or disconnect.
+        """Connect, send an APDU, hold the server up (``LinkBusy``), or disconnect.
 
         Raises:
             LocalProtocolError: another peer, or the state does not allow it.
@@ -108,14 +120,18 @@ class HdlcClient:
         if event.peer != self._peer:
             raise LocalProtocolError(f"this HDLC client talks to {self._peer}, not {event.peer}")
         match event:
-            case LinkConnect():
+            case LinkConnect() if not self._server.is_broadcast:
                 self._ask(Trigger.CONNECT, now)
             case LinkDisconnect():
                 self._ask(Trigger.DISCONNECT, now)
+            case LinkData(apdu=apdu, unnumbered=True):
+                self._send_unnumbered(apdu, now)
             case LinkData(apdu=apdu) if self.state is State.CONNECTED:
                 self._transfer.enqueue(apdu)
                 if self._waiting is None:
                     self._speak(now)
+            case LinkBusy(busy=busy) if self.state is State.CONNECTED:
+                self._hold(busy, now)
             case _:
                 name = type(event).__name__
                 raise LocalProtocolError(f"{name} is not possible, the link is {self.state.name}")
@@ -133,10 +149,12 @@ class HdlcClient:
     # --- what comes in ---------------------------------------------------------------------------
 
     def _frame(self, frame: Frame, now: Instant) -> list[LinkEvent]:
-        trigger = trigger_of(frame.control.kind)
-        if trigger is None or not self._is_ours(frame):
+        if not self._is_ours(frame):
             return []
-        taken = step(Role.PRIMARY, self.state, trigger)
+        if frame.control.kind is FrameKind.UI:
+            return self._pushed(frame, now)
+        trigger = trigger_of(frame.control.kind)
+        taken = None if trigger is None else step(Role.PRIMARY, self.state, trigger)
         if taken is None:
             return []
         if taken.answer is Answer.TRANSFER:
@@ -147,6 +165,7 @@ class HdlcClient:
             except DecodeError:
                 return []
             self._transfer = self._new_transfer(self._parameters.agree(stated))
+            self._held = False
         self._be_silent()
         self.state = taken.state
         if taken.ended is not None:
@@ -154,11 +173,20 @@ class HdlcClient:
         return [LinkConnected(self._peer)]
 
     def _is_ours(self, frame: Frame) -> bool:
-        server = frame.source
-        return frame.destination == self._client and (server.upper, server.lower) == (
+        server, client = frame.source, frame.destination
+        for_all = frame.control.kind is FrameKind.UI and client == HdlcAddress(client.everybody)
+        return (client == self._client or for_all) and (server.upper, server.lower) == (
             self._server.upper,
             self._server.lower,
         )
+
+    def _pushed(self, frame: Frame, now: Instant) -> list[LinkEvent]:
+        """Take a UI frame; it gives us the turn only if we had given it away for one."""
+        apdu = self._heard.accept(frame)
+        if frame.control.poll and self._letting:
+            self._be_silent()
+            self._go_on(now)
+        return [] if apdu is None else [LinkData(self._peer, apdu, unnumbered=True)]
 
     def _numbered(self, frame: Frame, now: Instant) -> list[LinkEvent]:
         """Take I, RR or RNR in NRM. What is stale or false is dropped: the time-out repeats."""
@@ -167,32 +195,55 @@ class HdlcClient:
             return []
         if control.kind is FrameKind.I:
             return self._information(frame, now)
-        transfer.acknowledge(control.receive)
-        if transfer.has_outstanding and not self._enquiring:
-            # The answer of an earlier poll, seen twice. To repeat our frame now would make every
-            # later frame go out twice; if it was lost indeed, its time-out finds out.
+        moved = transfer.acknowledge(control.receive)
+        ready = control.kind is FrameKind.RR
+        if ready and transfer.has_outstanding and not moved and not self._enquiring:
+            # The answer of an earlier poll, seen twice. To repeat our frames now would make every
+            # later one go out twice; if they were lost indeed, their time-out finds out.
             return []
         if control.poll:
             self._be_silent()
-            if control.kind is FrameKind.RR and transfer.has_data:
-                self._speak(now)
+            if ready and transfer.has_data:
+                self._speak(now, moved=moved)
             elif self._poll_until is not None and now < self._poll_until:
                 self._poll_at = later(now, self._times.poll)
         return []
 
     def _information(self, frame: Frame, now: Instant) -> list[LinkEvent]:
         control, transfer = frame.control, self._transfer
-        too_long = len(frame.information) > self._parameters.receive
-        if too_long or not transfer.is_new(control.send):
+        if len(frame.information) > self._parameters.receive:
             return []
-        transfer.acknowledge(control.receive)
+        if not transfer.is_new(control.send):
+            if transfer.is_ahead(control.send):
+                self._gap(control, now)
+            return []
+        moved = transfer.acknowledge(control.receive)
+        if self._held:
+            if control.poll:
+                self._send_ready(now)
+            return []
         apdu = transfer.accept(frame.information, frame.segmented)
         if control.poll:
             self._be_silent()
-            self._speak(now)
+            self._speak(now, moved=moved)
+        elif self._waiting is not None:  # the rest of the window is under way
+            self._wait(now)
         if apdu is not None and self._waiting is None:
             self._poll_until = None
         return [] if apdu is None else [LinkData(self._peer, apdu)]
+
+    def _gap(self, control: Control, now: Instant) -> None:
+        """A frame before this one was lost: at the end of the window ask for the rest again."""
+        if self._waiting is None:
+            return
+        if not control.poll:
+            self._skipped += 1
+            if self._skipped < self._transfer.agreed.window_receive:
+                self._wait(now)
+        elif self._repeats_left > 0:  # else the time-out gives up
+            self._repeats_left -= 1
+            self._transfer.acknowledge(control.receive)
+            self._send_ready(now, again=True)
 
     # --- what goes out ---------------------------------------------------------------------------
 
@@ -211,35 +262,81 @@ class HdlcClient:
         if taken.answer is Answer.SNRM and self._parameters != HdlcParameters():
             information = self._parameters.to_information()
         kind = FrameKind.SNRM if taken.answer is Answer.SNRM else FrameKind.DISC
-        self._poll(Frame(self._server, self._client, Control(kind), information), now)
+        self._poll([Frame(self._server, self._client, Control(kind), information)], now)
 
-    def _speak(self, now: Instant) -> None:
-        """Use our turn: fetch the rest of a begun PDU, else send what is due, else be silent."""
+    def _send_unnumbered(self, apdu: bytes, now: Instant) -> None:
+        """Queue an APDU for UI frames, or, with none, let the server send its own."""
+        if apdu:
+            self._unnumbered.enqueue(self._server, self._client, apdu)
+            if self._waiting is None:
+                self._write(self._unnumbered.take(self._server))
+        elif self._waiting is None and not self._server.is_broadcast:
+            self._poll([Frame(self._server, self._client, Control(FrameKind.UI))], now)
+        else:
+            raise LocalProtocolError("the server cannot be let speak: an answer is due")
+
+    def _hold(self, busy: bool, now: Instant) -> None:
+        self._held = busy
+        if not busy:
+            self._poll_until = later(now, self._times.patience)
+            if self._waiting is None:
+                self._send_ready(now)
+
+    def _speak(self, now: Instant, *, moved: bool = True) -> None:
+        """Use our turn: fetch the rest of a begun PDU, else send what is due, else be silent.
+
+        Args:
+            now: the time.
+            moved: the server has acknowledged something: what is outstanding is no repetition yet.
+        """
         transfer = self._transfer
-        again = transfer.has_outstanding
+        again = transfer.has_outstanding and not moved
         if not again:
             self._poll_until = later(now, self._times.patience)
         if transfer.reassembling:
             self._send_ready(now)
             return
-        segment = transfer.next_segment()
-        if segment is None:
+        window = transfer.window()
+        if not window:
             return
-        control = Control(FrameKind.I, send=segment.number, receive=transfer.receive_number)
-        frame = Frame(self._server, self._client, control, segment.information, segment.more)
-        self._poll(frame, now, again=again)
+        frames = []
+        for place, segment in enumerate(window, 1):
+            control = Control(
+                FrameKind.I, place == len(window), segment.number, transfer.receive_number
+            )
+            frames.append(
+                Frame(self._server, self._client, control, segment.information, segment.more)
+            )
+        self._poll(frames, now, again=again)
+
+    def _go_on(self, now: Instant) -> None:
+        """The turn is ours: send what has been waiting for it."""
+        self._write(self._unnumbered.take(self._server))
+        if self.state is State.CONNECTED and self._transfer.has_data:
+            self._speak(now)
 
     def _send_ready(self, now: Instant, *, again: bool = False) -> None:
-        control = Control(FrameKind.RR, receive=self._transfer.receive_number)
-        self._poll(Frame(self._server, self._client, control), now, again=again)
+        kind = FrameKind.RNR if self._held else FrameKind.RR
+        control = Control(kind, receive=self._transfer.receive_number)
+        self._poll([Frame(self._server, self._client, control)], now, again=again)
 
-    def _poll(self, frame: Frame, now: Instant, *, again: bool = False) -> None:
-        """Hand the turn over with ``frame``; ``again`` counts it as a repetition."""
+    def _poll(self, frames: list[Frame], now: Instant, *, again: bool = False) -> None:
+        """Hand the turn over with ``frames``; ``again`` counts them as a repetition."""
         self._poll_at = None
-        self._waiting = frame
+        self._waiting = frames[-1]
         if not again:
             self._repeats_left = self._retries
-        self._outgoing += frame.to_bytes()
+        self._write(self._unnumbered.take(self._server))
+        self._write(frames)
+        self._skipped = 0
+        self._wait(now)
+
+    def _write(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            self._outgoing += frame.to_bytes()
+
+    def _wait(self, now: Instant) -> None:
+        """Wait for the answer, or for more of it."""
         self._repeat_at = later(now, self._times.response)
         self._extended = False
 
@@ -253,6 +350,10 @@ class HdlcClient:
             self._extended = True
             self._repeat_at = later(now, self._times.response)
             return []
+        if self._letting:  # it had nothing, or both were lost: nobody promised anything
+            self._be_silent()
+            self._go_on(now)
+            return []
         if self._repeats_left > 0:
             self._repeats_left -= 1
             if self.state is State.CONNECTED:
@@ -260,7 +361,7 @@ class HdlcClient:
                 # that it has taken already.
                 self._send_ready(now, again=True)
             else:
-                self._poll(frame, now, again=True)
+                self._poll([frame], now, again=True)
             return []
         taken = step(Role.PRIMARY, self.state, Trigger.EXPIRED)
         self._be_silent()
@@ -272,7 +373,13 @@ class HdlcClient:
     @property
     def _enquiring(self) -> bool:
         """Whether the poll that is not answered yet asks what became of an earlier one."""
-        return self._waiting is not None and self._waiting.control.kind is FrameKind.RR
+        asking = (FrameKind.RR, FrameKind.RNR)
+        return self._waiting is not None and self._waiting.control.kind in asking
+
+    @property
+    def _letting(self) -> bool:
+        """Whether the poll that is not answered yet lets the server send its UI frames."""
+        return self._waiting is not None and self._waiting.control.kind is FrameKind.UI
 
     def _be_silent(self) -> None:
         """The turn is ours: nothing is waited for."""

@@ -6,7 +6,7 @@ or group means the default. Values come in as few octets as their sender likes. 
 pydlms-client and the frames published with the DLMS UA's examples agree.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.errors import DecodeError, EncodeError
@@ -15,10 +15,14 @@ DEFAULT_INFORMATION = 128
 #: The most that HDLC setup (class 23) can offer.
 MAX_INFORMATION = 2030
 DEFAULT_WINDOW = 1
+#: Numbers are modulo 8, and one of them has to tell a window from its repetition.
+MAX_WINDOW = 7
 
 _FORMAT_IDENTIFIER = 0x81
 _GROUP_IDENTIFIER = 0x80
 _VALUE_LENGTHS = (1, 2, 4)
+#: Begins a user data subfield, which runs to the end of the field; it means nothing here.
+_USER_DATA = b"\xff"
 
 
 class _Group(IntEnum):
@@ -30,11 +34,13 @@ class _Group(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class HdlcParameters:
-    """What one side of a link can do. This implementation's window is always 1.
+    """What one side of a link can do; its two directions are independent.
 
     Args:
         transmit: octets in an information field that it sends, 1..2030.
         receive: octets in an information field that it takes, 1..2030.
+        window_transmit: information frames that it sends before it gives the turn away, 1..7.
+        window_receive: information frames that it takes in a row, 1..7.
 
     Raises:
         EncodeError: a value is out of range.
@@ -42,18 +48,24 @@ class HdlcParameters:
 
     transmit: int = DEFAULT_INFORMATION
     receive: int = DEFAULT_INFORMATION
+    window_transmit: int = DEFAULT_WINDOW
+    window_receive: int = DEFAULT_WINDOW
 
     def __post_init__(self) -> None:
         for value in (self.transmit, self.receive):
             if not 1 <= value <= MAX_INFORMATION:
                 raise EncodeError(f"an information field of 1 to {MAX_INFORMATION}, not {value}")
+        for value in (self.window_transmit, self.window_receive):
+            if not 1 <= value <= MAX_WINDOW:
+                raise EncodeError(f"a window of 1 to {MAX_WINDOW}, not {value}")
 
     def agree(self, other: "HdlcParameters") -> "HdlcParameters":
         """Return what is left of ours when the other side states ``other`` of itself."""
-        return replace(
-            self,
+        return HdlcParameters(
             transmit=min(self.transmit, other.receive),
             receive=min(self.receive, other.transmit),
+            window_transmit=min(self.window_transmit, other.window_receive),
+            window_receive=min(self.window_receive, other.window_transmit),
         )
 
     def to_information(self) -> bytes:
@@ -63,15 +75,15 @@ class HdlcParameters:
             for group, size, value in (
                 (_Group.MAX_INFORMATION_TRANSMIT, 2, self.transmit),
                 (_Group.MAX_INFORMATION_RECEIVE, 2, self.receive),
-                (_Group.WINDOW_TRANSMIT, 4, DEFAULT_WINDOW),
-                (_Group.WINDOW_RECEIVE, 4, DEFAULT_WINDOW),
+                (_Group.WINDOW_TRANSMIT, 4, self.window_transmit),
+                (_Group.WINDOW_RECEIVE, 4, self.window_receive),
             )
         )
         return bytes((_FORMAT_IDENTIFIER, _GROUP_IDENTIFIER, len(groups))) + groups
 
     @classmethod
     def from_information(cls, information: bytes) -> "HdlcParameters":
-        """Read what the other side states of itself; what is beyond 2030 is taken as 2030.
+        """Read what the other side states of itself; what is beyond 2030 or 7 is taken as that.
 
         Raises:
             DecodeError: the field is malformed, or a value is 0.
@@ -83,12 +95,16 @@ class HdlcParameters:
         values = _read_groups(information)
         if 0 in values.values():
             raise DecodeError("an HDLC parameter of 0")
-        return cls(
-            *(
-                min(values.get(group, DEFAULT_INFORMATION), MAX_INFORMATION)
-                for group in (_Group.MAX_INFORMATION_TRANSMIT, _Group.MAX_INFORMATION_RECEIVE)
-            )
-        )
+        return cls(*(min(values.get(group, default), limit) for group, default, limit in _FIELDS))
+
+
+#: Identifier, default and limit of each field of ``HdlcParameters``, in their order.
+_FIELDS = (
+    (_Group.MAX_INFORMATION_TRANSMIT, DEFAULT_INFORMATION, MAX_INFORMATION),
+    (_Group.MAX_INFORMATION_RECEIVE, DEFAULT_INFORMATION, MAX_INFORMATION),
+    (_Group.WINDOW_TRANSMIT, DEFAULT_WINDOW, MAX_WINDOW),
+    (_Group.WINDOW_RECEIVE, DEFAULT_WINDOW, MAX_WINDOW),
+)
 
 
 def _read_groups(information: bytes) -> dict[_Group, int]:
@@ -97,13 +113,14 @@ def _read_groups(information: bytes) -> dict[_Group, int]:
     Raises:
         DecodeError: a length leads out of the field, or is not one that a value has.
     """
-    if len(information) < 3 or len(information) != 3 + information[2]:
+    end = 3 + information[2] if len(information) > 2 else len(information) + 1
+    if end > len(information) or information[end : end + 1] not in (b"", _USER_DATA):
         raise DecodeError("HDLC parameters end too early or too late")
     values: dict[_Group, int] = {}
     offset = 3
-    while offset < len(information):
+    while offset < end:
         header, offset = information[offset : offset + 2], offset + 2
-        if len(header) < 2 or offset + header[1] > len(information):
+        if offset > end or offset + header[1] > end:
             raise DecodeError("an HDLC parameter ends too early")
         value, offset = information[offset : offset + header[1]], offset + header[1]
         if header[0] not in _Group.__members__.values():

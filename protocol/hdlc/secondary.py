@@ -8,9 +8,10 @@ from protocol.events import LinkConnected, LinkData, LinkDisconnected, LinkEvent
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind
 from protocol.hdlc.parameters import HdlcParameters
+from protocol.hdlc.reassembly import LLC_COMMAND, LLC_RESPONSE
 from protocol.hdlc.rejection import reject_information, reject_reason
 from protocol.hdlc.state import Answer, Role, State, Step, Trigger, step, trigger_of
-from protocol.hdlc.transfer import LLC_COMMAND, LLC_RESPONSE, Transfer
+from protocol.hdlc.transfer import Transfer
 from protocol.timing import Instant, earliest, later
 
 
@@ -19,7 +20,7 @@ class SecondarySettings:
     """What all connections of a server have in common.
 
     Args:
-        parameters: the lengths of an information field that we offer.
+        parameters: the lengths of an information field and the windows that we offer.
         inactivity_timeout: milliseconds without a frame after which a connection ends silently.
         answer_within: milliseconds that the layer above has for an answer before the turn is
             given back with RR; the client then polls for it.
@@ -38,13 +39,15 @@ class Secondary:
     Args:
         peer: the two ends.
         settings: what it shares with the server's other connections.
-        transmit: takes the frames to send, at most one for each poll.
+        transmit: takes the frames to send, at most a window for each poll.
     """
 
     def __init__(
         self, peer: Peer, settings: SecondarySettings, transmit: Callable[[Frame], None]
     ) -> None:
         self.state = State.DISCONNECTED
+        #: The layer above takes no more for now.
+        self.held = False
         self._peer = peer
         self._settings = settings
         self._transmit = transmit
@@ -95,6 +98,21 @@ class Secondary:
         if self._answer_at is not None:
             self._use_turn()
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the turn is ours: the client waits for the layer above to answer."""
+        return self._answer_at is not None
+
+    @property
+    def address(self) -> HdlcAddress:
+        """Our address, in the form that the client used last."""
+        return self._server
+
+    def heard(self, now: Instant) -> None:
+        """The client is there: it has sent something beside the connection."""
+        if self._inactive_at is not None:
+            self._inactive_at = later(now, self._settings.inactivity_timeout)
+
     def disconnect(self) -> list[LinkEvent]:
         """End the connection without a word: the client's next poll is answered with DM."""
         return self._step_alone(Trigger.DISCONNECT)
@@ -123,6 +141,7 @@ class Secondary:
             events.append(LinkDisconnected(self._peer, taken.ended))
         if taken.began:
             self._transfer = self._new_transfer(agreed)
+            self.held = False
             events.append(LinkConnected(self._peer))
         if taken.answer is not Answer.TRANSFER:
             self._answer_at = None
@@ -134,31 +153,46 @@ class Secondary:
         """Take I, RR or RNR in NRM, and use the turn that its poll bit gives."""
         control, transfer = frame.control, self._transfer
         transfer.acknowledge(control.receive)
-        apdu = None
+        apdu, refused = None, False
         if control.kind is FrameKind.I:
-            if transfer.is_new(control.send):
+            if not transfer.is_new(control.send):
+                if self.awaited:
+                    return []  # repeated while the layer above works: its answer is on the way
+            elif self._busy:
+                refused = True
+            else:
                 apdu = transfer.accept(frame.information, frame.segmented)
-            elif self._answer_at is not None:
-                return []  # repeated while the layer above works on it: its answer is on the way
         events: list[LinkEvent] = [] if apdu is None else [LinkData(self._peer, apdu)]
         if not control.poll:
             return events
         if apdu is not None and not transfer.has_data:
             self._answer_at = later(now, self._settings.answer_within)
         else:
-            self._use_turn(client_ready=control.kind is not FrameKind.RNR)
+            self._use_turn(silent=refused or control.kind is FrameKind.RNR)
         return events
 
-    def _use_turn(self, *, client_ready: bool = True) -> None:
-        """Send the segment that is due, or say that there is none."""
+    @property
+    def _busy(self) -> bool:
+        """Whether we can take no more: told so, or nobody fetches what waits here already."""
+        return self.held or self._transfer.full
+
+    def _use_turn(self, *, silent: bool = False) -> None:
+        """Send the window that is due, or say that there is none.
+
+        Args:
+            silent: no information now: the client cannot take it, or has to hear that we are busy.
+        """
         self._answer_at = None
         transfer = self._transfer
-        segment = transfer.next_segment() if client_ready else None
-        if segment is None:
-            self._send(Control(FrameKind.RR, receive=transfer.receive_number))
-        else:
-            control = Control(FrameKind.I, send=segment.number, receive=transfer.receive_number)
+        window = [] if silent else transfer.window()
+        for place, segment in enumerate(window, 1):
+            control = Control(
+                FrameKind.I, place == len(window), segment.number, transfer.receive_number
+            )
             self._send(control, segment.information, segment.more)
+        if not window:
+            kind = FrameKind.RNR if self._busy else FrameKind.RR
+            self._send(Control(kind, receive=transfer.receive_number))
 
     def _reply(self, answer: Answer) -> None:
         match answer:

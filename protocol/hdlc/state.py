@@ -23,6 +23,8 @@ frames that only the other role may send, fall away. Two rows deserve a word:
 * Anything but SNRM in NDM, polled: DM, so that a primary which believes in a connection that
   timed out here finds out at once. An unpolled frame gets no answer in any state: without the
   poll bit a secondary has no right to send.
+
+UI frames belong to no connection and move none: see ``unnumbered.py``.
 """
 
 from dataclasses import dataclass
@@ -159,7 +161,7 @@ TRANSITIONS = {Role.PRIMARY: _PRIMARY, Role.SECONDARY: _SECONDARY}
 
 
 def trigger_of(kind: FrameKind) -> Trigger | None:
-    """Return what a received frame of ``kind`` triggers; None for UI, which is not handled yet."""
+    """Return what a received frame of ``kind`` triggers; None for UI, which moves nothing."""
     return _TRIGGERS.get(kind)
 
 

@@ -1,4 +1,4 @@
-"""Numbered information transfer with a window of one: what I, RR and RNR mean in NRM.
+"""Numbered information transfer with windows: what I, RR and RNR mean in NRM.
 
 Three numbers modulo 8 carry it, the same on both sides:
 
@@ -6,12 +6,18 @@ Three numbers modulo 8 carry it, the same on both sides:
     V(A)  the oldest number not acknowledged yet; V(A) = V(S) when nothing is outstanding
     V(R)  the number of the next segment to take
 
-A received N(R) says "I have everything before this", so with a window of one only V(A) and V(S)
-are possible. A received N(S) equal to V(R) is new; any other is a repetition, whose content was
-taken already, and is dropped. That is what makes it safe to repeat a frame after a lost answer.
+Whoever has the turn sends a *window*: first every outstanding segment again, from V(A), then new
+ones, until as many are outstanding as the other side takes (1 to 7). Only the last has the poll or
+final bit, which gives the turn away.
 
-An APDU travels behind three octets of LLC header and is cut into segments of the agreed length;
-all but the last have the segmentation bit set.
+A received N(R) says "I have everything before this": V(A) moves up to it, and what is still
+outstanding then was lost and goes out again with the next window (go-back-N; the profile has no
+REJ). A received N(S) equal to V(R) is new; any other is dropped, for it is a repetition, or one
+before it was lost and will come again with it. So nothing is delivered twice, and nothing out of
+order, as long as a repetition cannot pass for something new: a window is below the modulus, and a
+line keeps the order of what it carries.
+
+A window ends where an APDU ends: the other side has its answer to give then.
 """
 
 from collections import deque
@@ -19,12 +25,9 @@ from dataclasses import dataclass
 
 from protocol.errors import LocalProtocolError
 from protocol.hdlc.parameters import HdlcParameters
+from protocol.hdlc.reassembly import Reassembly
 
 MODULUS = 8
-#: LLC header (destination LSAP, source LSAP, quality) of what a client and what a server sends.
-LLC_COMMAND = bytes((0xE6, 0xE6, 0x00))
-LLC_RESPONSE = bytes((0xE6, 0xE7, 0x00))
-DEFAULT_MAX_APDU = 0x10000
 #: APDUs that may wait for their turn; the layers above have one or two under way.
 MAX_QUEUED = 8
 
@@ -48,7 +51,7 @@ class Transfer:
     """Both directions of one connection in NRM.
 
     Args:
-        agreed: the negotiated lengths of an information field.
+        agreed: the negotiated lengths of an information field, and the windows.
         llc_sent: the LLC header of what we send.
         llc_expected: the LLC header without which a received PDU is dropped.
         max_apdu: octets of the longest APDU sent or taken; a longer one is dropped on receipt.
@@ -61,26 +64,28 @@ class Transfer:
         self.send_number = 0
         self.receive_number = 0
         self._llc_sent = llc_sent
-        self._llc_expected = llc_expected
         self._max_apdu = max_apdu
         self._queue: deque[bytes] = deque()
         self._offset = 0
-        self._outstanding: Segment | None = None
-        self._partial = bytearray()
-        self._dropping = False
-        self._reassembling = False
+        self._outstanding: deque[Segment] = deque()
+        self._reassembly = Reassembly(llc_expected, max_apdu)
 
     # --- sending ---------------------------------------------------------------------------------
 
     @property
     def has_outstanding(self) -> bool:
         """Whether a segment was sent and is not acknowledged."""
-        return self._outstanding is not None
+        return bool(self._outstanding)
 
     @property
     def has_data(self) -> bool:
         """Whether there is a segment to send or to repeat."""
-        return self._outstanding is not None or bool(self._queue)
+        return bool(self._outstanding or self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further APDU can be queued."""
+        return len(self._queue) >= MAX_QUEUED
 
     def enqueue(self, apdu: bytes) -> None:
         """Take an APDU to send.
@@ -90,28 +95,31 @@ class Transfer:
         """
         if not 0 < len(apdu) <= self._max_apdu:
             raise LocalProtocolError(f"an APDU of {len(apdu)} octets; 1 to {self._max_apdu} can go")
-        if len(self._queue) >= MAX_QUEUED:
+        if self.full:
             raise LocalProtocolError(f"{MAX_QUEUED} APDUs are waiting to be sent")
         self._queue.append(self._llc_sent + apdu)
 
-    def next_segment(self) -> Segment | None:
-        """Return the segment that is due: the outstanding one again, or the next new one."""
-        if self._outstanding is None and self._queue:
-            self._outstanding = self._cut()
+    def window(self) -> list[Segment]:
+        """Return the segments that are due: the outstanding ones again, then new ones."""
+        outstanding = self._outstanding
+        while len(outstanding) < self.agreed.window_transmit and self._queue:
+            if outstanding and not outstanding[-1].more:
+                break
+            outstanding.append(self._cut())
             self.send_number = (self.send_number + 1) % MODULUS
-        return self._outstanding
+        return list(outstanding)
 
     def can_acknowledge(self, number: int) -> bool:
-        """Whether ``number`` is an N(R) that the other side can send now."""
-        outstanding = self._outstanding
-        return number == self.send_number or (
-            outstanding is not None and number == outstanding.number
-        )
+        """Whether ``number`` is an N(R) that the other side can send now: V(A) to V(S)."""
+        return (self.send_number - number) % MODULUS <= len(self._outstanding)
 
-    def acknowledge(self, number: int) -> None:
-        """Take a received N(R), see ``can_acknowledge``."""
-        if number == self.send_number:
-            self._outstanding = None
+    def acknowledge(self, number: int) -> bool:
+        """Take a received N(R), see ``can_acknowledge``; return whether it brought anything."""
+        left = (self.send_number - number) % MODULUS
+        moved = len(self._outstanding) > left
+        while len(self._outstanding) > left:
+            self._outstanding.popleft()
+        return moved
 
     def _cut(self) -> Segment:
         pdu = self._queue[0]
@@ -129,11 +137,18 @@ class Transfer:
     @property
     def reassembling(self) -> bool:
         """Whether more segments of a begun PDU are due."""
-        return self._reassembling
+        return self._reassembly.under_way
 
     def is_new(self, number: int) -> bool:
-        """Whether N(S) is the one that is due; otherwise it is a repetition."""
+        """Whether N(S) is the one that is due."""
         return number == self.receive_number
+
+    def is_ahead(self, number: int) -> bool:
+        """Whether N(S) is of the window that is due, behind one that was lost.
+
+        The numbers before V(R), as many as the window leaves, can only be repetitions.
+        """
+        return 0 < (number - self.receive_number) % MODULUS < self.agreed.window_receive
 
     def accept(self, information: bytes, more: bool) -> bytes | None:
         """Take the content of a new segment, and return the APDU that it completes.
@@ -142,21 +157,4 @@ class Transfer:
         the line is not at fault, and repeating it would not help.
         """
         self.receive_number = (self.receive_number + 1) % MODULUS
-        self._reassembling = more
-        if not self._dropping:
-            self._partial += information
-            self._dropping = self._is_unacceptable()
-        if self._dropping:
-            self._partial.clear()
-        if more:
-            return None
-        header = len(self._llc_expected)
-        apdu = bytes(self._partial[header:])
-        self._partial.clear()
-        self._dropping = False
-        return apdu or None
-
-    def _is_unacceptable(self) -> bool:
-        header = self._partial[: len(self._llc_expected)]
-        too_long = len(self._partial) > len(self._llc_expected) + self._max_apdu
-        return too_long or not self._llc_expected.startswith(header)
+        return self._reassembly.accept(information, more)

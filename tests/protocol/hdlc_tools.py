@@ -1,5 +1,7 @@
 """What the HDLC tests share: frames by a short hand, and a line without losses."""
 
+from typing import Any
+
 from protocol.events import LinkConnect, LinkData, LinkEvent, Peer
 from protocol.hdlc import ClientTimes, HdlcClient, HdlcParameters, HdlcServer
 from protocol.hdlc.address import HdlcAddress
@@ -60,12 +62,12 @@ def only_frame(octets: bytes) -> Frame:
     return frame
 
 
-def make_server(parameters: HdlcParameters | None = None, **settings: int) -> HdlcServer:
+def make_server(parameters: HdlcParameters | None = None, **settings: Any) -> HdlcServer:
     """Return a station with physical address 17 and logical device 1."""
     return HdlcServer(17, {1}, parameters, **settings)
 
 
-def connected_server(parameters: HdlcParameters | None = None, **settings: int) -> HdlcServer:
+def connected_server(parameters: HdlcParameters | None = None, **settings: Any) -> HdlcServer:
     """Return a station to which client 16 is connected, its UA fetched."""
     server = make_server(parameters, **settings)
     information = parameters.to_information() if parameters else b""

@@ -103,3 +103,28 @@ def test_an_address_that_does_not_fit_is_refused(upper: int, lower: int, octets:
 def test_no_station_and_all_station_are_no_stations(address: HdlcAddress, station: bool) -> None:
     """All zeros and all ones of each part are reserved."""
     assert address.is_station is station
+
+
+@pytest.mark.parametrize(
+    ("address", "broadcast"),
+    [
+        (HdlcAddress(0x7F), True),
+        (HdlcAddress(0x7E), False),
+        (HdlcAddress(0x7F, 1, 2), True),
+        (HdlcAddress(1, 0x7F, 2), True),
+        (HdlcAddress(0x7F, 0x7F, 4), False),
+        (HdlcAddress(0x3FFF, 1, 4), True),
+        (HdlcAddress(1, 0x3FFF, 4), True),
+        (HdlcAddress(1, 0, 2), False),
+    ],
+)
+def test_broadcasts(address: HdlcAddress, broadcast: bool) -> None:
+    """The greatest value of either part is everybody."""
+    assert address.is_broadcast is broadcast
+
+
+@pytest.mark.parametrize(("octets", "calling"), [(2, 0x7E), (4, 0x3FFE)])
+def test_the_calling_address_is_the_one_below(octets: int, calling: int) -> None:
+    """A station that need not be known by name."""
+    address = HdlcAddress(1, calling, octets)
+    assert (address.calling, address.is_station, address.is_broadcast) == (calling, True, False)

@@ -362,7 +362,6 @@ def test_a_server_that_is_not_ready_gets_nothing_until_it_is() -> None:
         pytest.param(response(FrameKind.RR, receive=7), id="N(R) before V(A)"),
         pytest.param(response(FrameKind.I, ANSWER, send=1, receive=1), id="N(S) ahead"),
         pytest.param(response(FrameKind.I, bytes(129), receive=1), id="too long"),
-        pytest.param(response(FrameKind.UI, ANSWER), id="UI"),
         pytest.param(response(FrameKind.UA), id="UA of an earlier SNRM"),
         pytest.param(response(FrameKind.SNRM), id="a command"),
     ],

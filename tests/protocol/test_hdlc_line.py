@@ -15,7 +15,7 @@ from protocol.hdlc import ClientTimes, HdlcClient, HdlcParameters, HdlcServer
 from protocol.hdlc.frame import MAX_LENGTH
 from protocol.hdlc.state import State
 from protocol.timing import Instant
-from tests.protocol.hdlc_tools import PEER, T0
+from tests.protocol.hdlc_tools import PEER, T0, frames_in
 
 TIMES = ClientTimes(response=1000, inter_octet=100, poll=300, patience=3000)
 INACTIVITY = 20_000
@@ -52,15 +52,18 @@ class Line(RuleBasedStateMachine):
     @initialize(
         ours=st.sampled_from([1, 3, 32, 128, 2030]),
         theirs=st.sampled_from([5, 128, 600]),
+        windows=st.sampled_from([(1, 1), (1, 7), (7, 1), (2, 3), (7, 7)]),
         connected=st.sampled_from([True, True, True, False]),
     )
-    def begin(self, ours: int, theirs: int, connected: bool) -> None:
-        """Make both halves, with lengths of their own."""
-        self.client = HdlcClient(PEER, 2, HdlcParameters(ours, ours), TIMES, retries=2)
+    def begin(self, ours: int, theirs: int, windows: tuple[int, int], connected: bool) -> None:
+        """Make both halves, with lengths of their own, and windows of their own either way."""
+        up, down = windows
+        proposed = HdlcParameters(ours, ours, up, down)
+        self.client = HdlcClient(PEER, 2, proposed, TIMES, retries=2)
         self.server = HdlcServer(
             17,
             {1},
-            HdlcParameters(theirs, theirs),
+            HdlcParameters(theirs, theirs, 7, 7),
             inactivity_timeout=INACTIVITY,
             inter_octet_timeout=100,
         )
@@ -184,6 +187,15 @@ class Line(RuleBasedStateMachine):
         """A piece never arrives."""
         towards_server = bool(self.to_server) and (towards_server or not self.to_client)
         self.take(towards_server)
+
+    @precondition(busy)
+    @rule(towards_server=st.booleans(), which=st.sets(st.integers(0, 6), min_size=1))
+    def lose_frames(self, towards_server: bool, which: set[int]) -> None:
+        """Some frames of a window never arrive, be it the first, the last or one between."""
+        towards_server = bool(self.to_server) and (towards_server or not self.to_client)
+        frames = frames_in(self.take(towards_server))
+        left = [frame for place, frame in enumerate(frames) if place not in which]
+        self.put(towards_server, b"".join(frame.to_bytes() for frame in left))
 
     @precondition(busy)
     @rule(towards_server=st.booleans())
@@ -318,9 +330,10 @@ def test_a_long_conversation_on_a_bad_line(seed: int, share: float) -> None:
     """
     chance = random.Random(seed)
     wire, now = Wire(chance, share), T0
-    size = chance.choice([20, 128, 600])
-    client = HdlcClient(PEER, 2, HdlcParameters(size, 2030), TIMES)
-    server = HdlcServer(17, {1}, HdlcParameters(size, 2030), inter_octet_timeout=100)
+    size, window = chance.choice([20, 128, 600]), seed * 2 + 1
+    parameters = HdlcParameters(size, 2030, window, 7)
+    client = HdlcClient(PEER, 2, parameters, TIMES)
+    server = HdlcServer(17, {1}, parameters, inter_octet_timeout=100)
     heard, answered, asked = [], [], 0
     tracemalloc.start()
     while asked < 30:

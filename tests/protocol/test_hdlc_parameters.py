@@ -8,7 +8,8 @@ from protocol.errors import DecodeError, EncodeError
 from protocol.hdlc.parameters import HdlcParameters
 
 lengths = st.integers(1, 2030)
-parameters = st.builds(HdlcParameters, lengths, lengths)
+windows = st.integers(1, 7)
+parameters = st.builds(HdlcParameters, lengths, lengths, windows, windows)
 
 
 def test_the_defaults_are_stated_as_published() -> None:
@@ -33,7 +34,8 @@ def test_read_is_the_inverse_of_state(stated: HdlcParameters) -> None:
         pytest.param("818008050207EE060207EE", 2030, 2030, id="two octets"),
         pytest.param("81800C05040000010006040000FFFF", 256, 2030, id="four octets, beyond 2030"),
         pytest.param("81800806020100050200FF", 255, 256, id="another order"),
-        pytest.param("818006050120070107", 32, 128, id="a window of 7 is no error"),
+        pytest.param("818003050120FF0501FF", 32, 128, id="user data behind the parameters"),
+        pytest.param("818003050120FE0501FF", None, None, id="something else behind them"),
         pytest.param("8180070901AAF0026161", 128, 128, id="unknown groups are skipped"),
         pytest.param("81800AFF0001010501400601", None, None, id="cut in a group"),
         pytest.param("8180060501010601", None, None, id="cut in the last group"),
@@ -70,6 +72,8 @@ def test_any_field_is_read_or_refused(information: bytes) -> None:
             continue
         assert 1 <= stated.transmit <= 2030
         assert 1 <= stated.receive <= 2030
+        assert 1 <= stated.window_transmit <= 7
+        assert 1 <= stated.window_receive <= 7
 
 
 @given(parameters, parameters)
@@ -78,6 +82,10 @@ def test_both_sides_agree(one: HdlcParameters, other: HdlcParameters) -> None:
     mine, theirs = one.agree(other), other.agree(one)
     assert mine.transmit == theirs.receive == min(one.transmit, other.receive)
     assert mine.receive == theirs.transmit == min(one.receive, other.transmit)
+    window = min(one.window_transmit, other.window_receive)
+    assert mine.window_transmit == theirs.window_receive == window
+    window = min(one.window_receive, other.window_transmit)
+    assert mine.window_receive == theirs.window_transmit == window
 
 
 @pytest.mark.parametrize(("transmit", "receive"), [(0, 128), (128, 0), (2031, 128), (128, 2031)])
@@ -86,3 +94,33 @@ def test_lengths_out_of_range_are_refused(transmit: int, receive: int) -> None:
     HdlcParameters(1, 2030)
     with pytest.raises(EncodeError):
         HdlcParameters(transmit, receive)
+
+
+@pytest.mark.parametrize(
+    ("information", "transmit", "receive"),
+    [
+        pytest.param("818006070103080105", 3, 5, id="one octet each, and each its own"),
+        pytest.param("81800C070400000007080400000002", 7, 2, id="four octets"),
+        pytest.param("818003070102", 2, 1, id="the other absent"),
+        pytest.param("818006070108080400000100"[:18], 7, None, id="cut"),
+        pytest.param("818009070108080400000100", 7, 7, id="beyond 7: taken as 7"),
+        pytest.param("818003080100", None, None, id="a window of 0"),
+    ],
+)
+def test_stated_windows(information: str, transmit: int, receive: int | None) -> None:
+    """They are bounded by the modulus of the numbers."""
+    field = bytes.fromhex(information)
+    if receive is None:
+        with pytest.raises(DecodeError):
+            HdlcParameters.from_information(field)
+    else:
+        stated = HdlcParameters.from_information(field)
+        assert (stated.window_transmit, stated.window_receive) == (transmit, receive)
+
+
+@pytest.mark.parametrize("windows", [(0, 1), (1, 0), (8, 1), (1, 8)])
+def test_windows_out_of_range_are_refused(windows: tuple[int, int]) -> None:
+    """1 and 7 are the bounds."""
+    HdlcParameters(128, 128, 1, 7)
+    with pytest.raises(EncodeError):
+        HdlcParameters(128, 128, *windows)

@@ -76,7 +76,7 @@ def test_a_role_ignores_what_only_the_other_may_send() -> None:
 
 
 def test_every_kind_of_frame_has_a_trigger_but_ui() -> None:
-    """UI is ignored for now."""
+    """UI belongs to no connection."""
     assert [kind for kind in FrameKind if trigger_of(kind) is None] == [FrameKind.UI]
 
 
