@@ -4,10 +4,23 @@ Mind the sign of ``time_zone``: minutes to add to local standard time to get UTC
 -60 (``protocol.cosem_time`` has the same of the deviation).
 """
 
+from enum import IntEnum
 from typing import Final
 
 from protocol.cosem.interface import Access, Attribute, InterfaceClass, Method
 from protocol.cosem.types import BOOLEAN, DATE_TIME, ENUM, INTEGER, LONG, UNSIGNED, structure_of
+
+
+class ClockBase(IntEnum):
+    """What drives a clock."""
+
+    NOT_DEFINED = 0
+    INTERNAL_CRYSTAL = 1
+    MAINS_FREQUENCY_50_HZ = 2
+    MAINS_FREQUENCY_60_HZ = 3
+    GPS = 4
+    RADIO_CONTROLLED = 5
+
 
 #: A time to be taken over later, and within which interval that may happen.
 PRESET_TIME: Final = structure_of(

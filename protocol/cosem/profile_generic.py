@@ -4,6 +4,7 @@ Names and types as ``gurux-dlms`` and ``pydlms-client`` agree on them. The metho
 versions are gone: they are reserved.
 """
 
+from enum import IntEnum
 from typing import Final
 
 from protocol.cosem.interface import Access, Attribute, InterfaceClass, Method
@@ -17,6 +18,18 @@ from protocol.cosem.types import (
     ArrayOf,
     structure_of,
 )
+
+
+class SortMethod(IntEnum):
+    """In which order the entries stand."""
+
+    FIFO = 1
+    LIFO = 2
+    LARGEST = 3
+    SMALLEST = 4
+    NEAREST_TO_ZERO = 5
+    FARTHEST_FROM_ZERO = 6
+
 
 #: A column: the attribute that is captured; data index 0 is all of it, from 1 a part of it.
 CAPTURE_OBJECT: Final = structure_of(

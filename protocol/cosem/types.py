@@ -254,6 +254,7 @@ DOUBLE_LONG: Final = Simple(Tag.DOUBLE_LONG)
 DOUBLE_LONG_UNSIGNED: Final = Simple(Tag.DOUBLE_LONG_UNSIGNED)
 LONG64_UNSIGNED: Final = Simple(Tag.LONG64_UNSIGNED)
 ENUM: Final = Simple(Tag.ENUM)
+BIT_STRING: Final = Simple(Tag.BIT_STRING)
 OCTET_STRING: Final = Simple(Tag.OCTET_STRING)
 VISIBLE_STRING: Final = Simple(Tag.VISIBLE_STRING)
 UTF8_STRING: Final = Simple(Tag.UTF8_STRING)
@@ -262,6 +263,9 @@ UTF8_STRING: Final = Simple(Tag.UTF8_STRING)
 LOGICAL_NAME: Final = Simple(Tag.OCTET_STRING, 6)
 #: A date and time, as attributes carry it: an octet-string of 12.
 DATE_TIME: Final = Simple(Tag.OCTET_STRING, 12)
+#: A date alone and a time alone, as attributes carry them.
+DATE: Final = Simple(Tag.OCTET_STRING, 5)
+TIME: Final = Simple(Tag.OCTET_STRING, 4)
 #: What a method without a parameter takes: integer 0.
 TRIGGER: Final = INTEGER
 
