@@ -1,31 +1,101 @@
-"""Security suite 0 (AES-GCM-128), its keys, its counters and the authentication functions."""
+"""The security suites: ciphers, curves, keys, counters, certificates and authentication."""
 
-from protocol.security.control import Protection, decode_control, encode_control
-from protocol.security.counters import MAX_COUNTER, CounterLease, CounterSource, ReplayGuard
+from protocol.security.agreement import (
+    Algorithm,
+    KeyId,
+    Scheme,
+    agreed_key,
+    answer_offer,
+    content_key,
+    derive_key,
+    offer_key,
+    read_offer,
+    read_one_pass,
+    sign_one_pass,
+    unwrap_key,
+    wrap_key,
+)
+from protocol.security.certificates import Certificate, CertificateEntity, CertificateType
+from protocol.security.control import Control, Protection, decode_control, encode_control
+from protocol.security.counters import (
+    MAX_COUNTER,
+    CounterLease,
+    CounterSource,
+    KeyUse,
+    ReplayBook,
+    ReplayGuard,
+    SignatureMemory,
+)
+from protocol.security.ec import PrivateKey, PublicKey
 from protocol.security.gcm import TAG_LENGTH, TITLE_LENGTH, protect, unprotect
 from protocol.security.hls import (
     CHALLENGE_LENGTHS,
+    LEAST_ECDSA_CHALLENGE,
+    ManufacturerFunction,
+    aes_reply,
     gmac_reply,
+    md5_reply,
     password_matches,
+    sha1_reply,
+    sha256_reply,
+    signed_octets,
     verify_gmac_reply,
 )
 from protocol.security.keys import KeySet
+from protocol.security.material import SecurityMaterial
+from protocol.security.policy import Demands, SecurityPolicyBits, demands, weakens
+from protocol.security.suite import SecuritySuite
 
 __all__ = [
     "CHALLENGE_LENGTHS",
+    "LEAST_ECDSA_CHALLENGE",
     "MAX_COUNTER",
     "TAG_LENGTH",
     "TITLE_LENGTH",
+    "Algorithm",
+    "Certificate",
+    "CertificateEntity",
+    "CertificateType",
+    "Control",
     "CounterLease",
     "CounterSource",
+    "Demands",
+    "KeyId",
     "KeySet",
+    "KeyUse",
+    "ManufacturerFunction",
+    "PrivateKey",
     "Protection",
+    "PublicKey",
+    "ReplayBook",
     "ReplayGuard",
+    "Scheme",
+    "SecurityMaterial",
+    "SecurityPolicyBits",
+    "SecuritySuite",
+    "SignatureMemory",
+    "aes_reply",
+    "agreed_key",
+    "answer_offer",
+    "content_key",
     "decode_control",
+    "demands",
+    "derive_key",
     "encode_control",
     "gmac_reply",
+    "md5_reply",
+    "offer_key",
     "password_matches",
     "protect",
+    "read_offer",
+    "read_one_pass",
+    "sha1_reply",
+    "sha256_reply",
+    "sign_one_pass",
+    "signed_octets",
     "unprotect",
+    "unwrap_key",
     "verify_gmac_reply",
+    "weakens",
+    "wrap_key",
 ]

@@ -1,18 +1,18 @@
 """AES-GCM as DLMS uses it: 12-octet tags, nonce = system title || invocation counter.
 
     protection               additional authenticated data      result
-    authenticated            SC || AK || plaintext              plaintext || tag
+    authenticated            SC || AK || header || plaintext    plaintext || tag
     encrypted                none                               ciphertext
-    authenticated encrypted  SC || AK                           ciphertext || tag
+    authenticated encrypted  SC || AK || header                 ciphertext || tag
 
-``gurux-dlms``, ``dlms-cosem`` and ``pydlms-client`` agree on the table; the test vectors name
-the public examples that pin it.
+The header is empty but in general-ciphering. ``gurux-dlms``, ``dlms-cosem`` and
+``pydlms-client`` agree on the table; the test vectors name the public examples that pin it.
 """
 
 from hmac import compare_digest
 
 from protocol.errors import SecurityError
-from protocol.security.control import Protection, encode_control
+from protocol.security.control import Protection
 from protocol.security.keys import KeySet
 
 TAG_LENGTH = 12
@@ -21,7 +21,12 @@ _FULL_TAG_LENGTH = 16  # what the library appends; DLMS keeps the first 12
 
 
 def protect(
-    keys: KeySet, title: bytes, counter: int, protection: Protection, plaintext: bytes
+    keys: KeySet,
+    title: bytes,
+    counter: int,
+    protection: Protection,
+    plaintext: bytes,
+    header: bytes = b"",
 ) -> bytes:
     """Protect ``plaintext``.
 
@@ -31,6 +36,7 @@ def protect(
         counter: the invocation counter; the caller answers for its never coming twice.
         protection: at least one of authenticated and encrypted.
         plaintext: the APDU, or any octets.
+        header: what else is authenticated.
 
     Returns:
         What follows security control octet and invocation counter on the wire.
@@ -39,13 +45,18 @@ def protect(
     if protection == Protection.ENCRYPTED:
         return _keystream(keys, nonce, plaintext)
     if protection == Protection.AUTHENTICATED:
-        return plaintext + _tag(keys, nonce, plaintext)
-    sealed = keys.cipher.encrypt(nonce, plaintext, _associated(keys, protection))
+        return plaintext + _tag(keys, nonce, header + plaintext)
+    sealed = keys.cipher.encrypt(nonce, plaintext, keys.associated[protection] + header)
     return sealed[: TAG_LENGTH - _FULL_TAG_LENGTH]
 
 
 def unprotect(
-    keys: KeySet, title: bytes, counter: int, protection: Protection, octets: bytes
+    keys: KeySet,
+    title: bytes,
+    counter: int,
+    protection: Protection,
+    octets: bytes,
+    header: bytes = b"",
 ) -> bytes:
     """Undo ``protect``; tags are compared in constant time.
 
@@ -55,6 +66,7 @@ def unprotect(
         counter: the invocation counter that came with the octets.
         protection: what the security control octet claims.
         octets: what followed security control octet and invocation counter.
+        header: what else is authenticated.
 
     Returns:
         The plaintext.
@@ -69,12 +81,12 @@ def unprotect(
         raise SecurityError("a protected APDU shorter than its authentication tag")
     body, tag = octets[:-TAG_LENGTH], octets[-TAG_LENGTH:]
     if protection == Protection.AUTHENTICATED:
-        plaintext, genuine = body, _tag(keys, nonce, body)
+        plaintext, genuine = body, _tag(keys, nonce, header + body)
     else:
         # The library verifies 16-octet tags only. GCM is a counter mode, so encrypting the
         # ciphertext gives the plaintext; encrypting that again gives the tag it should have.
         plaintext = _keystream(keys, nonce, body)
-        sealed = keys.cipher.encrypt(nonce, plaintext, _associated(keys, protection))
+        sealed = keys.cipher.encrypt(nonce, plaintext, keys.associated[protection] + header)
         genuine = sealed[len(body) : len(body) + TAG_LENGTH]
     if not compare_digest(genuine, tag):
         raise SecurityError("the authentication tag is false")
@@ -87,14 +99,10 @@ def _nonce(title: bytes, counter: int) -> bytes:
     return title + counter.to_bytes(4, "big")
 
 
-def _associated(keys: KeySet, protection: Protection) -> bytes:
-    return bytes((encode_control(protection),)) + keys.authentication_key
-
-
 def _keystream(keys: KeySet, nonce: bytes, octets: bytes) -> bytes:
     return keys.cipher.encrypt(nonce, octets, None)[:-_FULL_TAG_LENGTH]
 
 
-def _tag(keys: KeySet, nonce: bytes, plaintext: bytes) -> bytes:
-    associated = _associated(keys, Protection.AUTHENTICATED) + plaintext
+def _tag(keys: KeySet, nonce: bytes, octets: bytes) -> bytes:
+    associated = keys.associated[Protection.AUTHENTICATED] + octets
     return keys.cipher.encrypt(nonce, b"", associated)[:TAG_LENGTH]

@@ -12,6 +12,7 @@ from protocol.errors import SecurityError
 from protocol.security import (
     KeySet,
     Protection,
+    SecuritySuite,
     decode_control,
     encode_control,
     gmac_reply,
@@ -45,7 +46,7 @@ def by_name(case: dict[str, str]) -> str:
 @pytest.mark.parametrize("case", VECTORS["ciphered"], ids=by_name)
 def test_the_published_examples(case: dict[str, str]) -> None:
     """Protecting gives the published octets, and unprotecting them the plain APDU."""
-    protection = decode_control(int(case["control"], 16))
+    protection = decode_control(int(case["control"], 16)).protection
     plain, protected = bytes.fromhex(case["plain"]), bytes.fromhex(case["protected"])
     assert protect(KEYS, TITLE, COUNTER, protection, plain) == protected
     assert unprotect(KEYS, TITLE, COUNTER, protection, protected) == plain
@@ -114,25 +115,31 @@ def test_a_title_has_eight_octets(length: int) -> None:
     ("octet", "match"),
     [
         (0x00, "neither"),
-        (0x31, "suite 1"),
-        (0x32, "suite 2"),
+        (0x01, "neither"),
+        (0x33, "suite 3"),
         (0x3F, "suite 15"),
-        (0x70, "broadcast"),
         (0xB0, "compression"),
-        (0x40, "broadcast"),
+        (0xF1, "compression"),
+        (0x40, "neither"),
         (0x80, "compression"),
     ],
 )
 def test_security_controls_not_in_use_are_refused(octet: int, match: str) -> None:
-    """Other suites, the broadcast key, compression, and no protection at all."""
+    """Suites that there are not, compression, and no protection at all."""
     with pytest.raises(SecurityError, match=match):
         decode_control(octet)
 
 
+@pytest.mark.parametrize("broadcast", [False, True])
+@pytest.mark.parametrize("suite", SecuritySuite)
 @pytest.mark.parametrize("protection", EVERY_PROTECTION)
-def test_security_controls_in_use(protection: Protection) -> None:
-    """0x10, 0x20 and 0x30 read as they are written."""
-    assert decode_control(encode_control(protection)) == protection
+def test_security_controls_in_use(
+    protection: Protection, suite: SecuritySuite, broadcast: bool
+) -> None:
+    """0x10, 0x20 and 0x30, the suite in the low bits and 0x40 for broadcast read as written."""
+    octet = encode_control(protection, suite, broadcast=broadcast)
+    assert octet == protection + suite + (0x40 if broadcast else 0)
+    assert decode_control(octet) == (protection, suite, broadcast)
 
 
 @pytest.mark.parametrize(
