@@ -57,10 +57,26 @@ class LinkConnected:
 
 @dataclass(frozen=True, slots=True)
 class LinkData:
-    """One whole APDU, to send or received; segmentation and LLC stay in the link."""
+    """One whole APDU, to send or received; segmentation and LLC stay in the link.
+
+    Args:
+        peer: the two ends; of a broadcast that was received, the logical device that hears it.
+        apdu: its octets. A client that sends none, unnumbered, lets the server send its own.
+        unnumbered: in UI frames: without a connection or beside it, never acknowledged or
+            repeated, and not to be answered. What a server pushes, what a client broadcasts.
+    """
 
     peer: Peer
     apdu: bytes
+    unnumbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkBusy:
+    """Take no more data of this connection for a while (RNR), or take it again; only HDLC can."""
+
+    peer: Peer
+    busy: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class DisconnectReason(Enum):
     FRAME_REJECTED = "the other side rejected a frame (FRMR)"
     TIMEOUT = "nothing came in time"
     REPLACED = "the other side connected anew"
+    CROWDED_OUT = "too many others came after it"
     PORT_CLOSED = "the port was closed"
     STREAM_BROKEN = "the octet stream cannot be followed any more: hang up"
 
@@ -91,7 +108,7 @@ class LinkDisconnected:
     reason: DisconnectReason
 
 
-LinkEvent = LinkConnect | LinkConnected | LinkData | LinkDisconnect | LinkDisconnected
+LinkEvent = LinkConnect | LinkConnected | LinkData | LinkBusy | LinkDisconnect | LinkDisconnected
 
 # --- references --------------------------------------------------------------------------------
 
@@ -148,6 +165,7 @@ class Opened:
         conformance: what both sides can do.
         max_pdu: the largest APDU in octets that the other side takes; 0 is no limit.
         server_system_title: the responding AP title, empty where none was sent.
+        by_short_names: READ and WRITE pass, in place of GET, SET and ACTION.
     """
 
     mechanism: Mechanism
@@ -155,6 +173,7 @@ class Opened:
     max_pdu: int
     client_system_title: bytes = b""
     server_system_title: bytes = b""
+    by_short_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""The wrapper of IEC 62056-47: APDUs on a TCP stream behind headers of eight octets.
+"""The wrapper of IEC 62056-47: APDUs behind headers of eight octets, here on a TCP stream.
 
 A header is version (1), source wPort, destination wPort and the APDU's length, two octets each.
 The layout as gurux-dlms, dlms-cosem and pydlms-client agree on it. There is no check and no mark
 to find a header by, so a stream that has gone wrong once cannot be followed any more: the link
-says so, once, and is deaf and dumb from then on. The owner of the port hangs up.
+says so, once, and is deaf and dumb from then on. The owner of the port hangs up. On UDP
+(``protocol.udp``) each datagram begins anew.
 """
 
 from collections.abc import Collection
 from struct import Struct
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from protocol.errors import LocalProtocolError
 from protocol.events import (
@@ -36,7 +37,9 @@ DEFAULT_MAX_PEERS = 8
 OUTGOING_LIMIT = 0x100000
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
+    """The fields of a header."""
+
     version: int
     source: int
     destination: int
@@ -47,8 +50,12 @@ class WrapperLink:
     """One TCP stream, a ``protocol.link.Link``; ``client`` and ``server`` make its two halves.
 
     There are no connections within the stream: a peer is reported with ``LinkConnected`` when it
-    is asked for (client) or first heard (server).
+    is asked for (client) or first heard (server). Where too many come, the one not heard for the
+    longest time goes.
     """
+
+    #: The longest APDU that fits.
+    LONGEST: ClassVar[int] = MAX_APDU
 
     def __init__(
         self,
@@ -67,11 +74,11 @@ class WrapperLink:
             raise LocalProtocolError(f"a wPort is 0 to {MAX_PORT}, not {ports}")
         self._own = peer
         self._logical = frozenset(logical)
-        self._max_apdu = max_apdu
+        self._max_apdu = min(max_apdu, self.LONGEST)
         self._timeout = frame_timeout
         self._idle_timeout = idle_timeout
         self._max_peers = max_peers
-        self._peers: dict[Peer, None] = {}  # in the order in which they were met
+        self._peers: dict[Peer, None] = {}  # in the order in which they were last heard
         self._buffer = bytearray()
         self._outgoing = bytearray()
         self._events: list[LinkEvent] = []
@@ -86,7 +93,7 @@ class WrapperLink:
         *,
         max_apdu: int = MAX_APDU,
         frame_timeout: int = DEFAULT_FRAME_TIMEOUT,
-    ) -> "WrapperLink":
+    ) -> Self:
         """Make the client's half.
 
         Args:
@@ -115,7 +122,7 @@ class WrapperLink:
         frame_timeout: int = DEFAULT_FRAME_TIMEOUT,
         idle_timeout: int | None = DEFAULT_IDLE_TIMEOUT,
         max_peers: int = DEFAULT_MAX_PEERS,
-    ) -> "WrapperLink":
+    ) -> Self:
         """Make the server's half.
 
         Args:
@@ -124,7 +131,8 @@ class WrapperLink:
             frame_timeout: milliseconds of silence within a frame that end the stream.
             idle_timeout: milliseconds without any octet that end it; None for ever. Counted from
                 the first call of ``receive``, which its owner makes when the port opens.
-            max_peers: pairs of wPorts served on one stream; frames of further ones are dropped.
+            max_peers: pairs of wPorts served at a time; a further one drives out the one that was
+                last heard before all others.
 
         Raises:
             LocalProtocolError: a wPort or the bound does not fit the header.
@@ -157,6 +165,10 @@ class WrapperLink:
             self._deadline = self._next_deadline(now)
         return events
 
+    def _may_call(self, peer: Peer) -> bool:
+        """A client calls its server; a logical device may call a client that it notifies."""
+        return peer == self._own if self._own is not None else peer.server in self._logical
+
     def _next_deadline(self, now: Instant) -> Instant | None:
         """Until when the rest of a frame has to come, or else anything at all."""
         if self._buffer:
@@ -173,7 +185,7 @@ class WrapperLink:
         if self._broken:
             raise LocalProtocolError("this stream cannot be followed any more")
         match event:
-            case LinkConnect(peer=peer) if peer == self._own:
+            case LinkConnect(peer=peer) if self._may_call(peer):
                 self._report(self._meet(peer), now)
             case LinkData(peer=peer, apdu=apdu) if peer == self._own or peer in self._peers:
                 self._transmit(peer, apdu)
@@ -198,7 +210,7 @@ class WrapperLink:
         events: list[LinkEvent] = []
         start = 0
         while (apdu_at := start + HEADER_OCTETS) <= len(self._buffer):
-            header = _parse_header(self._buffer[start:apdu_at])
+            header = parse_header(self._buffer[start:apdu_at])
             if header is None or header.length > self._max_apdu:
                 return events + self._break(DisconnectReason.STREAM_BROKEN)
             end = apdu_at + header.length
@@ -211,23 +223,28 @@ class WrapperLink:
             events += self._break(DisconnectReason.STREAM_BROKEN)
         return events
 
-    def _frame(self, header: _Header, apdu: bytes) -> list[LinkEvent]:
+    def _frame(self, header: Header, apdu: bytes) -> list[LinkEvent]:
         if self._own is not None:
             peer = Peer(header.destination, header.source)
             known = peer == self._own
         else:
             peer = Peer(header.source, header.destination)
-            room = len(self._peers) < self._max_peers
-            known = peer in self._peers or (room and peer.server in self._logical)
+            known = peer.server in self._logical
         if not known or not apdu:
             return []
         return [*self._meet(peer), LinkData(peer, apdu)]
 
     def _meet(self, peer: Peer) -> list[LinkEvent]:
-        if peer in self._peers:
-            return []
+        events: list[LinkEvent] = []
+        if peer not in self._peers:
+            if len(self._peers) >= self._max_peers:
+                oldest = next(iter(self._peers))
+                del self._peers[oldest]
+                events.append(LinkDisconnected(oldest, DisconnectReason.CROWDED_OUT))
+            events.append(LinkConnected(peer))
+        self._peers.pop(peer, None)
         self._peers[peer] = None
-        return [LinkConnected(peer)]
+        return events
 
     def _transmit(self, peer: Peer, apdu: bytes) -> None:
         if not 0 < len(apdu) <= self._max_apdu:
@@ -237,7 +254,10 @@ class WrapperLink:
         source, destination = peer.server, peer.client
         if self._own is not None:
             source, destination = destination, source
-        self._outgoing += build_header(source, destination, len(apdu)) + apdu
+        self._queue(build_header(source, destination, len(apdu)) + apdu)
+
+    def _queue(self, frame: bytes) -> None:
+        self._outgoing += frame
 
     def _break(self, reason: DisconnectReason) -> list[LinkEvent]:
         """Give the stream up. A server that has met nobody yet reports ``Peer(0, 0)``."""
@@ -260,9 +280,9 @@ def build_header(source: int, destination: int, length: int) -> bytes:
     return _HEADER.pack(VERSION, source, destination, length)
 
 
-def _parse_header(octets: bytes | bytearray) -> _Header | None:
+def parse_header(octets: bytes | bytearray) -> Header | None:
     """Return the header's fields, or None when it is not of version 1."""
-    header = _Header(*_HEADER.unpack(octets))
+    header = Header(*_HEADER.unpack(octets))
     return header if header.version == VERSION else None
 
 

@@ -8,56 +8,108 @@ from collections.abc import Callable
 
 from protocol.apdu.aare import Aare
 from protocol.apdu.aarq import Aarq
+from protocol.apdu.access import (
+    AccessKind,
+    AccessRequestApdu,
+    AccessResponseApdu,
+    AccessResult,
+    AccessSpecification,
+)
 from protocol.apdu.action import (
+    ActionOutcome,
     ActionRequestApdu,
     ActionRequestFirstPblock,
+    ActionRequestListFirstPblock,
     ActionRequestNextPblock,
     ActionRequestNormal,
     ActionRequestPblock,
+    ActionRequestWithList,
     ActionResponseApdu,
     ActionResponseNextPblock,
     ActionResponseNormal,
     ActionResponsePblock,
+    ActionResponseWithList,
     decode_action_request,
     decode_action_response,
 )
 from protocol.apdu.ciphered import Ciphered
 from protocol.apdu.errors import ConfirmedServiceError, ExceptionResponse
+from protocol.apdu.general_block_transfer import (
+    GENERAL_BLOCK_HEAD,
+    MAX_BLOCK_NUMBER,
+    MAX_WINDOW,
+    GeneralBlock,
+)
+from protocol.apdu.general_ciphering import (
+    AgreedKey,
+    GeneralCiphering,
+    IdentifiedKey,
+    KeyInfo,
+    WrappedKey,
+)
+from protocol.apdu.general_header import GeneralHeader
+from protocol.apdu.general_signing import GeneralSigning
 from protocol.apdu.get import (
     GetRequestApdu,
     GetRequestNext,
     GetRequestNormal,
+    GetRequestWithList,
     GetResponseApdu,
     GetResponseDatablock,
     GetResponseNormal,
+    GetResponseWithList,
     decode_get_request,
     decode_get_response,
 )
+from protocol.apdu.information_report import InformationReportApdu
 from protocol.apdu.initiate import DLMS_VERSION, VAA_NAME_LN, InitiateRequest, InitiateResponse
+from protocol.apdu.notification import (
+    DataNotificationApdu,
+    DataNotificationConfirmApdu,
+    EventNotificationApdu,
+    NotificationApdu,
+)
+from protocol.apdu.read import ReadBlock, ReadBlockNumber, ReadRequestApdu, ReadResponseApdu
 from protocol.apdu.release import Rlre, Rlrq
 from protocol.apdu.set import (
     SetRequestApdu,
     SetRequestDatablock,
     SetRequestFirstDatablock,
+    SetRequestListFirstDatablock,
     SetRequestNormal,
+    SetRequestWithList,
     SetResponseApdu,
     SetResponseDatablock,
     SetResponseLastDatablock,
+    SetResponseLastDatablockWithList,
     SetResponseNormal,
+    SetResponseWithList,
     decode_set_request,
     decode_set_response,
 )
 from protocol.apdu.tags import (
+    DED_BY_PLAIN,
     DEDICATED,
+    ENVELOPES,
     GLO_BY_PLAIN,
     NOTIFICATIONS,
+    PLAIN_BY_DED,
     PLAIN_BY_GLO,
     ApduTag,
 )
+from protocol.apdu.variables import (
+    BlockNumberAccess,
+    ReadDataBlockAccess,
+    Variable,
+    WriteDataBlockAccess,
+)
+from protocol.apdu.write import WriteBlockNumber, WriteRequestApdu, WriteResponseApdu
 from protocol.errors import DecodeError, ServiceNotSupported
 
-RequestApdu = GetRequestApdu | SetRequestApdu | ActionRequestApdu
-ResponseApdu = GetResponseApdu | SetResponseApdu | ActionResponseApdu
+RequestApdu = GetRequestApdu | SetRequestApdu | ActionRequestApdu | AccessRequestApdu
+ResponseApdu = GetResponseApdu | SetResponseApdu | ActionResponseApdu | AccessResponseApdu
+ShortNameRequestApdu = ReadRequestApdu | WriteRequestApdu
+ShortNameResponseApdu = ReadResponseApdu | WriteResponseApdu
 AcseApdu = Aarq | Aare | Rlrq | Rlre
 Apdu = (
     AcseApdu
@@ -67,7 +119,15 @@ Apdu = (
     | ExceptionResponse
     | RequestApdu
     | ResponseApdu
+    | ShortNameRequestApdu
+    | ShortNameResponseApdu
+    | InformationReportApdu
+    | GeneralBlock
+    | NotificationApdu
+    | DataNotificationConfirmApdu
     | Ciphered
+    | GeneralCiphering
+    | GeneralSigning
 )
 
 #: Who reads an APDU, by its tag.
@@ -75,6 +135,12 @@ DECODERS: dict[int, Callable[[bytes], Apdu]] = {
     ApduTag.INITIATE_REQUEST: InitiateRequest.decode,
     ApduTag.INITIATE_RESPONSE: InitiateResponse.decode,
     ApduTag.CONFIRMED_SERVICE_ERROR: ConfirmedServiceError.decode,
+    ApduTag.READ_REQUEST: ReadRequestApdu.decode,
+    ApduTag.READ_RESPONSE: ReadResponseApdu.decode,
+    ApduTag.WRITE_REQUEST: WriteRequestApdu.decode,
+    ApduTag.WRITE_RESPONSE: WriteResponseApdu.decode,
+    ApduTag.UNCONFIRMED_WRITE_REQUEST: WriteRequestApdu.decode,
+    ApduTag.INFORMATION_REPORT_REQUEST: InformationReportApdu.decode,
     ApduTag.AARQ: Aarq.decode,
     ApduTag.AARE: Aare.decode,
     ApduTag.RLRQ: Rlrq.decode,
@@ -86,8 +152,18 @@ DECODERS: dict[int, Callable[[bytes], Apdu]] = {
     ApduTag.SET_RESPONSE: decode_set_response,
     ApduTag.ACTION_RESPONSE: decode_action_response,
     ApduTag.EXCEPTION_RESPONSE: ExceptionResponse.decode,
+    ApduTag.ACCESS_REQUEST: AccessRequestApdu.decode,
+    ApduTag.ACCESS_RESPONSE: AccessResponseApdu.decode,
+    ApduTag.GENERAL_BLOCK_TRANSFER: GeneralBlock.decode,
+    ApduTag.DATA_NOTIFICATION: DataNotificationApdu.decode,
+    ApduTag.DATA_NOTIFICATION_CONFIRM: DataNotificationConfirmApdu.decode,
+    ApduTag.EVENT_NOTIFICATION: EventNotificationApdu.decode,
     ApduTag.GENERAL_GLO_CIPHERING: Ciphered.decode,
+    ApduTag.GENERAL_DED_CIPHERING: Ciphered.decode,
+    ApduTag.GENERAL_CIPHERING: GeneralCiphering.decode,
+    ApduTag.GENERAL_SIGNING: GeneralSigning.decode,
     **dict.fromkeys(PLAIN_BY_GLO, Ciphered.decode),
+    **dict.fromkeys(PLAIN_BY_DED, Ciphered.decode),
 }
 
 
@@ -110,36 +186,71 @@ def decode(apdu: bytes) -> Apdu:
 __all__ = [
     "DECODERS",
     "DEDICATED",
+    "DED_BY_PLAIN",
     "DLMS_VERSION",
+    "ENVELOPES",
+    "GENERAL_BLOCK_HEAD",
     "GLO_BY_PLAIN",
+    "MAX_BLOCK_NUMBER",
+    "MAX_WINDOW",
     "NOTIFICATIONS",
+    "PLAIN_BY_DED",
     "PLAIN_BY_GLO",
     "VAA_NAME_LN",
     "Aare",
     "Aarq",
+    "AccessKind",
+    "AccessRequestApdu",
+    "AccessResponseApdu",
+    "AccessResult",
+    "AccessSpecification",
     "AcseApdu",
+    "ActionOutcome",
     "ActionRequestApdu",
     "ActionRequestFirstPblock",
+    "ActionRequestListFirstPblock",
     "ActionRequestNextPblock",
     "ActionRequestNormal",
     "ActionRequestPblock",
+    "ActionRequestWithList",
     "ActionResponseApdu",
     "ActionResponseNextPblock",
     "ActionResponseNormal",
     "ActionResponsePblock",
+    "ActionResponseWithList",
+    "AgreedKey",
     "Apdu",
     "ApduTag",
+    "BlockNumberAccess",
     "Ciphered",
     "ConfirmedServiceError",
+    "DataNotificationApdu",
+    "DataNotificationConfirmApdu",
+    "EventNotificationApdu",
     "ExceptionResponse",
+    "GeneralBlock",
+    "GeneralCiphering",
+    "GeneralHeader",
+    "GeneralSigning",
     "GetRequestApdu",
     "GetRequestNext",
     "GetRequestNormal",
+    "GetRequestWithList",
     "GetResponseApdu",
     "GetResponseDatablock",
     "GetResponseNormal",
+    "GetResponseWithList",
+    "IdentifiedKey",
+    "InformationReportApdu",
     "InitiateRequest",
     "InitiateResponse",
+    "KeyInfo",
+    "NotificationApdu",
+    "ReadBlock",
+    "ReadBlockNumber",
+    "ReadDataBlockAccess",
+    "ReadRequestApdu",
+    "ReadResponseApdu",
     "RequestApdu",
     "ResponseApdu",
     "Rlre",
@@ -147,11 +258,23 @@ __all__ = [
     "SetRequestApdu",
     "SetRequestDatablock",
     "SetRequestFirstDatablock",
+    "SetRequestListFirstDatablock",
     "SetRequestNormal",
+    "SetRequestWithList",
     "SetResponseApdu",
     "SetResponseDatablock",
     "SetResponseLastDatablock",
+    "SetResponseLastDatablockWithList",
     "SetResponseNormal",
+    "SetResponseWithList",
+    "ShortNameRequestApdu",
+    "ShortNameResponseApdu",
+    "Variable",
+    "WrappedKey",
+    "WriteBlockNumber",
+    "WriteDataBlockAccess",
+    "WriteRequestApdu",
+    "WriteResponseApdu",
     "decode",
     "decode_action_request",
     "decode_action_response",

@@ -14,6 +14,7 @@ _DIAGNOSTIC = 0xA3
 _SERVICE_USER = 0xA1
 _SERVICE_PROVIDER = 0xA2
 _RESPONDING_AP_TITLE = 0xA4
+_RESPONDING_AE_QUALIFIER = 0xA5
 _RESPONDER_ACSE_REQUIREMENTS = 0x88
 _MECHANISM_NAME = 0x89
 _RESPONDING_AUTHENTICATION_VALUE = 0xAA
@@ -34,6 +35,8 @@ class Aare:
         authentication_value: the challenge StoC, None when it was not sent.
         user_information: an InitiateResponse, plain or ciphered, or a ConfirmedServiceError;
             empty when it was not sent.
+        responding_ae_qualifier: the server's certificate or public key for signatures, with HLS
+            by ECDSA; empty when it was not sent.
     """
 
     context: int | None
@@ -43,6 +46,7 @@ class Aare:
     mechanism: int | None = None
     authentication_value: bytes | None = field(default=None, repr=False)
     user_information: bytes = field(default=b"", repr=False)
+    responding_ae_qualifier: bytes = field(default=b"", repr=False)
 
     def encode(self) -> bytes:
         """Return the APDU."""
@@ -57,6 +61,12 @@ class Aare:
         if self.responding_ap_title:
             parts.append(
                 ber.encode_nested(_RESPONDING_AP_TITLE, ber.OCTET_STRING, self.responding_ap_title)
+            )
+        if self.responding_ae_qualifier:
+            parts.append(
+                ber.encode_nested(
+                    _RESPONDING_AE_QUALIFIER, ber.OCTET_STRING, self.responding_ae_qualifier
+                )
             )
         if self.mechanism is not None:
             mechanism = acse.encode_mechanism(self.mechanism)
@@ -82,7 +92,6 @@ class Aare:
         fields = dict(ber.decode_fields(ber.decode_field(apdu, ApduTag.AARE, "AARE")))
         if not fields.keys() >= {acse.APPLICATION_CONTEXT_NAME, _RESULT, _DIAGNOSTIC}:
             raise DecodeError("AARE without context, result or diagnostic")
-        title = fields.get(_RESPONDING_AP_TITLE)
         mechanism = fields.get(_MECHANISM_NAME)
         value = fields.get(_RESPONDING_AUTHENTICATION_VALUE)
         information = fields.get(acse.USER_INFORMATION)
@@ -90,14 +99,13 @@ class Aare:
             acse.decode_context(fields[acse.APPLICATION_CONTEXT_NAME]),
             _code(AssociationResult, ber.decode_integer(fields[_RESULT], "result")),
             _diagnostic(fields[_DIAGNOSTIC]),
-            b""
-            if title is None
-            else ber.decode_field(title, ber.OCTET_STRING, "responding-AP-title"),
+            acse.decode_octets(fields.get(_RESPONDING_AP_TITLE), "responding-AP-title"),
             None if mechanism is None else acse.decode_mechanism(mechanism),
             None
             if value is None
             else acse.decode_authentication_value(value, "responding-authentication-value"),
             b"" if information is None else acse.decode_user_information(information),
+            acse.decode_octets(fields.get(_RESPONDING_AE_QUALIFIER), "responding-AE-qualifier"),
         )
 
 

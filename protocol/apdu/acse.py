@@ -51,6 +51,15 @@ def decode_authentication_value(content: bytes, what: str) -> bytes:
     return fields[0][1]
 
 
+def decode_octets(content: bytes | None, what: str) -> bytes:
+    """Return the octets of a title or a qualifier; none for a field that was not sent.
+
+    Raises:
+        DecodeError: the field holds something else than one octet-string.
+    """
+    return b"" if content is None else ber.decode_field(content, ber.OCTET_STRING, what)
+
+
 def encode_user_information(octets: bytes) -> bytes:
     """Return the user-information field that carries ``octets``; nothing for no octets."""
     if not octets:

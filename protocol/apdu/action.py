@@ -1,7 +1,9 @@
-"""ACTION: invoking a method, its parameters and results in one APDU or in blocks.
+"""ACTION: invoking methods, one or a list, their parameters and results in one APDU or in blocks.
 
 The blocks carry the bare value: of the parameters in a request, of the return parameters in a
-response, where blocks imply success (``pydlms-client`` reads and writes them so).
+response, where blocks imply success (``pydlms-client`` reads and writes them so). Those of a list
+make the list as it would stand in one APDU: in a request that of the parameters, where null-data
+stands for none, and in a response that of the results, each with its return parameters.
 """
 
 from dataclasses import dataclass
@@ -13,13 +15,16 @@ from protocol.apdu.get import encode_result, read_result
 from protocol.apdu.tags import ApduTag
 from protocol.axdr import Data
 from protocol.codes import ActionResult, DataAccessResult
-from protocol.errors import ServiceNotSupported
 from protocol.events import InvokeId, MethodRef
 
 _REQUEST = bytes((ApduTag.ACTION_REQUEST,))
 _RESPONSE = bytes((ApduTag.ACTION_RESPONSE,))
 _NORMAL, _NEXT_PBLOCK, _WITH_LIST, _FIRST_PBLOCK, _LIST_FIRST_PBLOCK, _PBLOCK = 1, 2, 3, 4, 5, 6
 _RESPONSE_PBLOCK, _RESPONSE_NEXT_PBLOCK = 2, 4
+_LEAST_OUTCOME = 2
+
+#: The result of one method of a list, and what it returned if it returned anything.
+ActionOutcome = tuple[ActionResult, Data | DataAccessResult | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,46 @@ class ActionRequestPblock:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionRequestWithList:
+    """An invocation of several methods, and a parameter for each, null-data for none."""
+
+    invoke: InvokeId
+    methods: tuple[MethodRef, ...]
+    parameters: tuple[Data, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_WITH_LIST,))
+            + fields.invoke_id(self.invoke)
+            + fields.sequence([fields.descriptor(method) for method in self.methods])
+            + fields.data_list(self.parameters)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequestListFirstPblock:
+    """Which methods to invoke, and the first octets of the list of their parameters."""
+
+    invoke: InvokeId
+    methods: tuple[MethodRef, ...]
+    last: bool
+    block_number: int
+    raw_data: bytes
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_LIST_FIRST_PBLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.sequence([fields.descriptor(method) for method in self.methods])
+            + fields.datablock(self.last, self.block_number, self.raw_data)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ActionResponseNormal:
     """How an invocation ended, and what it returned if it returned anything."""
 
@@ -109,9 +154,8 @@ class ActionResponseNormal:
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        value = b"\x00" if self.value is None else b"\x01" + encode_result(self.value)
         head = _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke)
-        return head + bytes((self.result,)) + value
+        return head + _encode_outcome((self.result, self.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +194,38 @@ class ActionResponseNextPblock:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ActionResponseWithList:
+    """How the invocations of a list ended, and what each returned."""
+
+    invoke: InvokeId
+    outcomes: tuple[ActionOutcome, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        head = _RESPONSE + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        return head + encode_outcomes(self.outcomes)
+
+
 ActionRequestApdu = (
-    ActionRequestNormal | ActionRequestNextPblock | ActionRequestFirstPblock | ActionRequestPblock
+    ActionRequestNormal
+    | ActionRequestNextPblock
+    | ActionRequestWithList
+    | ActionRequestFirstPblock
+    | ActionRequestListFirstPblock
+    | ActionRequestPblock
 )
-ActionResponseApdu = ActionResponseNormal | ActionResponsePblock | ActionResponseNextPblock
+ActionResponseApdu = (
+    ActionResponseNormal | ActionResponsePblock | ActionResponseWithList | ActionResponseNextPblock
+)
 
 
 def decode_action_request(apdu: bytes) -> ActionRequestApdu:
     """Read an ACTION request.
 
     Raises:
-        ServiceNotSupported: one with a list.
-        DecodeError: cut short, malformed or too long.
+        DecodeError: cut short, malformed or too long, or a list with fewer parameters than
+            methods or more.
     """
     reader = Reader(apdu)
     reader.choice(ApduTag.ACTION_REQUEST)
@@ -186,7 +250,14 @@ def decode_action_request(apdu: bytes) -> ActionRequestApdu:
             invoke, reader.flag(), reader.number(4), reader.octet_string()
         )
     else:
-        raise ServiceNotSupported("ACTION with a list")
+        count = reader.count(fields.LEAST_DESCRIPTOR)
+        methods = tuple(reader.method() for _ in range(count))
+        if kind == _WITH_LIST:
+            request = ActionRequestWithList(invoke, methods, reader.data_list(count))
+        else:
+            request = ActionRequestListFirstPblock(
+                invoke, methods, reader.flag(), reader.number(4), reader.octet_string()
+            )
     reader.end()
     return request
 
@@ -195,7 +266,6 @@ def decode_action_response(apdu: bytes) -> ActionResponseApdu:
     """Read an ACTION response; one that ends after its result, as some meters send, will do.
 
     Raises:
-        ServiceNotSupported: one with a list.
         DecodeError: cut short, malformed or too long.
     """
     reader = Reader(apdu)
@@ -214,6 +284,29 @@ def decode_action_response(apdu: bytes) -> ActionResponseApdu:
     elif kind == _RESPONSE_NEXT_PBLOCK:
         response = ActionResponseNextPblock(invoke, reader.number(4))
     else:
-        raise ServiceNotSupported("an ACTION response with a list")
+        response = ActionResponseWithList(invoke, read_outcomes(reader))
     reader.end()
     return response
+
+
+def read_outcomes(reader: Reader) -> tuple[ActionOutcome, ...]:
+    """Return a SEQUENCE OF Action-Response-With-Optional-Data."""
+    count = reader.count(_LEAST_OUTCOME)
+    return tuple(
+        (reader.code(ActionResult), read_result(reader) if reader.choice(0, 1) else None)
+        for _ in range(count)
+    )
+
+
+def encode_outcomes(outcomes: tuple[ActionOutcome, ...]) -> bytes:
+    """Return a SEQUENCE OF Action-Response-With-Optional-Data.
+
+    Raises:
+        EncodeError: a value does not fit its type.
+    """
+    return fields.sequence([_encode_outcome(outcome) for outcome in outcomes])
+
+
+def _encode_outcome(outcome: ActionOutcome) -> bytes:
+    result, value = outcome
+    return bytes((result,)) + (b"\x00" if value is None else b"\x01" + encode_result(value))

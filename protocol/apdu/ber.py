@@ -58,13 +58,13 @@ def decode_field(octets: bytes, tag: int, what: str) -> bytes:
     return fields[0][1]
 
 
-def decode_integer(octets: bytes, what: str) -> int:
-    """Return the one-octet INTEGER that is the content of a field.
+def decode_integer(octets: bytes, what: str, longest: int = 1) -> int:
+    """Return the INTEGER that is the content of a field, taken as unsigned.
 
     Raises:
-        DecodeError: not one INTEGER of one octet.
+        DecodeError: not one INTEGER of 1 to ``longest`` octets.
     """
     content = decode_field(octets, INTEGER, what)
-    if len(content) != 1:
-        raise DecodeError(f"{what} is not an integer of one octet")
-    return content[0]
+    if not 1 <= len(content) <= longest:
+        raise DecodeError(f"{what} is not an integer of 1 octet, or {longest} at most")
+    return int.from_bytes(content, "big")

@@ -1,7 +1,8 @@
 """Ciphered APDUs as envelopes: what is on the outside of them, and their content unopened.
 
-glo-...               tag, length, content
+glo-..., ded-...      tag, length, content
 general-glo-ciphering 219, length, originator's system title, length, content
+general-ded-ciphering 220, likewise
 content               security control octet, invocation counter (4), protected octets
 """
 
@@ -9,23 +10,28 @@ from dataclasses import dataclass, field
 
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
-from protocol.apdu.tags import PLAIN_BY_GLO, ApduTag
+from protocol.apdu.tags import DEDICATED, PLAIN_BY_DED, PLAIN_BY_GLO, ApduTag
 from protocol.errors import DecodeError
-from protocol.security.control import Protection, decode_control, encode_control
+from protocol.security.control import Control, Protection, decode_control, encode_control
+from protocol.security.suite import SecuritySuite
 
 _TITLE_LENGTHS = (0, 8)  # some meters and clients leave the title of general-glo out
+_CONTROL_AND_COUNTER = 5
+_GENERAL = (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING)
 
 
 @dataclass(frozen=True, slots=True)
 class Ciphered:
-    """A globally ciphered APDU, service-specific or general.
+    """An APDU ciphered under a global or the dedicated key, service-specific or general.
 
     Args:
-        tag: one of the glo- tags, or general-glo-ciphering.
+        tag: one of the glo- and ded- tags, general-glo-ciphering or general-ded-ciphering.
         protection: what protects it.
         counter: the invocation counter.
         octets: the protected octets, the authentication tag last where there is one.
         title: the originator's system title; empty in the service-specific form.
+        suite: whose cipher it is.
+        broadcast: under the broadcast key rather than the unicast key.
     """
 
     tag: int
@@ -33,11 +39,18 @@ class Ciphered:
     counter: int
     octets: bytes = field(repr=False)
     title: bytes = b""
+    suite: SecuritySuite = SecuritySuite.SUITE_0
+    broadcast: bool = False
 
     @property
     def is_general(self) -> bool:
-        """Whether this is general-glo-ciphering."""
-        return self.tag == ApduTag.GENERAL_GLO_CIPHERING
+        """Whether this is general-glo-ciphering or general-ded-ciphering."""
+        return self.tag in _GENERAL
+
+    @property
+    def is_dedicated(self) -> bool:
+        """Whether it is under the dedicated key."""
+        return self.tag in DEDICATED
 
     def encode(self) -> bytes:
         """Return the APDU.
@@ -46,8 +59,8 @@ class Ciphered:
             EncodeError: the counter does not fit four octets.
         """
         title = fields.octet_string(self.title) if self.is_general else b""
-        control = bytes((encode_control(self.protection),))
-        content = control + fields.number(self.counter, 4) + self.octets
+        control = encode_control(self.protection, self.suite, broadcast=self.broadcast)
+        content = encode_content(control, self.counter, self.octets)
         return bytes((self.tag,)) + title + fields.octet_string(content)
 
     @classmethod
@@ -55,16 +68,40 @@ class Ciphered:
         """Read the outside of a ciphered APDU.
 
         Raises:
-            DecodeError: cut short, malformed, too long or not of a global ciphering tag.
+            DecodeError: cut short, malformed, too long or not of such a tag.
             SecurityError: a security control octet that is not in use here.
         """
         reader = Reader(apdu)
         tag = reader.number()
-        if tag not in PLAIN_BY_GLO and tag != ApduTag.GENERAL_GLO_CIPHERING:
-            raise DecodeError(f"tag {tag} is not one of global ciphering")
-        title = reader.octet_string() if tag == ApduTag.GENERAL_GLO_CIPHERING else b""
+        if tag not in PLAIN_BY_GLO and tag not in PLAIN_BY_DED and tag not in _GENERAL:
+            raise DecodeError(f"tag {tag} is not one of global or dedicated ciphering")
+        title = reader.octet_string() if tag in _GENERAL else b""
         if len(title) not in _TITLE_LENGTHS:
             raise DecodeError(f"a system title of {len(title)} octets")
-        content = Reader(reader.octet_string())
+        content = reader.octet_string()
         reader.end()
-        return cls(tag, decode_control(content.number()), content.number(4), content.rest(), title)
+        (protection, suite, broadcast), counter, octets = decode_content(content)
+        return cls(tag, protection, counter, octets, title, suite, broadcast)
+
+
+def decode_content(content: bytes) -> tuple[Control, int, bytes]:
+    """Return what ``encode_content`` put together.
+
+    Raises:
+        DecodeError: cut short.
+        SecurityError: a security control octet that is not in use here.
+    """
+    if len(content) < _CONTROL_AND_COUNTER:
+        raise DecodeError(f"a ciphered content of {len(content)} octets is cut short")
+    control = decode_control(content[0])
+    counter = int.from_bytes(content[1:_CONTROL_AND_COUNTER], "big")
+    return control, counter, content[_CONTROL_AND_COUNTER:]
+
+
+def encode_content(control: int, counter: int, octets: bytes) -> bytes:
+    """Return security control octet, invocation counter and protected octets.
+
+    Raises:
+        EncodeError: the counter does not fit four octets.
+    """
+    return bytes((control,)) + fields.number(counter, 4) + octets

@@ -1,19 +1,32 @@
 """Reading and writing the fields that the xDLMS services share."""
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from obis.code import ObisCode
 from protocol import axdr
 from protocol.axdr import Data
 from protocol.errors import DecodeError, EncodeError
-from protocol.events import AttributeRef, InvokeId, MethodRef, SelectiveAccess
+from protocol.events import AttributeRef, InvokeId, LongInvokeId, MethodRef, SelectiveAccess
 
 _Code = TypeVar("_Code", bound=IntEnum)
+
+#: An attribute, and what is selected of it: an element of the lists of GET and SET.
+SelectedAttribute = tuple[AttributeRef, SelectiveAccess | None]
+
+# The fewest octets of an element of a list.
+LEAST_SELECTED: Final = 10  # descriptor and the flag of no selection
+LEAST_DESCRIPTOR: Final = 9
+LEAST_DATA: Final = 1
 
 _CONFIRMED = 0x40
 _HIGH_PRIORITY = 0x80
 _PRESENT = 0x01
+_LONG_NUMBER = 0x00FF_FFFF
+_SELF_DESCRIPTIVE, _BREAK_ON_ERROR, _LONG_CONFIRMED, _LONG_HIGH_PRIORITY = (
+    1 << bit for bit in (28, 29, 30, 31)
+)
 
 
 class Reader:
@@ -70,6 +83,17 @@ class Reader:
         octet = self.number()
         return InvokeId(octet & 0x0F, bool(octet & _CONFIRMED), bool(octet & _HIGH_PRIORITY))
 
+    def long_invoke(self) -> LongInvokeId:
+        """Return long-invoke-id-and-priority; the reserved bits 24..27 mean nothing."""
+        word = self.number(4)
+        return LongInvokeId(
+            word & _LONG_NUMBER,
+            self_descriptive=bool(word & _SELF_DESCRIPTIVE),
+            break_on_error=bool(word & _BREAK_ON_ERROR),
+            confirmed=bool(word & _LONG_CONFIRMED),
+            high_priority=bool(word & _LONG_HIGH_PRIORITY),
+        )
+
     def attribute(self) -> AttributeRef:
         """Return a COSEM attribute descriptor."""
         return AttributeRef(self.number(2), ObisCode.from_bytes(self.take(6)), self.number())
@@ -84,6 +108,24 @@ class Reader:
             return None
         return SelectiveAccess(self.number(), self.data())
 
+    def count(self, least: int) -> int:
+        """Return how many elements a SEQUENCE OF has, of at least ``least`` octets each."""
+        count, self._offset = axdr.decode_length(self._octets, self._offset)
+        if count * least > len(self._octets) - self._offset:
+            raise DecodeError(f"{count} elements do not fit the octets that are left")
+        return count
+
+    def data_list(self, expected: int | None = None) -> tuple[Data, ...]:
+        """Return a SEQUENCE OF Data, which has as many elements as are expected."""
+        count = self.count(LEAST_DATA)
+        if expected is not None and count != expected:
+            raise DecodeError(f"{count} values for {expected} references")
+        return tuple(self.data() for _ in range(count))
+
+    def selected(self) -> SelectedAttribute:
+        """Return an attribute descriptor with its optional access selection."""
+        return self.attribute(), self.access()
+
     def rest(self) -> bytes:
         """Return everything that is left."""
         return self.take(len(self._octets) - self._offset)
@@ -96,6 +138,11 @@ class Reader:
         """Raise ``DecodeError`` unless everything has been read."""
         if not self.at_end():
             raise DecodeError(f"{len(self._octets) - self._offset} octets after the APDU's end")
+
+
+def sequence(elements: Sequence[bytes]) -> bytes:
+    """Return a SEQUENCE OF: how many there are, and they themselves."""
+    return axdr.encode_length(len(elements)) + b"".join(elements)
 
 
 def number(value: int, length: int = 1) -> bytes:
@@ -139,6 +186,23 @@ def invoke_id(invoke: InvokeId) -> bytes:
     return bytes((invoke.number | flags,))
 
 
+def long_invoke_id(invoke: LongInvokeId) -> bytes:
+    """Return long-invoke-id-and-priority.
+
+    Raises:
+        EncodeError: the number is not within 0..0xFFFFFF.
+    """
+    if not 0 <= invoke.number <= _LONG_NUMBER:
+        raise EncodeError(f"long invoke id {invoke.number} is not within 0..{_LONG_NUMBER}")
+    flags = (
+        (_SELF_DESCRIPTIVE if invoke.self_descriptive else 0)
+        | (_BREAK_ON_ERROR if invoke.break_on_error else 0)
+        | (_LONG_CONFIRMED if invoke.confirmed else 0)
+        | (_LONG_HIGH_PRIORITY if invoke.high_priority else 0)
+    )
+    return number(invoke.number | flags, 4)
+
+
 def descriptor(reference: AttributeRef | MethodRef) -> bytes:
     """Return a COSEM attribute or method descriptor.
 
@@ -147,6 +211,25 @@ def descriptor(reference: AttributeRef | MethodRef) -> bytes:
     """
     name = reference.logical_name.to_bytes()
     return number(reference.class_id, 2) + name + number(reference.index)
+
+
+def data_list(values: Sequence[Data]) -> bytes:
+    """Return a SEQUENCE OF Data.
+
+    Raises:
+        EncodeError: a value does not fit its type.
+    """
+    return sequence([axdr.encode(value) for value in values])
+
+
+def selected(attribute: SelectedAttribute) -> bytes:
+    """Return an attribute descriptor with its optional access selection.
+
+    Raises:
+        EncodeError: something of it does not fit.
+    """
+    reference, access = attribute
+    return descriptor(reference) + access_selection(access)
 
 
 def access_selection(access: SelectiveAccess | None) -> bytes:

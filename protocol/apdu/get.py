@@ -1,14 +1,17 @@
-"""GET: reading an attribute, in one APDU or in datablocks."""
+"""GET: reading attributes, one or a list of them, in one APDU or in datablocks.
+
+The datablocks of one attribute make its value; those of a list make the list as it would stand in
+one APDU, the number of results first (``pydlms-client`` and ``gurux-dlms`` read it so).
+"""
 
 from dataclasses import dataclass
 
 from protocol import axdr
 from protocol.apdu import fields
-from protocol.apdu.fields import Reader
+from protocol.apdu.fields import Reader, SelectedAttribute
 from protocol.apdu.tags import ApduTag
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
-from protocol.errors import ServiceNotSupported
 from protocol.events import AttributeRef, InvokeId, SelectiveAccess
 
 _REQUEST = bytes((ApduTag.GET_REQUEST,))
@@ -16,6 +19,7 @@ _RESPONSE = bytes((ApduTag.GET_RESPONSE,))
 _NORMAL, _NEXT, _WITH_LIST = 1, 2, 3
 _DATABLOCK = 2
 _RAW_DATA, _RESULT = 0, 1
+_LEAST_RESULT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,19 @@ class GetRequestNext:
             + fields.invoke_id(self.invoke)
             + fields.number(self.block_number, 4)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class GetRequestWithList:
+    """A read of several attributes."""
+
+    invoke: InvokeId
+    attributes: tuple[SelectedAttribute, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        head = _REQUEST + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        return head + fields.sequence([fields.selected(one) for one in self.attributes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +116,39 @@ class GetResponseDatablock:
         )
 
 
-GetRequestApdu = GetRequestNormal | GetRequestNext
-GetResponseApdu = GetResponseNormal | GetResponseDatablock
+@dataclass(frozen=True, slots=True)
+class GetResponseWithList:
+    """One value, or why there is none, for each attribute."""
+
+    invoke: InvokeId
+    results: tuple[Data | DataAccessResult, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        head = _RESPONSE + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        return head + encode_results(self.results)
+
+
+GetRequestApdu = GetRequestNormal | GetRequestNext | GetRequestWithList
+GetResponseApdu = GetResponseNormal | GetResponseDatablock | GetResponseWithList
 
 
 def decode_get_request(apdu: bytes) -> GetRequestApdu:
     """Read a GET request.
 
     Raises:
-        ServiceNotSupported: one with a list.
         DecodeError: cut short, malformed or too long.
     """
     reader = Reader(apdu)
     reader.choice(ApduTag.GET_REQUEST)
     kind = reader.choice(_NORMAL, _NEXT, _WITH_LIST)
     invoke = reader.invoke()
-    if kind == _WITH_LIST:
-        raise ServiceNotSupported("GET with a list")
     request: GetRequestApdu
     if kind == _NORMAL:
         request = GetRequestNormal(invoke, reader.attribute(), reader.access())
+    elif kind == _WITH_LIST:
+        count = reader.count(fields.LEAST_SELECTED)
+        request = GetRequestWithList(invoke, tuple(reader.selected() for _ in range(count)))
     else:
         request = GetRequestNext(invoke, reader.number(4))
     reader.end()
@@ -129,18 +159,17 @@ def decode_get_response(apdu: bytes) -> GetResponseApdu:
     """Read a GET response.
 
     Raises:
-        ServiceNotSupported: one with a list.
         DecodeError: cut short, malformed or too long.
     """
     reader = Reader(apdu)
     reader.choice(ApduTag.GET_RESPONSE)
     kind = reader.choice(_NORMAL, _DATABLOCK, _WITH_LIST)
     invoke = reader.invoke()
-    if kind == _WITH_LIST:
-        raise ServiceNotSupported("a GET response with a list")
     response: GetResponseApdu
     if kind == _NORMAL:
         response = GetResponseNormal(invoke, read_result(reader))
+    elif kind == _WITH_LIST:
+        response = GetResponseWithList(invoke, read_results(reader))
     else:
         last, block_number = reader.flag(), reader.number(4)
         result: bytes | DataAccessResult
@@ -158,6 +187,21 @@ def read_result(reader: Reader) -> Data | DataAccessResult:
     if reader.choice(_RAW_DATA, _RESULT) == _RAW_DATA:
         return reader.data()
     return reader.code(DataAccessResult)
+
+
+def read_results(reader: Reader) -> tuple[Data | DataAccessResult, ...]:
+    """Return a SEQUENCE OF Get-Data-Result."""
+    count = reader.count(_LEAST_RESULT)
+    return tuple(read_result(reader) for _ in range(count))
+
+
+def encode_results(results: tuple[Data | DataAccessResult, ...]) -> bytes:
+    """Return a SEQUENCE OF Get-Data-Result.
+
+    Raises:
+        EncodeError: a value does not fit its type.
+    """
+    return fields.sequence([encode_result(result) for result in results])
 
 
 def encode_result(result: Data | DataAccessResult) -> bytes:

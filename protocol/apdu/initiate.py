@@ -17,6 +17,9 @@ VAA_NAME_LN = 0x0007
 
 # [APPLICATION 31] IMPLICIT BIT STRING of 24 bits in BER: tag, length, no unused bits.
 _CONFORMANCE_HEAD = bytes.fromhex("5F1F0400")
+# The tag in one octet: a client of the HDLC profile may have it so, and those for the old meters
+# with short names do (captures of them are in the tests).
+_SHORT_HEAD = bytes.fromhex("5F0400")
 
 
 def encode_conformance(conformance: Conformance) -> bytes:
@@ -30,7 +33,8 @@ def decode_conformance(reader: Reader) -> Conformance:
     Raises:
         DecodeError: another head, or cut short.
     """
-    if reader.take(len(_CONFORMANCE_HEAD)) != _CONFORMANCE_HEAD:
+    head = reader.take(len(_SHORT_HEAD))
+    if head != _SHORT_HEAD and head + reader.take(1) != _CONFORMANCE_HEAD:
         raise DecodeError("not a conformance block of 24 bits")
     known = 0
     for bit in Conformance:

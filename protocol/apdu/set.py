@@ -1,14 +1,17 @@
-"""SET: writing an attribute, in one APDU or in datablocks."""
+"""SET: writing attributes, one or a list of them, in one APDU or in datablocks.
+
+The datablocks of a list make the list of values as it would stand in one APDU, the number of
+values first (``pydlms-client`` writes them so).
+"""
 
 from dataclasses import dataclass
 
 from protocol import axdr
 from protocol.apdu import fields
-from protocol.apdu.fields import Reader
+from protocol.apdu.fields import Reader, SelectedAttribute
 from protocol.apdu.tags import ApduTag
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
-from protocol.errors import ServiceNotSupported
 from protocol.events import AttributeRef, InvokeId, SelectiveAccess
 
 _REQUEST = bytes((ApduTag.SET_REQUEST,))
@@ -81,6 +84,46 @@ class SetRequestDatablock:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRequestWithList:
+    """A write of several attributes, and a value for each."""
+
+    invoke: InvokeId
+    attributes: tuple[SelectedAttribute, ...]
+    values: tuple[Data, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_WITH_LIST,))
+            + fields.invoke_id(self.invoke)
+            + fields.sequence([fields.selected(one) for one in self.attributes])
+            + fields.data_list(self.values)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SetRequestListFirstDatablock:
+    """Which attributes to write, and the first octets of the list of their values."""
+
+    invoke: InvokeId
+    attributes: tuple[SelectedAttribute, ...]
+    last: bool
+    block_number: int
+    raw_data: bytes
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _REQUEST
+            + bytes((_LIST_FIRST_DATABLOCK,))
+            + fields.invoke_id(self.invoke)
+            + fields.sequence([fields.selected(one) for one in self.attributes])
+            + fields.datablock(self.last, self.block_number, self.raw_data)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SetResponseNormal:
     """How a write in one APDU ended."""
 
@@ -128,16 +171,60 @@ class SetResponseLastDatablock:
         )
 
 
-SetRequestApdu = SetRequestNormal | SetRequestFirstDatablock | SetRequestDatablock
-SetResponseApdu = SetResponseNormal | SetResponseDatablock | SetResponseLastDatablock
+@dataclass(frozen=True, slots=True)
+class SetResponseWithList:
+    """How the writes of a list in one APDU ended."""
+
+    invoke: InvokeId
+    results: tuple[DataAccessResult, ...]
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        head = _RESPONSE + bytes((_RESPONSE_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        return head + fields.octet_string(bytes(self.results))
+
+
+@dataclass(frozen=True, slots=True)
+class SetResponseLastDatablockWithList:
+    """How the writes of a list in blocks ended."""
+
+    invoke: InvokeId
+    results: tuple[DataAccessResult, ...]
+    block_number: int
+
+    def encode(self) -> bytes:
+        """Return the APDU."""
+        return (
+            _RESPONSE
+            + bytes((_LAST_BLOCK_WITH_LIST,))
+            + fields.invoke_id(self.invoke)
+            + fields.octet_string(bytes(self.results))
+            + fields.number(self.block_number, 4)
+        )
+
+
+SetRequestApdu = (
+    SetRequestNormal
+    | SetRequestFirstDatablock
+    | SetRequestDatablock
+    | SetRequestWithList
+    | SetRequestListFirstDatablock
+)
+SetResponseApdu = (
+    SetResponseNormal
+    | SetResponseDatablock
+    | SetResponseLastDatablock
+    | SetResponseWithList
+    | SetResponseLastDatablockWithList
+)
 
 
 def decode_set_request(apdu: bytes) -> SetRequestApdu:
     """Read a SET request.
 
     Raises:
-        ServiceNotSupported: one with a list.
-        DecodeError: cut short, malformed or too long.
+        DecodeError: cut short, malformed or too long, or a list with fewer values than attributes
+            or more.
     """
     reader = Reader(apdu)
     reader.choice(ApduTag.SET_REQUEST)
@@ -156,7 +243,14 @@ def decode_set_request(apdu: bytes) -> SetRequestApdu:
             invoke, reader.flag(), reader.number(4), reader.octet_string()
         )
     else:
-        raise ServiceNotSupported("SET with a list")
+        count = reader.count(fields.LEAST_SELECTED)
+        attributes = tuple(reader.selected() for _ in range(count))
+        if kind == _WITH_LIST:
+            request = SetRequestWithList(invoke, attributes, reader.data_list(count))
+        else:
+            request = SetRequestListFirstDatablock(
+                invoke, attributes, reader.flag(), reader.number(4), reader.octet_string()
+            )
     reader.end()
     return request
 
@@ -165,7 +259,6 @@ def decode_set_response(apdu: bytes) -> SetResponseApdu:
     """Read a SET response.
 
     Raises:
-        ServiceNotSupported: one with a list.
         DecodeError: cut short, malformed or too long.
     """
     reader = Reader(apdu)
@@ -182,6 +275,11 @@ def decode_set_response(apdu: bytes) -> SetResponseApdu:
     elif kind == _LAST_BLOCK_RESPONSE:
         response = SetResponseLastDatablock(invoke, reader.code(DataAccessResult), reader.number(4))
     else:
-        raise ServiceNotSupported("a SET response with a list")
+        count = reader.count(1)
+        results = tuple(reader.code(DataAccessResult) for _ in range(count))
+        if kind == _RESPONSE_WITH_LIST:
+            response = SetResponseWithList(invoke, results)
+        else:
+            response = SetResponseLastDatablockWithList(invoke, results, reader.number(4))
     reader.end()
     return response

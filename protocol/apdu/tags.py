@@ -73,9 +73,17 @@ class ApduTag(IntEnum):
 #: The plain APDU's tag by the tag of its service-specific globally ciphered form.
 PLAIN_BY_GLO: dict[int, ApduTag] = {
     ApduTag.GLO_INITIATE_REQUEST: ApduTag.INITIATE_REQUEST,
+    ApduTag.GLO_READ_REQUEST: ApduTag.READ_REQUEST,
+    ApduTag.GLO_WRITE_REQUEST: ApduTag.WRITE_REQUEST,
     ApduTag.GLO_INITIATE_RESPONSE: ApduTag.INITIATE_RESPONSE,
+    ApduTag.GLO_READ_RESPONSE: ApduTag.READ_RESPONSE,
+    ApduTag.GLO_WRITE_RESPONSE: ApduTag.WRITE_RESPONSE,
+    ApduTag.GLO_CONFIRMED_SERVICE_ERROR: ApduTag.CONFIRMED_SERVICE_ERROR,
+    ApduTag.GLO_UNCONFIRMED_WRITE_REQUEST: ApduTag.UNCONFIRMED_WRITE_REQUEST,
+    ApduTag.GLO_INFORMATION_REPORT_REQUEST: ApduTag.INFORMATION_REPORT_REQUEST,
     ApduTag.GLO_GET_REQUEST: ApduTag.GET_REQUEST,
     ApduTag.GLO_SET_REQUEST: ApduTag.SET_REQUEST,
+    ApduTag.GLO_EVENT_NOTIFICATION: ApduTag.EVENT_NOTIFICATION,
     ApduTag.GLO_ACTION_REQUEST: ApduTag.ACTION_REQUEST,
     ApduTag.GLO_GET_RESPONSE: ApduTag.GET_RESPONSE,
     ApduTag.GLO_SET_RESPONSE: ApduTag.SET_RESPONSE,
@@ -85,24 +93,31 @@ PLAIN_BY_GLO: dict[int, ApduTag] = {
 #: The other way round.
 GLO_BY_PLAIN: dict[int, ApduTag] = {plain: ApduTag(glo) for glo, plain in PLAIN_BY_GLO.items()}
 
-#: Ciphered under a dedicated key, which nobody agrees on here.
-DEDICATED = frozenset(
-    (
-        ApduTag.DED_GET_REQUEST,
-        ApduTag.DED_SET_REQUEST,
-        ApduTag.DED_EVENT_NOTIFICATION,
-        ApduTag.DED_ACTION_REQUEST,
-        ApduTag.DED_GET_RESPONSE,
-        ApduTag.DED_SET_RESPONSE,
-        ApduTag.DED_ACTION_RESPONSE,
-        ApduTag.GENERAL_DED_CIPHERING,
-    )
+#: The plain APDU's tag by the tag of its service-specific form under a dedicated key.
+PLAIN_BY_DED: dict[int, ApduTag] = {
+    ApduTag[ApduTag(glo).name.replace("GLO_", "DED_")]: plain for glo, plain in PLAIN_BY_GLO.items()
+}
+
+#: The other way round.
+DED_BY_PLAIN: dict[int, ApduTag] = {plain: ApduTag(ded) for ded, plain in PLAIN_BY_DED.items()}
+
+#: Ciphered under a dedicated key.
+DEDICATED = frozenset(PLAIN_BY_DED) | {ApduTag.GENERAL_DED_CIPHERING}
+
+#: Every envelope that a channel opens: ciphered, signed, or both.
+ENVELOPES = (
+    frozenset(PLAIN_BY_GLO)
+    | DEDICATED
+    | {ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_CIPHERING, ApduTag.GENERAL_SIGNING}
 )
 
 #: What a server may send without being asked.
 NOTIFICATIONS = frozenset(
     (
         ApduTag.DATA_NOTIFICATION,
+        ApduTag.INFORMATION_REPORT_REQUEST,
+        ApduTag.GLO_INFORMATION_REPORT_REQUEST,
+        ApduTag.DED_INFORMATION_REPORT_REQUEST,
         ApduTag.EVENT_NOTIFICATION,
         ApduTag.GLO_EVENT_NOTIFICATION,
         ApduTag.DED_EVENT_NOTIFICATION,

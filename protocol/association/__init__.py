@@ -2,10 +2,18 @@
 
 states            the table that client and server share, and why it is one
 settings          what each side is set up with
-channel           ciphering: envelopes, titles, counters
+envelope          how an APDU is ciphered and signed, and how long that makes it
+channel           ciphering and signing: into envelopes and out of them; titles, counters
+exchange          the keys of general-ciphering: wrapped, agreed on
+proofs            HLS passes 3 and 4
 negotiation       what a server makes of an AARQ
 blocks            long values in pieces
+general_blocks    whole APDUs in pieces, windows of them, lost ones sent again
+lists             requests of several members
+long_requests     a server's requests in pieces
 server, client    the halves; server_transfers, client_transfers their services
+short_names*      READ and WRITE: what both sides share, and the services of each; _view is for
+                  whoever asks by logical names and speaks by short ones
 """
 
 from typing import Protocol
@@ -23,7 +31,7 @@ from protocol.association.settings import (
 )
 from protocol.association.states import State, Step
 from protocol.events import AssociationEvent
-from protocol.security import CounterSource
+from protocol.security import CounterSource, ReplayBook
 from protocol.timing import Instant
 
 __all__ = [
@@ -53,6 +61,8 @@ class _Half(Protocol):
 
     def reset(self) -> None: ...
 
+    def wake_at(self) -> Instant | None: ...
+
 
 class Association:
     """One end of an association. Make it with ``server`` or ``client``."""
@@ -66,7 +76,7 @@ class Association:
         policy: ServerPolicy,
         entropy: Entropy,
         counters: CounterSource,
-        replay_guard: Guard,
+        replay_guard: Guard | ReplayBook,
     ) -> "Association":
         """Return the server's end, ready for an AARQ.
 
@@ -74,7 +84,8 @@ class Association:
             policy: what is asked of the client.
             entropy: returns as many random octets as it is asked for.
             counters: where our invocation counters come from.
-            replay_guard: remembers the client's invocation counters, beyond this association.
+            replay_guard: remembers the client's invocation counters, beyond this association: one
+                guard for all clients and keys, or a book with one for each.
         """
         return cls(ServerHalf(policy, entropy, counters, replay_guard))
 
@@ -84,7 +95,7 @@ class Association:
         settings: ClientSettings,
         entropy: Entropy,
         counters: CounterSource,
-        replay_guard: Guard,
+        replay_guard: Guard | ReplayBook,
     ) -> "Association":
         """Return the client's end; send it an ``OpenRequest``.
 
@@ -133,5 +144,8 @@ class Association:
         self._half.reset()
 
     def wake_at(self) -> Instant | None:
-        """Return None: nothing in an association runs out. Links and sessions keep the time."""
-        return None
+        """When to call ``receive(b"", now)``: a client's general block is due, and may be lost.
+
+        Nothing else in an association runs out. Links and sessions keep the time.
+        """
+        return self._half.wake_at()

@@ -3,8 +3,13 @@
 from collections.abc import Callable
 
 from protocol.apdu import (
+    AccessRequestApdu,
     ApduTag,
+    DataNotificationConfirmApdu,
+    ReadRequestApdu,
     RequestApdu,
+    ShortNameRequestApdu,
+    WriteRequestApdu,
     decode_action_request,
     decode_get_request,
     decode_set_request,
@@ -12,18 +17,29 @@ from protocol.apdu import (
 from protocol.codes import ServiceError, StateError
 from protocol.errors import RemoteProtocolError
 
-_READERS: dict[int, Callable[[bytes], RequestApdu]] = {
+#: What a server takes: requests, and the word that a client has a notification.
+IncomingApdu = RequestApdu | ShortNameRequestApdu | DataNotificationConfirmApdu
+
+_READERS: dict[int, Callable[[bytes], IncomingApdu]] = {
     ApduTag.GET_REQUEST: decode_get_request,
     ApduTag.SET_REQUEST: decode_set_request,
     ApduTag.ACTION_REQUEST: decode_action_request,
+    ApduTag.READ_REQUEST: ReadRequestApdu.decode,
+    ApduTag.WRITE_REQUEST: WriteRequestApdu.decode,
+    ApduTag.UNCONFIRMED_WRITE_REQUEST: WriteRequestApdu.decode,
+    ApduTag.ACCESS_REQUEST: AccessRequestApdu.decode,
+    ApduTag.DATA_NOTIFICATION_CONFIRM: DataNotificationConfirmApdu.decode,
 }
-#: The tags of the requests that a server serves.
+#: The tags of what a server takes.
 REQUESTS = frozenset(_READERS)
 
 #: The exception for a service that the present state does not allow.
 NOT_NOW = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+#: The exception for what is longer than was agreed.
+TOO_LONG = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
 
 _INVOKE_OFFSET = 2  # tag, choice, invoke-id-and-priority
+_LONG_INVOKE_OFFSET = 1  # tag, long-invoke-id-and-priority
 _CONFIRMED = 0x40
 
 
@@ -38,28 +54,28 @@ class PduTooLongError(RemoteProtocolError):
     """An APDU longer than this side said it takes."""
 
     def __init__(self, length: int) -> None:
-        super().__init__(
-            f"an APDU of {length} octets",
-            StateError.SERVICE_NOT_ALLOWED,
-            ServiceError.PDU_TOO_LONG,
-        )
+        super().__init__(f"an APDU of {length} octets", *TOO_LONG)
 
 
 class UnansweredError(RemoteProtocolError):
     """An unconfirmed request that cannot be served: nobody waits to hear of it."""
 
 
-def read_request(plain: bytes) -> RequestApdu:
+def read_request(plain: bytes) -> IncomingApdu:
     """Read a plain APDU whose tag is one of ``REQUESTS``.
 
     Raises:
-        UnansweredError: it is malformed or unsupported, and unconfirmed.
+        UnansweredError: it is malformed or unsupported, and nobody waits for an answer.
         ServiceNotSupported: a form of the service that is not served.
         DecodeError: cut short, malformed or too long.
     """
     try:
         return _READERS[plain[0]](plain)
     except RemoteProtocolError as error:
-        if len(plain) > _INVOKE_OFFSET and not plain[_INVOKE_OFFSET] & _CONFIRMED:
+        confirm = plain[0] == ApduTag.DATA_NOTIFICATION_CONFIRM
+        is_access = plain[0] == ApduTag.ACCESS_REQUEST
+        offset = _LONG_INVOKE_OFFSET if is_access else _INVOKE_OFFSET
+        unconfirmed = len(plain) > offset and not plain[offset] & _CONFIRMED
+        if confirm or unconfirmed:
             raise UnansweredError(str(error)) from error
         raise

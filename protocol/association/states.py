@@ -11,12 +11,14 @@ answered, it is LEAVING and has parted, before anyone can look. So one table is 
       |<---fail------------------------------/                                   |
       |<---part------------------------------------------------------------------/
 
-Three things the picture leaves out:
+Four things the picture leaves out:
 
 * An AARQ that comes while an association stands, or is about to, opens a new one and forgets the
   old, whether the new one is accepted or not. A client that lost its line cannot know what the
   server still believes; ``gurux-dlms`` and ``pydlms-client`` both just send their AARQ again.
 * Leaving is allowed while challenged: a client that cannot prove itself may still be polite.
+* A pre-established association is OPEN by PRESUME, as often as it is begun or given up, and has
+  neither ASK nor LEAVE: both are refused before the table is asked.
 * The link may go at any time. ``drop`` leads from everywhere to IDLE and is no row of the table.
 
 SERVE is no movement but a permission: only in OPEN is it in the table, so asking the table
@@ -50,11 +52,13 @@ class Step(Enum):
     SERVE = "GET, SET or ACTION"
     LEAVE = "RLRQ"
     PART = "RLRE"
+    PRESUME = "pre-established"
 
 
 TRANSITIONS: dict[State, dict[Step, State]] = {
     State.IDLE: {
         Step.ASK: State.ASKED,
+        Step.PRESUME: State.OPEN,
     },
     State.ASKED: {
         Step.REFUSE: State.IDLE,

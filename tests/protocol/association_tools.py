@@ -22,6 +22,7 @@ from protocol.association import (
     ServerPolicy,
 )
 from protocol.association.channel import Envelope, SecureChannel
+from protocol.association.short_names import usable
 from protocol.axdr import octet_string
 from protocol.codes import (
     ActionResult,
@@ -59,6 +60,9 @@ SERVER_CHALLENGE = b"server challenge"
 CLOCK = AttributeRef(8, ObisCode(0, 0, 1, 0, 0, 255), 2)
 RELAY = MethodRef(70, ObisCode(0, 0, 96, 3, 10, 255), 1)
 BOTH = Protection.AUTHENTICATED_ENCRYPTED
+
+#: What two ends that can do everything agree upon by logical names.
+GRANTED = usable(SUPPORTED, by_short_names=False)
 
 LN = ApplicationContext.LN
 LN_CIPHERED = ApplicationContext.LN_CIPHERED

@@ -1,6 +1,7 @@
 """AARQ, AARE, RLRQ, RLRE and the negotiation inside them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,9 @@ def test_the_order_of_fields_does_not_matter() -> None:
     [
         bytes.fromhex("80020284"),
         bytes.fromhex("A2090607608574050801 01".replace(" ", "")),
-        bytes.fromhex("A903020101"),
-        bytes.fromhex("A70A04081122334455667788"),
         bytes.fromhex("BD0404020000"),
     ],
-    ids=["protocol version", "called title", "invocation id", "certificate", "implementation"],
+    ids=["protocol version", "called title of another form", "implementation"],
 )
 def test_fields_without_use_are_read_over(field: bytes) -> None:
     """Whatever a client adds by the book does no harm."""
@@ -133,8 +132,30 @@ def test_fields_without_use_are_read_over(field: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("80020700", {"protocol_version": False}),
+        ("A20A04081122334455667788", {"called_ap_title": bytes.fromhex("1122334455667788")}),
+        ("A903020101", {"user_id": 1}),
+        ("A70A04081122334455667788", {"calling_ae_qualifier": bytes.fromhex("1122334455667788")}),
+    ],
+    ids=["protocol version", "called title", "user", "certificate"],
+)
+def test_fields_with_a_use(field: str, changes: dict[str, Any]) -> None:
+    """What they say is kept, and written as it was read."""
+    aarq = replace(Aarq(1), **changes)
+    assert Aarq.decode(tlv(0x60, bytes.fromhex(field) + CONTEXT)) == aarq
+    assert bytes.fromhex(field) in aarq.encode()
+    assert Aarq.decode(aarq.encode()) == aarq
+
+
+@pytest.mark.parametrize(
     ("body", "match"),
     [
+        (CONTEXT + tlv(0x80, b""), "protocol version"),
+        (CONTEXT + tlv(0x80, b"\x08\x80"), "protocol version"),
+        (CONTEXT + tlv(0xA9, tlv(0x02, bytes(5))), "invocation-identifier"),
+        (CONTEXT + tlv(0xA7, tlv(0x06, b"x")), "calling-AE-qualifier"),
         (b"", "without an application context name"),
         (tlv(0xBE, tlv(0x04, b"x")), "without an application context name"),
         (CONTEXT + CONTEXT, "comes twice"),
@@ -244,7 +265,7 @@ def test_an_aare_reads_as_it_was_written(
         ("A109060760857405080101A203020100A305A10302017F", "has no 127"),
         ("A109060760857405080101A203020100A305A403020100", "by 0xA4"),
         ("A109060760857405080101A203020100A300", "not one choice"),
-        ("A109060760857405080101A20402020000A305A103020100", "one octet"),
+        ("A109060760857405080101A20402020000A305A103020100", "integer of 1 octet"),
     ],
 )
 def test_malformed_aares_are_refused(body: str, match: str) -> None:

@@ -44,6 +44,7 @@ from tests.protocol.association_tools import (
     CLIENT_CHALLENGE,
     CLIENT_TITLE,
     CLOCK,
+    GRANTED,
     KEYS,
     LN_CIPHERED,
     PASSWORD,
@@ -87,8 +88,8 @@ def test_an_association_without_security() -> None:
         None,
         None,
     )
-    assert InitiateResponse.decode(aare.user_information) == InitiateResponse(SUPPORTED, 500)
-    assert opened == Opened(Mechanism.NONE, SUPPORTED, 200)
+    assert InitiateResponse.decode(aare.user_information) == InitiateResponse(GRANTED, 500)
+    assert opened == Opened(Mechanism.NONE, GRANTED, 200)
     assert server.is_open
 
 
@@ -123,7 +124,7 @@ def test_a_ciphered_aarq_gets_a_ciphered_answer() -> None:
     response, envelope = client.channel.open(
         aare.user_information, frozenset((8,)), InitiateResponse.decode
     )
-    assert response == InitiateResponse(SUPPORTED, 1024)
+    assert response == InitiateResponse(GRANTED, 1024)
     assert envelope == Envelope(BOTH)
 
 
@@ -214,7 +215,7 @@ REFUSED: list[Any] = [
     ),
     pytest.param(
         {},
-        {"user_information": InitiateResponse(SUPPORTED, 1024).encode()},
+        {"user_information": InitiateResponse(GRANTED, 1024).encode()},
         NO_REASON,
         InitiateError.OTHER,
         id="an InitiateResponse",
@@ -232,10 +233,7 @@ PROPOSALS: list[Any] = [
     pytest.param({"dlms_version": 7}, InitiateError.DLMS_VERSION_TOO_LOW, id="version 7"),
     pytest.param({"dlms_version": 0}, InitiateError.DLMS_VERSION_TOO_LOW, id="version 0"),
     pytest.param(
-        {"dedicated_key": bytes(16)}, InitiateError.REFUSED_BY_THE_VDE_HANDLER, id="dedicated key"
-    ),
-    pytest.param(
-        {"response_allowed": False}, InitiateError.REFUSED_BY_THE_VDE_HANDLER, id="no answer wanted"
+        {"dedicated_key": bytes(15)}, InitiateError.REFUSED_BY_THE_VDE_HANDLER, id="dedicated key"
     ),
     pytest.param(
         {"conformance": Conformance(0)}, InitiateError.INCOMPATIBLE_CONFORMANCE, id="nothing"
@@ -434,7 +432,7 @@ def test_a_ciphered_release_gets_a_ciphered_answer() -> None:
     rlre = decode(answer(server, Rlrq(0, sealed).encode()))
     assert isinstance(rlre, Rlre)
     opened = client.channel.open(rlre.user_information, frozenset((8,)), InitiateResponse.decode)
-    assert opened[0] == InitiateResponse(SUPPORTED, 1024)
+    assert opened[0] == InitiateResponse(GRANTED, 1024)
     assert server.state == State.IDLE
 
 
@@ -527,15 +525,19 @@ def test_steps_outside_the_table_are_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"mechanism": Mechanism.HLS_MD5},
-        {"context": 2},
-        {"context": 4},
+        {"mechanism": Mechanism.HLS_MD5, "secret": b""},
+        {"mechanism": Mechanism.HLS_SHA256, "system_title": b""},
+        {"mechanism": Mechanism.HLS_ECDSA},
+        {"request_signed": True},
+        {"context": LN_CIPHERED, "response_signed": True},
+        {"response_protection": Protection.AUTHENTICATED},
         {"mechanism": Mechanism.HLS_GMAC, "keys": None},
         {"mechanism": Mechanism.HLS_GMAC, "system_title": b"short"},
+        {"context": 2},
+        {"context": 4},
         {"context": LN_CIPHERED, "keys": None},
-        {"context": LN_CIPHERED, "protection": Protection.NONE},
         {"mechanism": Mechanism.LLS, "secret": b""},
-        {"conformance": Conformance.GENERAL_BLOCK_TRANSFER},
+        {"conformance": Conformance.ATTRIBUTE_0_GET},
         {"max_pdu_receive": 63},
         {"max_pdu_receive": 65536},
         {"challenge_length": 7},

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.apdu import decode
-from protocol.association import SUPPORTED, Association, State
+from protocol.association import Association, State
 from protocol.axdr import Data, octet_string, unsigned
 from protocol.codes import (
     ActionResult,
@@ -39,6 +39,7 @@ from protocol.security import CounterLease, KeySet, Protection, ReplayGuard
 from tests.protocol.association_tools import (
     CLIENT_TITLE,
     CLOCK,
+    GRANTED,
     LN_CIPHERED,
     RELAY,
     SERVER_TITLE,
@@ -100,7 +101,7 @@ def test_every_way_to_open_ask_and_part(mechanism: Mechanism, context: Applicati
     pipe = Pipe(client, server)
     opened = pipe.open()
     assert pipe.requests == [opened]
-    assert (opened.mechanism, opened.conformance, opened.max_pdu) == (mechanism, SUPPORTED, 1024)
+    assert (opened.mechanism, opened.conformance, opened.max_pdu) == (mechanism, GRANTED, 1024)
     assert client.is_open
     assert server.is_open
     if mechanism == Mechanism.HLS_GMAC or context == LN_CIPHERED:

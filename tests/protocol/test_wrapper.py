@@ -201,17 +201,19 @@ def test_an_empty_frame_says_nothing() -> None:
 
 
 def test_the_number_of_peers_is_bounded() -> None:
-    """One too many is not met, until another is forgotten."""
+    """One too many drives out the one that was last heard before the others."""
     link = server(max_peers=2)
-    for client in (1, 2):
-        link.receive(request(b"x", Peer(client, 1)), T0)
-    assert link.receive(request(b"x", Peer(3, 1)), T0) == []
-    link.send(LinkDisconnect(Peer(1, 1)), T0)
-    assert link.receive(request(b"x", Peer(3, 1)), T0) == [
-        LinkDisconnected(Peer(1, 1), DisconnectReason.LOCAL),
-        LinkConnected(Peer(3, 1)),
-        LinkData(Peer(3, 1), b"x"),
+    first, second, third = (Peer(client, 1) for client in (1, 2, 3))
+    for peer in (first, second, first):
+        link.receive(request(b"x", peer), T0)
+    assert link.receive(request(b"x", third), T0) == [
+        LinkDisconnected(second, DisconnectReason.CROWDED_OUT),
+        LinkConnected(third),
+        LinkData(third, b"x"),
     ]
+    assert link.receive(request(b"y", first), T0) == [LinkData(first, b"y")]
+    with pytest.raises(LocalProtocolError):
+        link.send(LinkData(second, b"too late"), T0)
 
 
 def test_a_client_can_disconnect_and_connect_again() -> None:
@@ -226,11 +228,11 @@ def test_a_client_can_disconnect_and_connect_again() -> None:
 
 
 def test_what_cannot_be_sent() -> None:
-    """To a stranger, nothing, too much; and a server connects to nobody."""
+    """To a stranger, nothing, too much; and a logical device that is not there calls nobody."""
     link = server(max_apdu=1000)
     link.receive(PUBLISHED, T0)
     for wrong in (
-        LinkConnect(PEER),
+        LinkConnect(Peer(16, 2)),
         LinkConnected(PEER),
         LinkData(OTHER, b"x"),
         LinkDisconnect(OTHER),
