@@ -50,6 +50,8 @@ class PortKind(Enum):
 
     HDLC = "hdlc"
     WRAPPER = "wrapper"
+    OPTICAL = "optical"  # IEC 62056-21, and HDLC after mode E
+    UDP = "udp"  # the wrapper in datagrams: octets come one datagram a tick
 
 
 class Button(Enum):
@@ -125,16 +127,31 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Dial:
+    """Whom the board shall call.
+
+    Args:
+        kind: ``WRAPPER`` for TCP, ``UDP``.
+        address: host and port, as in "192.0.2.7:4059" or "[2001:db8::7]:4059".
+    """
+
+    kind: PortKind
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """What the firmware wants of its board.
 
     Args:
-        tx: octets to send, by port.
+        tx: octets to send, by port; of ``UDP`` one datagram behind the other.
         close: ports to hang up once their octets are out.
         coil: a pulse for the relay, if it has to move.
         lcd: the display from now on.
         wake_at: tick again at this ``now`` at the latest.
         line_wake_at: tick again at this ``line_now`` at the latest, if set.
+        baud: the rate that a line has to have before ``tx`` goes out, by port, where it changes.
+        dial: ports to open by calling somebody; each is then reported as opened or as closed.
     """
 
     lcd: Lcd
@@ -143,3 +160,5 @@ class Outputs:
     close: frozenset[PortId] = frozenset()
     coil: Coil | None = None
     line_wake_at: Instant | None = None
+    baud: Mapping[PortId, int] = field(default_factory=dict)
+    dial: Mapping[PortId, Dial] = field(default_factory=dict)

@@ -1,11 +1,40 @@
 """All objects of a meter, by logical name."""
 
-from meter_fw import account, clock, disconnect, display, gateway, identity, metrology, orders
+from collections.abc import Mapping
+
+from meter_fw import (
+    account,
+    clock,
+    disconnect,
+    display,
+    gateway,
+    identity,
+    metrology,
+    orders,
+    port_protection,
+    ports,
+    push_setup,
+    sap,
+)
 from meter_fw.association_ln import current_association
 from meter_fw.factory import Factory
+from meter_fw.security_setup import security_setup
 from meter_fw.server import CosemObject, Objects
 from obis.code import ObisCode
 from prepay.cut import BalanceMode
+
+
+def build_devices(factory: Factory) -> Mapping[int, Objects]:
+    """Return the objects of each logical device, by its SAP.
+
+    Raises:
+        ValueError: two of them have the same logical name.
+    """
+    management = build_objects(factory)
+    metering = sap.metering_objects(management)
+    association = current_association(metering)
+    metering[association.logical_name] = association
+    return {sap.MANAGEMENT_DEVICE: management, sap.METERING_DEVICE: metering}
 
 
 def build_objects(factory: Factory) -> Objects:
@@ -19,6 +48,11 @@ def build_objects(factory: Factory) -> Objects:
     for each in (
         *clock.objects(),
         *identity.objects(),
+        security_setup(factory.keys.suite),
+        *sap.objects(),
+        *push_setup.objects(),
+        *port_protection.objects(),
+        *ports.objects(),
         *metrology.objects(),
         *disconnect.objects(),
         *account.objects(local=profile.mode is BalanceMode.LOCAL),

@@ -11,6 +11,7 @@ from construct import (
     Flag,
     Int8ub,
     Int16sb,
+    Int16ub,
     Int32sb,
     Int32ub,
     Int64sb,
@@ -20,9 +21,14 @@ from construct import (
 
 from meter_fw.nvram import Cell, CellKey
 from meter_fw.state import (
+    MAX_DESTINATION,
     MAX_KEY,
+    MAX_PUSH_WINDOWS,
+    MAX_PUSHED,
     MAX_TOKEN,
     PART,
+    PUSH_WINDOW,
+    PUSHED_OBJECT,
     Account,
     Armed,
     CertificatePart,
@@ -34,9 +40,12 @@ from meter_fw.state import (
     Gateway,
     History,
     Key,
-    Lockout,
     MeterState,
     Policy,
+    PortProtection,
+    Pushed,
+    PushList,
+    PushSetup,
     Received,
     Relay,
     Snapshot,
@@ -199,14 +208,46 @@ POLICY = Cell(
         "value" / Int16sb,
     ),
 )
-LOCKOUT = Cell(
-    19,
+PUSH_SETUP = Cell(
+    28,
     1,
-    Lockout,
+    PushSetup,
     Struct(
-        "failed" / Int32ub,
-        "cumulative" / Int32ub,
-        "until" / Int64sb,
+        "service" / Int8ub,
+        "length" / Int8ub,
+        "destination" / Bytes(MAX_DESTINATION),
+        "randomisation" / Int16ub,
+        "retries" / Int8ub,
+        "delay" / Int16ub,
+        "exponent" / Int16ub,
+        "longest" / Int16ub,
+        "client" / Int8ub,
+        "method" / Int8ub,
+    ),
+)
+PUSH_LIST = Cell(
+    29,
+    1,
+    PushList,
+    Struct(
+        "listed" / Int16sb,
+        "objects" / Bytes(PUSHED_OBJECT * MAX_PUSHED),
+        "windows" / Int8ub,
+        "spans" / Bytes(PUSH_WINDOW * MAX_PUSH_WINDOWS),
+    ),
+)
+PUSHED = Cell(
+    30,
+    1,
+    Pushed,
+    Struct(
+        "outcome" / Int8ub,
+        "cause" / Int8ub,
+        "tries" / Int8ub,
+        "time" / Int64sb,
+        "confirmed" / Int64sb,
+        "number" / Int32ub,
+        "dropped" / Int32ub,
     ),
 )
 CERTIFICATE_PART = Cell(
@@ -218,6 +259,22 @@ CERTIFICATE_PART = Cell(
         "part" / Int8ub,
         "length" / Int8ub,
         "octets" / Bytes(PART),
+    ),
+)
+PORT_PROTECTION = Cell(
+    35,
+    1,
+    PortProtection,
+    Struct(
+        "port" / Int8ub,
+        "mode" / Int8ub,
+        "allowed" / Int16ub,
+        "initial" / Int32ub,
+        "steepness" / Int8ub,
+        "longest" / Int32ub,
+        "failed" / Int32ub,
+        "cumulative" / Int32ub,
+        "until" / Int64sb,
     ),
 )
 
@@ -241,13 +298,16 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "signing_key": SIGNING_KEY,
     "agreement_key": AGREEMENT_KEY,
     "policy": POLICY,
-    "lockout": LOCKOUT,
+    "push_setup": PUSH_SETUP,
+    "push_list": PUSH_LIST,
+    "pushed": PUSHED,
 }
 #: The cells of rings, one for each place.
 RINGS: Final[Mapping[str, Cell[Any]]] = {
     "transactions": ENTRY,
     "days": DAY,
     "certificates": CERTIFICATE_PART,
+    "protections": PORT_PROTECTION,
 }
 
 

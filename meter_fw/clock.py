@@ -11,7 +11,7 @@ from meter_fw.state import Clock
 from meter_fw.view import ANYBODY, READERS, Change, Role, View, milliseconds
 from obis import catalogue
 from protocol.codes import DataAccessResult
-from protocol.cosem.clock import CLOCK
+from protocol.cosem.clock import CLOCK, ClockBase
 from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError
 from protocol.errors import AccessRefused, DecodeError
 
@@ -19,7 +19,6 @@ from protocol.errors import AccessRefused, DecodeError
 YEARS: Final = range(2000, 2100)
 _QUARTER: Final = 15 * 60 * 1000
 _MINUTE: Final = 60 * 1000
-_CRYSTAL: Final = 1  # clock_base: internal crystal
 _MOST_SHIFT: Final = 900  # s
 
 
@@ -104,7 +103,7 @@ def objects() -> tuple[CosemObject, ...]:
         6: Attribute(lambda view: _dst_edges(*_year(view))[1], READERS),
         7: Attribute(lambda view: _dst_minutes(*_year(view)), READERS),
         8: Attribute(lambda view: _dst_minutes(*_year(view)) != 0, READERS),
-        9: Attribute(lambda view: _CRYSTAL, READERS),
+        9: Attribute(lambda view: ClockBase.INTERNAL_CRYSTAL, READERS),
     }
     methods = {
         1: adjust(_QUARTER),

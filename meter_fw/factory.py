@@ -31,7 +31,10 @@ class Factory:
         keys: its secrets.
         dated: dated friendly windows in order, filled in at commissioning for years around.
         physical: HDLC physical (lower) address.
+        shared_line: other meters hang on the same HDLC line.
         calendar_until: until when the dated windows are complete; None when none are needed.
+        push_to: where the meter pushes to until a head-end says otherwise, as in
+            "udp:192.0.2.7:4059" or "tcp:192.0.2.7:4059"; empty for nowhere.
 
     Raises:
         ValueError: a name, a system title or a control mode that no meter has.
@@ -44,7 +47,9 @@ class Factory:
     keys: MeterKeys
     dated: tuple[DatedWindow, ...] = ()
     physical: int = 1
+    shared_line: bool = False
     calendar_until: datetime | None = None
+    push_to: str = ""
     calendar: FriendlyCalendar = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Who the meter is: names, versions, its invocation counter and its security setup."""
+"""Who the meter is: names, versions and its invocation counter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +9,12 @@ from meter_fw.view import ANYBODY, READERS, Role, View
 from obis import catalogue
 from obis.code import ObisCode
 from protocol.cosem.data import DATA
-from protocol.cosem.security_setup import SECURITY_SETUP, SecurityPolicy
 from protocol.cosem.types import (
     DOUBLE_LONG_UNSIGNED,
     OCTET_STRING,
     VISIBLE_STRING,
     Type,
 )
-
-_SUITE_0 = 0
 
 
 def data(
@@ -45,19 +42,4 @@ def objects() -> tuple[CosemObject, ...]:
             lambda view: max(view.state.counters.received, 0),
             ANYBODY,
         ),
-        CosemObject(
-            SECURITY_SETUP,
-            catalogue.SECURITY_SETUP,
-            {
-                2: Attribute(lambda view: SecurityPolicy.AUTHENTICATED_AND_ENCRYPTED, READERS),
-                3: Attribute(lambda view: _SUITE_0, READERS),
-                4: Attribute(_client_system_title, READERS),
-                5: Attribute(lambda view: view.factory.system_title, READERS),
-            },
-        ),
     )
-
-
-def _client_system_title(view: View) -> bytes:
-    """The title of whoever asks: any is accepted, none is configured."""
-    return view.caller.system_title if view.caller else b""

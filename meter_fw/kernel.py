@@ -10,18 +10,35 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Final
 
-from meter_fw import account, disconnect, display, metrology, server, supply
-from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs, PortId, PortKind
-from meter_fw.catalogue import build_objects
+from meter_fw import (
+    account,
+    disconnect,
+    display,
+    metrology,
+    port_protection,
+    push,
+    readout,
+    server,
+    supply,
+)
+from meter_fw.association_sn import by_short_names
+from meter_fw.board import Button, Coil, Dial, Flash, Inputs, Lcd, Outputs, PortId, PortKind
+from meter_fw.catalogue import build_devices
 from meter_fw.cells import changes, restore
 from meter_fw.factory import Factory
 from meter_fw.lines import Line, Security
 from meter_fw.nvram import Finding, FlashFailure, Journal
-from meter_fw.state import Clock, MeterState
+from meter_fw.port_protection import Port
+from meter_fw.push import Pusher
+from meter_fw.sap import MANAGEMENT_DEVICE
+from meter_fw.short_names import ShortNames
+from meter_fw.state import Clock, MeterState, Pushed
 from meter_fw.view import Caller, View
+from protocol.cosem.communication_port_protection import ProtectionStatus
 from protocol.cosem.disconnect_control import ControlState
-from protocol.errors import CountersExhausted
+from protocol.errors import CountersExhausted, ProtocolError
 from protocol.events import Request, Response
+from protocol.iec21 import DataSet
 from protocol.security import MAX_COUNTER, ReplayGuard
 from protocol.timing import Instant, earliest
 
@@ -51,7 +68,12 @@ class Kernel:
     ) -> None:
         self._factory = factory
         self._entropy = entropy
-        self._objects = build_objects(factory)
+        self._devices = build_devices(factory)
+        self._objects = self._devices[MANAGEMENT_DEVICE]
+        self._spaces = {sap: by_short_names(objects) for sap, objects in self._devices.items()}
+        self._pusher = Pusher(entropy)
+        self._dial: dict[PortId, Dial] = {}
+        self._given_up: set[PortId] = set()
         self._journal = Journal(flash)
         mounted = self._journal.mount()
         #: what mounting found: new, whole, older than it should be, or lost
@@ -67,7 +89,7 @@ class Kernel:
         self._next_counter = _first_counter(mounted.finding, self._state.counters.reserved, now)
         self._lines: dict[PortId, Line] = {}
         self._guard = ReplayGuard(self._state.counters.received)
-        self._security = Security(self, self._guard)
+        self._security = Security(self, self._guard, lambda: self._state)
         self._windows = supply.Windows(factory.calendar)
         self._steer()
 
@@ -102,6 +124,10 @@ class Kernel:
         self._meter(inputs.pulses, before, failing=inputs.failing)
         self._press(inputs.buttons)
         self._serve(inputs, line_now)
+        if Button.DISPLAY in inputs.buttons:
+            for line in self._lines.values():
+                line.push(self.readout(None), line_now)
+        self._push_on(inputs, line_now)
         return self._outputs()
 
     def _meter(self, pulses: int, before: int, *, failing: bool) -> None:
@@ -140,7 +166,7 @@ class Kernel:
     def open_port(self, port: PortId, kind: PortKind) -> None:
         """Begin to listen on a port; beyond ``MAX_PORTS`` the port is hung up again."""
         line = Line(kind, self._factory, self._security, self._entropy)
-        if len(self._lines) >= MAX_PORTS:
+        if len(self._lines) >= MAX_PORTS and port != self._pusher.port:
             line.hang_up()
         self._lines[port] = line
 
@@ -180,29 +206,111 @@ class Kernel:
         """
         self._note_counter()
         view = self._view(caller)
-        answered = server.answer(self._objects, view, request)
+        space = self._spaces[caller.logical]
+        objects = space.objects if caller.by_short_names else self._devices[caller.logical]
+        answered = server.answer(objects, view, request)
         if answered.state is not view.state:
             self._state = answered.state
             self._state = metrology.capture_day(self.view)  # its clock may have been set
             self._state = supply.apply(self.view)
             if not self._commit(otherwise=view.state, all_of_it=True):
                 return server.hardware_fault(request)
+            if self._state.unicast_key != view.state.unicast_key:
+                self._guard = ReplayGuard(self._state.counters.received)
+                self._security.guard = self._guard
+        if push.is_asked(request, answered.response):
+            self._ask_push(push.Cause.ASKED)
         return answered.response
+
+    def locked(self, port: Port) -> bool:
+        """Whether a port is locked, because somebody has guessed there too often."""
+        one = port_protection.protection(self._state, port)
+        return port_protection.status(one, self._now) is not ProtectionStatus.UNLOCKED
+
+    def attempted(self, port: Port, *, good: bool) -> None:
+        """Count an attempt to get in at a port, and make that durable."""
+        before = self._state
+        one = port_protection.protection(before, port)
+        if good and not one.failed:
+            return
+        counted = port_protection.succeeded(one) if good else port_protection.failed(one, self._now)
+        self._state = port_protection.with_protection(before, counted)
+        self._commit(otherwise=self._state)  # a worn flash shall not open the door
+
+    def space(self, logical: int) -> ShortNames:
+        """Return what lies where in a logical device that is spoken to by short names."""
+        return self._spaces[logical]
+
+    # --- pushing -------------------------------------------------------------------------------
+
+    def confirmed(self, number: int) -> None:
+        """Hear that a client has the push of that number."""
+        if self._pusher.waits and number == self._state.pushed.number:
+            self._pushed(push.Outcome.CONFIRMED)
+
+    def _ask_push(self, cause: push.Cause) -> None:
+        pushed = self._pusher.ask(cause, self.view, self._now)
+        if pushed is not self._state.pushed:
+            self._state = replace(self._state, pushed=pushed)
+
+    def _push_on(self, inputs: Inputs, line_now: Instant) -> None:
+        """Bring the push that is under way further, or begin the next."""
+        pusher = self._pusher
+        if pusher.port in inputs.opened and pusher.port in self._lines:
+            self._say(self._lines[pusher.port], line_now)
+        elif pusher.port in inputs.closed or pusher.overdue(line_now):
+            self._pushed(pusher.failure())
+        self._dial = pusher.call(self.view, self._now, line_now)
+
+    def _say(self, line: Line, line_now: Instant) -> None:
+        """Number the message durably, then send it: no two pushes have the same number."""
+        self._record(self._pusher.say(self.view, line_now))
+        message = push.message(self._objects, self.view)
+        try:
+            line.notify(self._state.push_setup.client, message, line_now)
+        except ProtocolError:
+            self._pushed(push.Outcome.NOT_SAID)
+        else:
+            if not message.invoke.confirmed:
+                self._pushed(push.Outcome.SENT)
+
+    def _pushed(self, outcome: push.Outcome) -> None:
+        port = self._pusher.port
+        if port in self._lines:
+            self._lines[port].hang_up()
+        elif port is not None:
+            self._given_up.add(port)
+        self._record(self._pusher.end(outcome, self.view, self._now))
+
+    def _record(self, pushed: Pushed) -> None:
+        self._state = replace(self._state, pushed=pushed)
+        self._commit(otherwise=self._state)
+
+    def readout(self, address: str | None) -> tuple[DataSet, ...]:
+        """Return what the local port reads out: all of it, or one register."""
+        return readout.data_sets(self.view, address)
 
     def _outputs(self) -> Outputs:
         pages = self.display()
         coil, self._coil = self._coil, None
         tx = {port: octets for port, line in self._lines.items() if (octets := line.outgoing())}
+        baud = {port: rate for port, line in self._lines.items() if (rate := line.baud())}
         close = frozenset(port for port, line in self._lines.items() if line.hung_up)
         for port in close:
             del self._lines[port]
+        dial, self._dial = self._dial, {}
+        given_up, self._given_up = self._given_up, set()
         return Outputs(
             lcd=pages[self._page % len(pages)],
             wake_at=self._wake_at(),
             tx=tx,
-            close=close,
+            baud=baud,
+            close=close | given_up,
+            dial=dial,
             coil=coil,
-            line_wake_at=earliest(*(line.wake_at() for line in self._lines.values())),
+            line_wake_at=earliest(
+                self._pusher.line_wake_at(), *(line.wake_at() for line in self._lines.values())
+            ),
         )
 
     # --- time ----------------------------------------------------------------------------------
@@ -213,7 +321,14 @@ class Kernel:
     def _view(self, caller: Caller | None) -> View:
         clock = self._clock(self._now)
         return View(
-            self._factory, self._state, clock, self._windows.cover(clock), self._power, caller
+            self._factory,
+            self._state,
+            clock,
+            self._windows.cover(clock),
+            self._power,
+            caller,
+            self._now,
+            self._entropy,
         )
 
     def _wake_at(self) -> Instant:
@@ -226,7 +341,8 @@ class Kernel:
         armed = self._state.armed
         if armed.armed and armed.expiry > clock:
             edges.append(armed.expiry)
-        return Instant(min(edges) - self._state.clock.offset)
+        due = Instant(min(edges) - self._state.clock.offset)
+        return earliest(due, self._pusher.wake_at()) or due
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -253,9 +369,12 @@ class Kernel:
             self._state = otherwise
             return False
         moved = self._committed.relay.control is not self._state.relay.control
+        causes = push.causes(self._committed, self._state)
         self._committed = self._state
         if moved:
             self._steer()
+        for cause in causes:
+            self._ask_push(cause)
         return True
 
     def _steer(self) -> None:

@@ -1,48 +1,68 @@
 """The lines: a link on a port, and an association for each client that speaks on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
+from meter_fw import lists, short_names
 from meter_fw.board import PortKind
 from meter_fw.factory import Factory
+from meter_fw.policies import ROLES, policy
+from meter_fw.port_protection import Port
+from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
+from meter_fw.readout import OpticalLink
+from meter_fw.sap import LOGICAL_DEVICES, MANAGEMENT_DEVICE
+from meter_fw.short_names import ShortNames
+from meter_fw.state import MeterState
 from meter_fw.view import Caller, Role
-from protocol.association import Association, ServerPolicy
-from protocol.codes import ApplicationContext, Conformance, Mechanism
+from protocol.apdu import ApduTag
+from protocol.association import Association
+from protocol.codes import Mechanism, UserDiagnostic
 from protocol.errors import LocalProtocolError
 from protocol.events import (
+    AccessRequest,
+    ActionListRequest,
     ActionRequest,
+    DataNotification,
+    DataNotificationConfirm,
+    GetListRequest,
     GetRequest,
+    LinkConnect,
     LinkConnected,
     LinkData,
     LinkDisconnected,
     Opened,
+    OpenRefused,
     Peer,
+    ReadRequest,
     Released,
     Request,
     Response,
+    SetListRequest,
     SetRequest,
+    WriteRequest,
 )
 from protocol.hdlc import HdlcParameters, HdlcServer
-from protocol.security import CounterSource, KeySet, ReplayGuard
+from protocol.hdlc.parameters import MAX_INFORMATION, MAX_WINDOW
+from protocol.iec21 import DataSet
+from protocol.iec21.events import DataWanted
+from protocol.security import CounterSource, ReplayGuard
 from protocol.timing import Instant
+from protocol.udp import DatagramLink
 from protocol.wrapper import WrapperLink
 
-#: The management logical device, and the only one so far.
-LOGICAL_DEVICE: Final = 1
-PUBLIC_SAP: Final = 16
-READER_SAP: Final = 2
-MANAGEMENT_SAP: Final = 1
-#: The longest APDU that the meter takes, in octets.
-MAX_PDU: Final = 1024
-_INFORMATION: Final = 512
+#: The management logical device; it is the one that pushes.
+LOGICAL_DEVICE: Final = MANAGEMENT_DEVICE
+#: The most that HDLC has. A client gets what it asks for: 128 octets and windows of 1 by default.
+HDLC_LIMITS: Final = HdlcParameters(
+    transmit=MAX_INFORMATION,
+    receive=MAX_INFORMATION,
+    window_transmit=MAX_WINDOW,
+    window_receive=MAX_WINDOW,
+)
 
-ROLES: Final = {
-    PUBLIC_SAP: Role.PUBLIC,
-    READER_SAP: Role.READER,
-    MANAGEMENT_SAP: Role.MANAGEMENT,
-}
-_READING: Final = Conformance.GET | Conformance.BLOCK_TRANSFER_GET | Conformance.SELECTIVE_ACCESS
+_AARQ: Final = bytes((ApduTag.AARQ,))
 
 Entropy = Callable[[int], bytes]
 
@@ -54,45 +74,44 @@ class Host(Protocol):
         """Make durable which invocation counters have been accepted."""
         ...
 
+    def readout(self, address: str | None) -> tuple[DataSet, ...]:
+        """Return what the local port reads out: all of it, or one register."""
+        ...
+
     def answer(self, caller: Caller, request: Request) -> Response:
         """Execute a request, and make durable what it changed, before it is answered."""
         ...
 
+    def locked(self, port: Port) -> bool:
+        """Whether nobody who needs a secret gets in at a port."""
+        ...
 
-@dataclass(frozen=True, slots=True)
+    def attempted(self, port: Port, *, good: bool) -> None:
+        """Count an attempt to get in."""
+        ...
+
+    def space(self, logical: int) -> ShortNames:
+        """Return what lies where in a logical device that is spoken to by short names."""
+        ...
+
+    def confirmed(self, number: int) -> None:
+        """Hear that a client has the push of that number."""
+        ...
+
+
+@dataclass(slots=True)
 class Security:
     """What all associations of the meter share.
 
     Args:
-        counters: our own invocation counters under the global unicast key.
-        guard: those accepted from the management client.
+        counters: our own invocation counters, the same for every key.
+        guard: those accepted from the management client; another one under another key.
+        state: the present state, with the keys in use.
     """
 
     counters: CounterSource
     guard: ReplayGuard
-
-
-def policy(factory: Factory, sap: int, entropy: Entropy) -> ServerPolicy:
-    """Return what is asked of the client at ``sap``.
-
-    An unknown client gets a policy like another's, but with a password that nobody knows.
-    """
-    if sap == PUBLIC_SAP:
-        return ServerPolicy(client_sap=sap, conformance=_READING, max_pdu_receive=MAX_PDU)
-    if sap == MANAGEMENT_SAP:
-        keys = KeySet(factory.keys.block_cipher_key, factory.keys.authentication_key)
-        return ServerPolicy(
-            client_sap=sap,
-            mechanism=Mechanism.HLS_GMAC,
-            context=ApplicationContext.LN_CIPHERED,
-            keys=keys,
-            system_title=factory.system_title,
-            max_pdu_receive=MAX_PDU,
-        )
-    secret = factory.keys.password if sap == READER_SAP else entropy(16)
-    return ServerPolicy(
-        client_sap=sap, mechanism=Mechanism.LLS, secret=secret, max_pdu_receive=MAX_PDU
-    )
+    state: Callable[[], MeterState]
 
 
 @dataclass(slots=True)
@@ -119,12 +138,21 @@ class Line:
         self._entropy = entropy
         self._sessions: dict[Peer, _Session] = {}
         self._hung_up = False
-        self._link: HdlcServer | WrapperLink
+        local = kind in (PortKind.HDLC, PortKind.OPTICAL)
+        self._port = Port.LOCAL if local else Port.NETWORK
+        self._link: HdlcServer | WrapperLink | OpticalLink
         if kind is PortKind.HDLC:
-            parameters = HdlcParameters(transmit=_INFORMATION, receive=_INFORMATION)
-            self._link = HdlcServer(factory.physical, {LOGICAL_DEVICE}, parameters)
+            self._link = self._station()
+        elif kind is PortKind.OPTICAL:
+            self._link = OpticalLink(factory, self._station)
+        elif kind is PortKind.UDP:
+            self._link = DatagramLink.server(LOGICAL_DEVICES)
         else:
-            self._link = WrapperLink.server({LOGICAL_DEVICE})
+            self._link = WrapperLink.server(LOGICAL_DEVICES)
+
+    def _station(self) -> HdlcServer:
+        shared = self._factory.shared_line
+        return HdlcServer(self._factory.physical, set(LOGICAL_DEVICES), HDLC_LIMITS, shared=shared)
 
     @property
     def hung_up(self) -> bool:
@@ -145,45 +173,89 @@ class Line:
         for place, event in enumerate(events):
             match event:
                 case LinkConnected(peer=peer):
-                    self._sessions[peer] = self._session(peer)
+                    if not _is_standing(self._sessions.get(peer)):
+                        self._sessions[peer] = self._session(peer)
                 case LinkDisconnected(peer=peer):
                     if self._sessions.pop(peer, None):
                         host.counted()
+                case LinkData(peer=peer, apdu=apdu, unnumbered=True):
+                    if peer in self._sessions:  # and nobody is answered
+                        self._apdu(peer, apdu, now, host)
+                case DataWanted() if isinstance(self._link, OpticalLink):
+                    self._link.give(event, host.readout(event.address), now)
                 case LinkData(peer=peer, apdu=apdu):
                     answers = self._apdu(peer, apdu, now, host)
                     if place > left.get(peer, -1):  # else they would come up in a new connection
                         self._send(peer, answers, now)
 
+    def push(self, sets: tuple[DataSet, ...], now: Instant) -> None:
+        """Send a readout that nobody asked for, on a local port where no session is under way."""
+        if isinstance(self._link, OpticalLink):
+            self._link.push(sets, now)
+
+    def notify(self, client: int, notification: DataNotification, now: Instant) -> None:
+        """Send a notification in the pre-established association of a client SAP.
+
+        Raises:
+            ProtocolError: it cannot be sent: too long, or no invocation counter is left.
+        """
+        peer = Peer(client, LOGICAL_DEVICE)
+        session = self._sessions[peer] = self._session(peer)
+        session.association.send(notification, now)
+        self._link.send(LinkConnect(peer), now)
+        for apdu in iter(session.association.outgoing, b""):
+            self._link.send(LinkData(peer, apdu), now)
+
     def outgoing(self) -> bytes:
-        """Return, once, the octets that have to go out."""
-        return self._link.outgoing()
+        """Return, once, the octets that have to go out; datagrams one behind the other."""
+        return b"".join(iter(self._link.outgoing, b""))
+
+    def baud(self) -> int | None:
+        """Return, once, the rate that the line has to have from now on, where it changes."""
+        return self._link.baud() if isinstance(self._link, OpticalLink) else None
 
     def wake_at(self) -> Instant | None:
         """When to call ``receive(b"", now)`` at the latest."""
         return self._link.wake_at()
 
-    def _session(self, peer: Peer) -> _Session:
-        association = Association.server(
-            policy(self._factory, peer.client, self._entropy),
-            self._entropy,
-            self._security.counters,
-            self._security.guard,
-        )
+    def _session(self, peer: Peer, *, locked: bool = False) -> _Session:
+        asked = policy(self._factory, self._security.state(), peer.client, self._entropy)
+        if locked and asked.mechanism is not Mechanism.NONE:
+            asked = replace(asked, locked=True)
+        # A confirmation is known by the number of its push: it needs no place among the counters
+        # of the management client, who may be speaking somewhere else at this moment.
+        guard = ReplayGuard() if asked.pre_established else self._security.guard
+        association = Association.server(asked, self._entropy, self._security.counters, guard)
         role = ROLES.get(peer.client, Role.NOBODY)
-        return _Session(association, Caller(role, peer.client))
+        return _Session(association, Caller(role, peer.client, logical=peer.server))
 
     def _apdu(self, peer: Peer, apdu: bytes, now: Instant, host: Host) -> list[bytes]:
-        session = self._sessions.get(peer) or self._session(peer)
-        self._sessions[peer] = session
+        session = self._sessions.get(peer)
+        # An AARQ forgets what was before it, whatever becomes of it, and finds the keys of today.
+        if session is None or (apdu[:1] == _AARQ and not _is_standing(session)):
+            session = self._sessions[peer] = self._session(peer, locked=host.locked(self._port))
         for event in session.association.receive(apdu, now):
             match event:
                 case Opened():
                     session.caller = _caller(session.caller, event)
                     host.counted()
+                    if event.mechanism is not Mechanism.NONE:
+                        host.attempted(self._port, good=True)
+                case OpenRefused(diagnostic=UserDiagnostic.AUTHENTICATION_FAILURE):
+                    host.attempted(self._port, good=False)
                 case Released():
                     host.counted()
+                case DataNotificationConfirm(invoke=invoke):
+                    host.confirmed(invoke.number)
                 case GetRequest() | SetRequest() | ActionRequest():
                     session.association.send(host.answer(session.caller, event), now)
+                case GetListRequest() | SetListRequest() | ActionListRequest() | AccessRequest():
+                    answer = partial(host.answer, session.caller)
+                    session.association.send(lists.execute(event, answer), now)
+                case ReadRequest() | WriteRequest():
+                    answer = partial(host.answer, session.caller)
+                    space = host.space(session.caller.logical)
+                    session.association.send(short_names.execute(space, event, answer), now)
         return list(iter(session.association.outgoing, b""))
 
     def _send(self, peer: Peer, answers: list[bytes], now: Instant) -> None:
@@ -206,4 +278,11 @@ def _caller(caller: Caller, opened: Opened) -> Caller:
         opened.conformance,
         opened.max_pdu,
         opened.client_system_title,
+        caller.logical,
+        opened.by_short_names,
     )
+
+
+def _is_standing(session: _Session | None) -> bool:
+    """Whether a push has begun the session already."""
+    return session is not None and session.caller.sap in (PUSH_SAP, PLAIN_PUSH_SAP)

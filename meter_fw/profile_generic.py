@@ -13,6 +13,7 @@ from protocol.cosem.profile_generic import (
     ENTRY_DESCRIPTOR,
     PROFILE_GENERIC,
     RANGE_DESCRIPTOR,
+    SortMethod,
 )
 from protocol.cosem.types import Type, TypeMismatch
 from protocol.cosem_time import CosemDateTime, WildcardError
@@ -21,7 +22,6 @@ from protocol.events import SelectiveAccess
 
 BY_RANGE: Final = 1
 BY_ENTRY: Final = 2
-_FIFO: Final = 1  # sort_method: the oldest entry goes first
 
 Rows = Callable[[View], Sequence[tuple[Any, ...]]]
 
@@ -69,7 +69,7 @@ def profile_generic(
             2: Attribute(buffer.read, readers, select=buffer.select, selectors=(1, 2)),
             3: Attribute(lambda view: [column.definition for column in columns], readers),
             4: Attribute(lambda view: period, readers),
-            5: Attribute(lambda view: _FIFO, readers),
+            5: Attribute(lambda view: SortMethod.FIFO, readers),
             6: Attribute(lambda view: columns[0].definition, readers),
             7: Attribute(lambda view: len(rows(view)), readers),
             8: Attribute(lambda view: entries, readers),

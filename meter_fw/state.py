@@ -14,13 +14,23 @@ from protocol.cosem.disconnect_control import ControlState
 
 #: Daily readings that are kept: two months, so that a head-end may come late.
 DAYS_KEPT: Final = 62
+#: The longest address of a push, in octets.
+MAX_DESTINATION: Final = 64
+#: Objects and windows of a push setup, and the octets of each as they are kept: class, logical
+#: name and attribute; two date-times.
+MAX_PUSHED: Final = 16
+PUSHED_OBJECT: Final = 9
+MAX_PUSH_WINDOWS: Final = 4
+PUSH_WINDOW: Final = 24
+#: The client SAP of the pre-established association that pushes are ciphered in.
+PUSH_CLIENT: Final = 102
 #: The longest token that is kept for reading back.
 MAX_TOKEN: Final = 64
 #: Octets of the longest symmetric key, and of the longest private key.
 MAX_KEY: Final = 48
 #: Octets of a certificate in one cell, and cells that one certificate may have.
 PART: Final = 240
-PARTS: Final = 8
+PARTS: Final = 4
 #: Certificates that are kept.
 CERTIFICATES: Final = 8
 
@@ -191,12 +201,40 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Lockout:
-    """Communication port protection: failed attempts to get in, and until when nobody may try."""
+class PortProtection:
+    """One port: how attempts to get in that fail lock it, and how many have.
 
+    Args:
+        port: its place in the ring.
+        mode: 0 locked, 1 locked on failed attempts, 2 unlocked.
+        allowed: failed attempts in a row before the port is locked for a time.
+        initial: how long the first time, in s.
+        steepness: by how much longer each further time.
+        longest: the longest time, in s.
+        failed: attempts since the last good one.
+        cumulative: attempts since manufacture.
+        until: until when the port is locked, by the board's clock in ms.
+    """
+
+    port: int = 0
+    mode: int = 1
+    allowed: int = 10
+    initial: int = 30
+    steepness: int = 2
+    longest: int = 900
     failed: int = 0
     cumulative: int = 0
     until: int = -1
+
+    @property
+    def slot(self) -> int:
+        """Its place in the ring."""
+        return self.port
+
+    @property
+    def number(self) -> int:
+        """Its place in the order."""
+        return self.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +265,45 @@ class CertificatePart:
 
 
 @dataclass(frozen=True, slots=True)
+class PushSetup:
+    """Where the meter pushes to and how often it tries; as made until a head-end says otherwise."""
+
+    service: int = 0  # TransportService
+    length: int = 0  # octets of the destination that count; 0: the one it was made with
+    destination: bytes = bytes(MAX_DESTINATION)
+    randomisation: int = 0  # s
+    retries: int = 3
+    delay: int = 60  # s, after the first try
+    exponent: int = 100  # in hundredths
+    longest: int = 3600  # s
+    client: int = PUSH_CLIENT
+    method: int = 0  # PushOperationMethod
+
+
+@dataclass(frozen=True, slots=True)
+class PushList:
+    """What the meter pushes and when it may, in the octets of the attributes."""
+
+    listed: int = -1  # objects that count; -1: those it was made with
+    objects: bytes = bytes(PUSHED_OBJECT * MAX_PUSHED)
+    windows: int = 0  # windows that count; 0: at any time
+    spans: bytes = bytes(PUSH_WINDOW * MAX_PUSH_WINDOWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of the last push."""
+
+    outcome: int = 0  # meter_fw.push.Outcome
+    cause: int = 0  # meter_fw.push.Cause
+    tries: int = 0
+    time: int = -1
+    confirmed: int = -1  # when the last confirmation came
+    number: int = 0  # of the last push, its long invoke id
+    dropped: int = 0  # pushes that did not fit into the queue, since manufacture
+
+
+@dataclass(frozen=True, slots=True)
 class MeterState:
     """All that survives a power cut."""
 
@@ -248,7 +325,10 @@ class MeterState:
     signing_key: Key = field(default_factory=Key)
     agreement_key: Key = field(default_factory=Key)
     policy: Policy = field(default_factory=Policy)
-    lockout: Lockout = field(default_factory=Lockout)
+    push_setup: PushSetup = field(default_factory=PushSetup)
+    push_list: PushList = field(default_factory=PushList)
+    pushed: Pushed = field(default_factory=Pushed)
     transactions: tuple[Entry, ...] = ()
     days: tuple[Day, ...] = ()
     certificates: tuple[CertificatePart, ...] = ()
+    protections: tuple[PortProtection, ...] = ()

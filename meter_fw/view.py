@@ -1,6 +1,7 @@
 """What a rule may look at, and what it may answer: values only, so that rules change nothing."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntFlag
 from typing import Any
@@ -9,6 +10,12 @@ from meter_fw.factory import Factory
 from meter_fw.state import MeterState
 from protocol.codes import Conformance, DataAccessResult, Mechanism
 from protocol.cosem_time import ClockStatus, CosemDateTime
+from protocol.timing import Instant
+
+
+def _no_entropy(length: int) -> bytes:
+    raise AssertionError(f"nobody asks for {length} random octets here")
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,6 +44,8 @@ class Caller:
         conformance: what was negotiated.
         max_pdu: octets of the largest APDU he takes.
         system_title: his, empty without ciphering.
+        logical: the logical device that he speaks to.
+        by_short_names: he does so by short names, which have an association object of their own.
     """
 
     role: Role
@@ -45,6 +54,8 @@ class Caller:
     conformance: Conformance = Conformance(0)
     max_pdu: int = 0
     system_title: bytes = b""
+    logical: int = 1
+    by_short_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class View:
         friendly: a friendly window is in force.
         power: present import power, W.
         caller: who asks; None where the meter itself does.
+        board: the board's time, which nobody can set.
+        entropy: gives that many random octets, where a rule has to make a key.
     """
 
     factory: Factory
@@ -66,6 +79,8 @@ class View:
     friendly: bool = False
     power: int = 0
     caller: Caller | None = None
+    board: Instant = Instant(0)
+    entropy: Callable[[int], bytes] = field(default=_no_entropy, repr=False, compare=False)
 
     @property
     def local(self) -> datetime:

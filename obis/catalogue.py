@@ -45,6 +45,13 @@ TOKEN_CREDIT: Final = ObisCode.parse("0-0:19.10.0*255")
 EMERGENCY_CREDIT: Final = ObisCode.parse("0-0:19.10.1*255")
 CONSUMPTION_CHARGE: Final = ObisCode.parse("0-0:19.20.0*255")
 TOKEN_GATEWAY: Final = ObisCode.parse("0-0:19.40.0*255")
+SAP_ASSIGNMENT: Final = ObisCode.parse("0-0:41.0.0*255")
+PUSH_SETUP: Final = ObisCode.parse("0-0:25.9.0*255")
+TCP_UDP_SETUP: Final = ObisCode.parse("0-0:25.0.0*255")
+LOCAL_PORT_SETUP: Final = ObisCode.parse("0-0:20.0.0*255")
+HDLC_SETUP: Final = ObisCode.parse("0-0:22.0.0*255")
+LOCAL_PORT_PROTECTION: Final = ObisCode.parse("0-0:44.2.0*255")
+NETWORK_PORT_PROTECTION: Final = ObisCode.parse("0-0:44.2.1*255")
 
 #: The customer display of the Belgian prepaid meter: C = 94 is country specific, D = 32 Belgium.
 DISPLAY_UPDATED: Final = ReducedCode.parse("94.32.2*1")
@@ -78,6 +85,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(EMERGENCY_CREDIT, "emergency credit", 112),
     Entry(CONSUMPTION_CHARGE, "consumption charge", 113),
     Entry(TOKEN_GATEWAY, "token gateway", 115),
+    Entry(SAP_ASSIGNMENT, "logical devices", 17),
+    Entry(PUSH_SETUP, "push setup", 40),
+    Entry(LOCAL_PORT_SETUP, "local port", 19),
+    Entry(HDLC_SETUP, "hdlc port", 23),
+    Entry(TCP_UDP_SETUP, "tcp port", 41),
+    Entry(LOCAL_PORT_PROTECTION, "local port protection", 124),
+    Entry(NETWORK_PORT_PROTECTION, "network port protection", 124),
     Entry(DISPLAY_UPDATED.complete(0, 0), "time of last update", 1),
     Entry(DISPLAY_BALANCE.complete(0, 0), "available balance", 3, Unit.CURRENCY),
     Entry(DISPLAY_EMERGENCY.complete(0, 0), "available emergency credit", 3, Unit.CURRENCY),

@@ -4,6 +4,7 @@ A key file is TOML, every key as hexadecimal:
 
     suite = 0                   # security suite: 0, 1 or 2
     mechanism = "hls-gmac"      # how client 1 proves who it is; see MECHANISMS
+    protection = "authenticated-encrypted"  # the least of its APDUs; see PROTECTIONS
 
     [management]                # client 1; 16 octets, 32 in suite 2
     block_cipher_key = "000102030405060708090A0B0C0D0E0F"
@@ -43,6 +44,13 @@ MECHANISMS: Final[Mapping[str, int]] = {
     "hls-sha256": 6,
     "hls-ecdsa": 7,
 }
+#: The names that ``protection`` may have, and the security policy of class 64 version 0.
+PROTECTIONS: Final[Mapping[str, int]] = {
+    "none": 0,
+    "authenticated": 1,
+    "encrypted": 2,
+    "authenticated-encrypted": 3,
+}
 SUITES: Final = (0, 1, 2)
 
 
@@ -80,6 +88,7 @@ class MeterKeys:
             here both sides are given the same file, and the meter takes the public half.
         suite: security suite, 0 to 2.
         mechanism: how the management client proves who it is, 2 to 7.
+        protection: what its APDUs have to be from the beginning, 0 to 3.
     """
 
     block_cipher_key: bytes = field(repr=False)
@@ -93,6 +102,7 @@ class MeterKeys:
     client: KeyPairs
     suite: int = 0
     mechanism: int = MECHANISMS["hls-gmac"]
+    protection: int = PROTECTIONS["authenticated-encrypted"]
 
 
 def symmetric_length(suite: int) -> int:
@@ -144,7 +154,7 @@ _ENTRIES: Final[Mapping[str, Mapping[str, tuple[int, int] | str]]] = {
     "meter": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
     "client": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
 }
-_SETTINGS: Final = ("suite", "mechanism")
+_SETTINGS: Final = ("suite", "mechanism", "protection")
 #: The orders of the curves P-256 and P-384 (FIPS 186): a private key is below, and not 0.
 _ORDERS: Final = {
     32: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
@@ -171,6 +181,7 @@ def parse_keys(text: str) -> MeterKeys:
         raise KeyFileError(f"not a TOML file: {error}") from error
     suite = _setting(document, "suite", 0, SUITES)
     mechanism = _setting(document, "mechanism", "hls-gmac", tuple(MECHANISMS))
+    protection = _setting(document, "protection", "authenticated-encrypted", tuple(PROTECTIONS))
     found: dict[str, dict[str, Any]] = {
         table: {
             name: _key(table, name, value, suite) for name, value in _table(table, entries).items()
@@ -190,6 +201,7 @@ def parse_keys(text: str) -> MeterKeys:
         meter=replace(lab.meter, **found.get("meter", {})),
         client=replace(lab.client, **found.get("client", {})),
         mechanism=MECHANISMS[mechanism],
+        protection=PROTECTIONS[protection],
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from meter_fw.board import PortId, PortKind
 from meter_fw.factory import Factory
 from meter_fw.kernel import Kernel
-from meter_fw.lines import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from meter_fw.nvram import CellKey
+from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from meter_fw.server import CosemObject
 from meter_fw.state import MeterState
 from meter_fw.view import Caller

@@ -31,10 +31,10 @@ from protocol.events import (
     OpenRequest,
     ReleaseRequest,
 )
-from protocol.hdlc import state
+from protocol.hdlc import HdlcServer, state
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind, Incomplete, decode_frame
-from protocol.hdlc.transfer import LLC_COMMAND
+from protocol.hdlc.reassembly import LLC_COMMAND
 from protocol.security import CounterLease, Protection, protect
 from protocol.wrapper import WrapperLink, build_header
 from tests.fuzz.bench import (
@@ -114,6 +114,7 @@ class Standing:
         link = self.bench.kernel._lines[self.port]._link
         if isinstance(link, WrapperLink):
             return state.State.CONNECTED
+        assert isinstance(link, HdlcServer)
         connection = link._connections.get(self.dialogue.peer)
         return state.State.DISCONNECTED if connection is None else connection.state
 

@@ -12,7 +12,7 @@ from meter_fw.board import PortKind
 from protocol.hdlc import HdlcParameters
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind
-from protocol.hdlc.transfer import LLC_COMMAND
+from protocol.hdlc.reassembly import LLC_COMMAND
 from protocol.security import CounterLease
 from protocol.wrapper import build_header
 from tests.fuzz.bench import Bench

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meter_fw.board import PortId, PortKind
-from meter_fw.lines import LOGICAL_DEVICE, MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
+from meter_fw.lines import LOGICAL_DEVICE
+from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from obis import catalogue
 from prepay.keys import LAB_KEYS
 from protocol.association import Association, ClientSettings

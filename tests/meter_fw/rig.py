@@ -11,7 +11,7 @@ from meter_fw.view import Caller, Role
 from obis import catalogue
 from obis.code import ObisCode
 from prepay.friendly import DatedWindow
-from prepay.keys import LAB_KEYS
+from prepay.keys import LAB_KEYS, MeterKeys
 from prepay.profile import load_profile
 from prepay.tokens.vend import vend_lab
 from prepay.transactions import Kind, transaction_id
@@ -48,11 +48,12 @@ def factory(
     profile: str = "be-wal",
     dated: tuple[DatedWindow, ...] = (),
     until: datetime | None = None,
+    keys: MeterKeys = LAB_KEYS,
 ) -> Factory:
     """Return a commissioned meter's fixed data; ``until`` its dated windows are complete."""
     title = b"OPP\0\0\0\0\1"
     return Factory(
-        load_profile(profile), NAME, "00000001", title, LAB_KEYS, dated, calendar_until=until
+        load_profile(profile), NAME, "00000001", title, keys, dated, calendar_until=until
     )
 
 
@@ -71,6 +72,7 @@ class Rig:
         flash: its memory.
         dated: dated friendly windows.
         until_when: until when they are complete.
+        keys: its secrets.
     """
 
     profile: str = "be-wal"
@@ -78,13 +80,14 @@ class Rig:
     flash: Flash = field(default_factory=lambda: MemoryFlash(2, 32 * 1024))
     dated: tuple[DatedWindow, ...] = ()
     until_when: datetime | None = None
+    keys: MeterKeys = LAB_KEYS
     now: Instant = field(init=False)
     kernel: Kernel = field(init=False)
     last: Outputs = field(init=False)
     coils: list[Coil] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self.factory = factory(self.profile, self.dated, self.until_when)
+        self.factory = factory(self.profile, self.dated, self.until_when, self.keys)
         self.now = self._instant(self.start)
         self.boot()
 
@@ -163,12 +166,24 @@ class Rig:
         *,
         caller: Caller = MANAGER,
     ) -> ActionResult:
-        """Call a method."""
+        """Call a method and return its result."""
+        return self.call(name, class_id, index, parameter, caller=caller).result
+
+    def call(
+        self,
+        name: ObisCode,
+        class_id: int,
+        index: int,
+        parameter: Data | None = None,
+        *,
+        caller: Caller = MANAGER,
+    ) -> ActionResponse:
+        """Call a method and return its response, what it gives back included."""
         request = ActionRequest(MethodRef(class_id, name, index), parameter)
         response = self.kernel.answer(caller, request)
         assert isinstance(response, ActionResponse)
         self.tick()
-        return response.result
+        return response
 
     # --- transactions ----------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from protocol.axdr import (
     integer,
     long_,
     long_unsigned,
+    null,
     octet_string,
     structure,
     unsigned,
@@ -66,19 +67,110 @@ def log_entry(stamp: Data, identity: int, kind: Kind, amount: int, balance: int)
 # --- what both profiles have alike -------------------------------------------------------------
 
 
+def port_setups() -> Sheet:
+    """Return how the ports speak; what the board alone knows has no row."""
+    local = (enum(0), enum(0), enum(5), enum(1), octet_string(b"00000001"))
+    limits = (unsigned(7), unsigned(7), *(long_unsigned(n) for n in (2030, 2030, 500, 120, 1)))
+    hdlc, tcp = catalogue.HDLC_SETUP, catalogue.TCP_UDP_SETUP
+    return {
+        **attributes(19, catalogue.LOCAL_PORT_SETUP, *local),
+        (23, hdlc, 1): name(hdlc),
+        **{(23, hdlc, index): value for index, value in enumerate(limits, 3)},
+        (41, tcp, 1): name(tcp),
+        (41, tcp, 6): long_unsigned(120),
+    }
+
+
 def identity(profile: str, mode: int) -> Sheet:
     """Return who the meter is."""
     return {
+        **port_setups(),
         **attributes(1, catalogue.LOGICAL_DEVICE_NAME, octet_string(NAME.encode())),
         **attributes(1, catalogue.SERIAL_NUMBER, octet_string(b"00000001")),
         **attributes(1, catalogue.FIRMWARE_VERSION, visible_string("openprepay 0.1")),
         **attributes(1, catalogue.INVOCATION_COUNTER, double_long_unsigned(0)),
+        **attributes(
+            17,
+            catalogue.SAP_ASSIGNMENT,
+            array(
+                structure(long_unsigned(1), octet_string(NAME.encode())),
+                structure(long_unsigned(2), octet_string(b"OPPM000000000001")),
+            ),
+        ),
+        **port_protection(),
+        **push_setup(),
         **attributes(1, catalogue.PROFILE_NAME, visible_string(profile)),
         **attributes(1, catalogue.BALANCE_MODE, enum(mode)),
         **attributes(
             64, catalogue.SECURITY_SETUP, enum(3), enum(0), NO_TITLE, octet_string(b"OPP\0\0\0\0\1")
         ),
     }
+
+
+def port_protection() -> Sheet:
+    """Return ports that nobody has guessed at."""
+    guarded = {
+        catalogue.LOCAL_PORT_PROTECTION: catalogue.HDLC_SETUP,
+        catalogue.NETWORK_PORT_PROTECTION: catalogue.TCP_UDP_SETUP,
+    }
+    sheet: Sheet = {}
+    for code, port in guarded.items():
+        sheet |= attributes(
+            124,
+            code,
+            enum(1),
+            long_unsigned(10),
+            double_long_unsigned(30),
+            unsigned(2),
+            double_long_unsigned(900),
+            name(port),
+            enum(0),
+            double_long_unsigned(0),
+            double_long_unsigned(0),
+        )
+    return sheet
+
+
+def push_setup() -> Sheet:
+    """Return a push setup that nobody has changed, of a meter that was given no destination."""
+    pushed = (
+        (40, catalogue.PUSH_SETUP, 1),
+        (1, catalogue.LOGICAL_DEVICE_NAME, 2),
+        (8, catalogue.CLOCK, 2),
+        (70, catalogue.DISCONNECT_CONTROL, 3),
+        (1, catalogue.RELAY_CAUSES, 2),
+        (111, catalogue.ACCOUNT, 2),
+        (1, catalogue.LOW_CREDIT, 2),
+    )
+    whole = structure(enum(0), null())
+    return attributes(
+        40,
+        catalogue.PUSH_SETUP,
+        array(
+            *(
+                structure(
+                    long_unsigned(class_id),
+                    name(code),
+                    integer(index),
+                    long_unsigned(0),
+                    whole,
+                    array(),
+                )
+                for class_id, code, index in pushed
+            )
+        ),
+        structure(enum(0), octet_string(b""), enum(0)),
+        array(),
+        long_unsigned(0),
+        unsigned(3),
+        structure(long_unsigned(60), long_unsigned(100), long_unsigned(3600)),
+        name(catalogue.TCP_UDP_SETUP),
+        integer(102),
+        array(),
+        enum(0),
+        structure(NEVER, double_long_unsigned(0)),
+        NEVER,
+    )
 
 
 def clock(now: Data, zone: int, begin: str, end: str) -> Sheet:

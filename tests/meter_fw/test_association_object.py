@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from meter_fw.lines import LOGICAL_DEVICE, MAX_PDU
+from meter_fw.lines import LOGICAL_DEVICE
+from meter_fw.policies import MAX_PDU
 from meter_fw.view import Caller
 from obis import catalogue
 from obis.code import ObisCode
@@ -70,13 +71,14 @@ def test_each_object_is_there_once_with_the_version_of_its_class(rig: Rig, role:
         assert list(methods) == [each.index for each in declared.methods], name
 
 
-def test_the_public_client_is_shown_four_objects(rig: Rig) -> None:
-    """Its association, the name, the counter and the clock; of that the time and its status."""
+def test_the_public_client_is_shown_five_objects(rig: Rig) -> None:
+    """Association, name, counter, logical devices and the clock; of that the time and status."""
     shown = listed(rig, PUBLIC)
     assert set(shown) == {
         catalogue.CURRENT_ASSOCIATION,
         catalogue.LOGICAL_DEVICE_NAME,
         catalogue.INVOCATION_COUNTER,
+        catalogue.SAP_ASSIGNMENT,
         catalogue.CLOCK,
     }
     modes = {index: mode for index, (mode, _) in shown[catalogue.CLOCK][2].items()}
@@ -138,15 +140,16 @@ def test_a_method_can_be_called_exactly_where_the_list_says_so(rig: Rig, role: s
 def test_an_attribute_takes_exactly_the_access_selectors_that_the_list_names(
     rig: Rig, role: str
 ) -> None:
-    """By range and by entry for buffers; none for anything else, logical names included."""
+    """By range and by entry for buffers, four for the object list, and none for anything else."""
     caller = ROLES[role]
     for name, (class_id, _, attributes, _) in listed(rig, caller).items():
         for index, (mode, selectors) in attributes.items():
-            assert selectors == ([1, 2] if (class_id, index) == (7, 2) else None)
+            expected = {(7, 2): [1, 2], (15, 2): [1, 2, 3, 4]}
+            assert selectors == expected.get((class_id, index))
             if mode not in READS:
                 continue
-            for selector in (0, 1, 2, 3, 255):
-                access = SelectiveAccess(selector, axdr.null())
+            for selector in (0, 1, 2, 3, 4, 5, 255):
+                access = SelectiveAccess(selector, axdr.boolean(False))
                 result = rig.get(name, class_id, index, caller=caller, access=access)
                 known = selector in (selectors or ())
                 assert result is (
@@ -193,3 +196,35 @@ def test_the_reply_to_a_challenge_is_no_method_for_later(rig: Rig) -> None:
     assert listed(rig, MANAGER)[NAME][3][1] == MethodAccessMode.ACCESS
     result = rig.act(NAME, 15, 1, axdr.octet_string(bytes(17)))
     assert result is ActionResult.OTHER_REASON
+
+
+def _names(rig: Rig, selector: int, parameter: axdr.Data) -> list[tuple[int, bytes, bool]]:
+    access = SelectiveAccess(selector, parameter)
+    data = rig.get(catalogue.CURRENT_ASSOCIATION, 15, 2, caller=READER, access=access)
+    assert isinstance(data, axdr.Data)
+    found = []
+    for element in data.value:
+        class_id, _version, name, (_, rights) = (part for part in element.value[:4])
+        found.append((class_id.value, name.value, bool(rights[0].value)))
+    return found
+
+
+def _object_id(class_id: int, name: ObisCode) -> axdr.Data:
+    return axdr.structure(axdr.long_unsigned(class_id), axdr.octet_string(name.to_bytes()))
+
+
+def test_the_object_list_by_class_and_by_object(rig: Rig) -> None:
+    """Selectors 1 and 2 leave the rights out; 3 and 4 name objects, and unknown ones are absent."""
+    everything = {
+        (class_id, name.to_bytes()) for name, (class_id, *_) in listed(rig, READER).items()
+    }
+    bare = _names(rig, 1, axdr.null())
+    assert {one[:2] for one in bare} == everything
+    assert not any(has_rights for *_, has_rights in bare)
+    clocks = _names(rig, 2, axdr.array(axdr.long_unsigned(8), axdr.long_unsigned(0xFFFF)))
+    clock = catalogue.CLOCK.to_bytes()
+    assert clocks == [(8, clock, False)]
+    wanted = axdr.array(_object_id(8, catalogue.CLOCK), _object_id(3, catalogue.CLOCK))
+    assert _names(rig, 3, wanted) == [(8, clock, True)]
+    assert _names(rig, 4, _object_id(8, catalogue.CLOCK)) == [(8, clock, True)]
+    assert _names(rig, 4, _object_id(3, catalogue.CLOCK)) == []

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from meter_fw.board import PortId, PortKind
-from meter_fw.lines import LOGICAL_DEVICE, MANAGEMENT_SAP, MAX_PDU, PUBLIC_SAP, READER_SAP
+from meter_fw.lines import LOGICAL_DEVICE
+from meter_fw.policies import MANAGEMENT_SAP, MAX_PDU, PUBLIC_SAP, READER_SAP
 from obis import catalogue
 from prepay.transactions import Kind
 from protocol import axdr
@@ -72,6 +73,7 @@ def test_the_public_client_negotiates_reading_and_no_more(kind: PortKind) -> Non
     opened = client.open()
     assert isinstance(opened, Opened)
     reading = Conformance.GET | Conformance.BLOCK_TRANSFER_GET | Conformance.SELECTIVE_ACCESS
+    reading |= Conformance.MULTIPLE_REFERENCES | Conformance.GENERAL_BLOCK_TRANSFER
     assert opened.conformance == reading
     assert client.get(ENERGY) is DataAccessResult.OBJECT_UNDEFINED
 
@@ -140,10 +142,10 @@ def test_a_wport_of_16_bits_is_just_as_unknown() -> None:
 
 
 def test_another_logical_device_does_not_answer() -> None:
-    """There is one, at 1."""
+    """There are two, at 1 and 2."""
     rig = Rig()
     rig.tick(opened={PortId("port"): PortKind.WRAPPER})
-    octets = build_header(PUBLIC_SAP, 2, 3) + b"\xc0\x01\x01"
+    octets = build_header(PUBLIC_SAP, 3, 3) + b"\xc0\x01\x01"
     assert not rig.tick(rx={PortId("port"): octets}).tx
 
 

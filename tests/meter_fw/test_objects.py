@@ -27,10 +27,12 @@ from tests.meter_fw.sheets import IL_ACTIVE, IL_NOW, ISRAEL, NEVER, WALLONIA, is
 DENIED = DataAccessResult.READ_WRITE_DENIED
 UNDEFINED = DataAccessResult.OBJECT_UNDEFINED
 
-#: What the public client may see: who the meter is, the counter to begin with, the time.
+#: What the public client may see: who the meter is, where its devices are, the counter to begin
+#: with, the time.
 FOR_EVERYBODY = {
     (1, catalogue.LOGICAL_DEVICE_NAME, 2),
     (1, catalogue.INVOCATION_COUNTER, 2),
+    (17, catalogue.SAP_ASSIGNMENT, 2),
     (8, catalogue.CLOCK, 2),
     (8, catalogue.CLOCK, 4),
     *((15, catalogue.CURRENT_ASSOCIATION, index) for index in (2, 3, 4, 5, 6, 8, 9)),
@@ -89,7 +91,7 @@ def test_the_reader_reads_what_the_management_client_reads(profile: str) -> None
 
 
 @pytest.mark.parametrize("profile", METERS)
-def test_the_public_client_sees_four_objects_and_no_other(profile: str) -> None:
+def test_the_public_client_sees_five_objects_and_no_other(profile: str) -> None:
     """What it may not see is not there for it; what it sees it may not read in full."""
     make, sheet = METERS[profile]
     for (class_id, code, index), value in sheet.items():
@@ -123,8 +125,8 @@ def test_only_the_management_client_writes_or_calls(profile: str, caller: Caller
     assert rig.kernel.state is before
 
 
-def test_the_management_client_writes_the_clock_and_the_transaction_and_no_other() -> None:
-    """All else that moves does so by methods, or by itself."""
+def test_the_management_client_writes_few_attributes_and_no_other() -> None:
+    """Clock, transactions, pushing and port protection; all else moves by methods or by itself."""
     rig = Rig()
     writable = {
         (code, index)
@@ -132,7 +134,14 @@ def test_the_management_client_writes_the_clock_and_the_transaction_and_no_other
         for index in range(30)
         if rig.set(code, shown.declaration.class_id, axdr.null(), index) not in (DENIED, UNDEFINED)
     }
-    assert writable == {(catalogue.CLOCK, 2), (catalogue.TRANSACTION, 2)}
+    pushing = {(catalogue.PUSH_SETUP, index) for index in (2, 3, 4, 5, 6, 7, 9, 11)}
+    protecting = {
+        (code, index)
+        for code in (catalogue.LOCAL_PORT_PROTECTION, catalogue.NETWORK_PORT_PROTECTION)
+        for index in range(2, 7)
+    }
+    ordering = {(catalogue.CLOCK, 2), (catalogue.TRANSACTION, 2)}
+    assert writable == ordering | pushing | protecting
 
 
 # --- other states ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 
 from meter_fw.board import Inputs, PortId, PortKind
 from meter_fw.kernel import MAX_PORTS, Kernel
-from meter_fw.lines import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
+from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from obis import catalogue
 from protocol.axdr import Data
 from protocol.codes import (

@@ -11,6 +11,7 @@ from prepay.keys import LAB_KEYS, KeyFileError, KeyPairs, MeterKeys, lab_keys, p
 FULL = f"""
 suite = 1
 mechanism = "hls-ecdsa"
+protection = "authenticated"
 
 [management]
 block_cipher_key = "0F0E0D0C0B0A09080706050403020100"
@@ -49,6 +50,7 @@ def test_a_full_file_names_every_key() -> None:
         client=KeyPairs(b"\x03" * 32, b"\x04" * 32),
         suite=1,
         mechanism=7,
+        protection=1,
     )
 
 
@@ -139,6 +141,7 @@ WRONG = [
     ("suite = '1'", "suite has to be one of 0, 1, 2"),
     ("suite = [1]", "suite has to be one of 0, 1, 2"),
     ("mechanism = 'lls'", "mechanism has to be one of hls, hls-md5, hls-sha1, hls-gmac"),
+    ("protection = 'both'", "protection has to be one of none, authenticated, encrypted"),
     ("mechanism = 5", "mechanism has to be one of hls, hls-md5, hls-sha1, hls-gmac"),
     ("mechanism = 'hls-ecdsa'", "mechanism hls-ecdsa needs suite 1 or 2"),
     (
@@ -206,7 +209,7 @@ def test_a_message_shows_no_key(text: str) -> None:
 def test_the_keys_show_nothing_of_themselves() -> None:
     """Not in repr, and so in no traceback that prints them."""
     shown = f"{LAB_KEYS!r} {LAB_KEYS}"
-    each = "MeterKeys(meter=KeyPairs(), client=KeyPairs(), suite=0, mechanism=5)"
+    each = "MeterKeys(meter=KeyPairs(), client=KeyPairs(), suite=0, mechanism=5, protection=3)"
     assert shown == f"{each} {each}"
 
 
