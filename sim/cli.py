@@ -3,15 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
-
-if TYPE_CHECKING:
-    from sim.meter import Options
 
 _METER_EPILOG = """\b
 Examples:
@@ -19,10 +17,13 @@ Examples:
   prepay-sim meter --port tcp:127.0.0.1:4059 --port hdlc+tcp:127.0.0.1:4060
   prepay-sim meter --port pty:./meter0 --speed 60 --start 2026-11-23T05:30 --state ./state
   prepay-sim meter --port tcp:127.0.0.1:0 --json --events json
+  prepay-sim meter --port optical:./head0 --port optical+tcp:127.0.0.1:4061
+  prepay-sim meter --port udp:127.0.0.1:4059 --push-to udp:127.0.0.1:4061
+  prepay-sim meter --port optical:./head0 --port optical+tcp:127.0.0.1:4062
 
 Without --keys the meter has the lab's keys, which are published and so protect nothing: public
 client 16 without security, reader client 2 with the password 12345678, management client 1 with
-HLS-GMAC. Logical device 1, HDLC physical address 1.
+HLS-GMAC. Logical devices 1 (management) and 2 (metering), HDLC physical address 1.
 
 \b
 Keys, in a terminal that shows the face:
@@ -107,7 +108,9 @@ def main() -> None:
     metavar="SPEC",
     multiple=True,
     required=True,
-    help="pty:LINK, tcp:HOST:PORT (wrapper) or hdlc+tcp:HOST:PORT; port 0 takes a free one."
+    help="pty:LINK, tcp:HOST:PORT (wrapper), udp:HOST:PORT (the same in datagrams) or"
+    " hdlc+tcp:HOST:PORT; optical:PATH or optical+tcp:HOST:PORT for the local port (IEC 62056-21);"
+    " port 0 takes a free one."
     " May be given more than once.",
 )
 @click.option(
@@ -153,6 +156,13 @@ def main() -> None:
     default=None,
     help="Draw the meter's face and take keys; without an answer, on a terminal.",
 )
+@click.option(
+    "--push-to",
+    metavar="SPEC",
+    default="",
+    help="Whom the meter tells of a move of its relay, low credit, activation and closing, until"
+    " a head-end sets its push setup: tcp:HOST:PORT or udp:HOST:PORT (see prepay listen).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.option(
     "--events",
@@ -167,7 +177,7 @@ def main() -> None:
 )
 def meter(face: bool | None, as_json: bool, events: str | None, **given: Any) -> None:
     """Run one meter until it is stopped."""
-    from sim.meter import Options, Show
+    from sim.meter import Options, Show, run_meter
 
     if face is None:
         face = sys.stdout.isatty() and not as_json and events is None
@@ -177,27 +187,87 @@ def meter(face: bool | None, as_json: bool, events: str | None, **given: Any) ->
         show = Show(events)
     else:
         show = Show.NOTHING if as_json else Show.TEXT
-    _run(Options(show=show, json_ready=as_json, **given))
+    options = Options(show=show, json_ready=as_json, **given)
+    _run(partial(run_meter, options, sys.stdout), options.keys)
 
 
-def _run(options: "Options") -> None:
+_BUS_EPILOG = """\b
+Examples:
+  prepay-sim bus --meters 3 --port pty:./bus
+  prepay-sim bus --meters 2 --port hdlc+tcp:127.0.0.1:4060 --speed 60
+  prepay --port serial:./bus --physical 2 status
+
+Every meter hears every octet on the line, as on RS-485, and answers to its physical address, from
+1 on; so clients need server addresses of two or four octets. Nobody answers an address that
+several meters have: of one octet, or the all-station address.
+
+The meters are new and forget all at the end. Clients, keys, times and exit codes are those of
+prepay-sim meter.
+"""
+
+
+@main.command(epilog=_BUS_EPILOG)
+@click.option(
+    "--meters", type=int, metavar="N", default=2, show_default=True, help="How many, 1 to 125."
+)
+@click.option("--profile", metavar="NAME", help="Country or product; be-wal if none is given.")
+@click.option(
+    "--port",
+    "ports",
+    metavar="SPEC",
+    multiple=True,
+    required=True,
+    help="pty:LINK or hdlc+tcp:HOST:PORT; port 0 takes a free one. May be given more than once:"
+    " all the meters are on each.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Seconds of the meters' time in one second.",
+)
+@click.option(
+    "--start",
+    type=_Moment(),
+    metavar="YYYY-MM-DDTHH:MM",
+    help="First moment of the world, in the meters' time zone; else now.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of households, names, serial numbers and challenges, each meter's its own.",
+)
+@click.option(
+    "--keys", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of the meters' keys."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+def bus(as_json: bool, **given: Any) -> None:
+    """Run several meters on one line until they are stopped."""
+    from sim.bus import BusOptions, run_bus
+
+    options = BusOptions(json_ready=as_json, **given)
+    _run(partial(run_bus, options, sys.stdout), options.keys)
+
+
+def _run(run: Callable[[], None], keys: Path | None) -> None:
     from meter_fw.nvram import JournalError
     from prepay.keys import KeyFileError
     from prepay.profile import ProfileError
     from sim.flash import FlashError
     from sim.load import LoadError
-    from sim.meter import OptionError, run_meter
+    from sim.meter import OptionError
     from sim.ports.base import PortError, PortSpecError
     from sim.statedir import StateError
 
     try:
-        run_meter(options, sys.stdout)
+        run()
     except (PortSpecError, ProfileError, OptionError) as error:
         _fail(str(error), 2)
     except KeyFileError as error:
-        _fail(f"{options.keys}: {error}", 1)
+        _fail(f"{keys}: {error}", 1)
     except UnicodeDecodeError:
-        _fail(f"{options.keys}: not a text file", 1)
+        _fail(f"{keys}: not a text file", 1)
     except BrokenPipeError:
         # nobody reads any more: let what is buffered go nowhere at exit, without a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -17,12 +17,14 @@ from hashlib import blake2b
 from pathlib import Path
 from selectors import BaseSelector, DefaultSelector
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 from meter_fw import account, disconnect
 from meter_fw.board import Button, Flash, Outputs
 from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
 from meter_fw.nvram import Finding
+from meter_fw.push import Cause, Outcome
 from prepay.calendars import dated_table
 from prepay.keys import LAB_KEYS, MeterKeys, parse_keys
 from prepay.profile import Profile, load_profile
@@ -36,6 +38,7 @@ from sim.load import YEARS, Consumption, Household, Load, read_load
 from sim.outlet import Outlet
 from sim.ports import open_port
 from sim.ports.base import Port
+from sim.ports.calls import Calls, resolve
 from sim.realtime import MAX_SPEED, RealTime, line_clock, on_signals
 from sim.screen import Blind, Lines, Screen, Terminal, json_line
 from sim.statedir import BoardRecord, NamePlate, StateDir, StateError
@@ -91,6 +94,7 @@ class Options:
         show: how the display is shown.
         json_ready: print the ready line as JSON.
         control: take orders on standard input.
+        push_to: where it pushes to, ``tcp:HOST:PORT`` or ``udp:HOST:PORT``; empty for nowhere.
     """
 
     ports: Sequence[str] = ()
@@ -105,6 +109,7 @@ class Options:
     show: Show = Show.TEXT
     json_ready: bool = False
     control: bool = False
+    push_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,7 @@ def run_meter(options: Options, out: TextIO) -> None:
         stack.callback(screen.close)
         screen.ticked(made.site, first)
         world.after.append(screen.ticked)
+        world.after.append(PushTeller(options.show, made, outlet, screen).ticked)
         loop.each_turn += [outlet.turn, screen.turn]
         if options.control:
             answer = partial(_answer, options.show, made, outlet, screen)
@@ -198,6 +204,7 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
         load = read_load(options.load, profile.zone)
     keys = parse_keys(options.keys.read_text("utf-8")) if options.keys else LAB_KEYS
     factory = make_factory(profile, plate.name, keys, start)
+    factory = replace(factory, push_to=resolve(options.push_to))
     ports = _open_ports(options.ports, selector, stack)
     board = SoftwareBoard(_flash(state, stack), Consumption(load), start)
     if record:
@@ -207,7 +214,9 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
     kernel = Kernel(board.flash, factory, entropy, start)
     if state:
         _keep(world, state, plate)
-    return Assembly(plate, profile, kernel, Site(plate.name, kernel, board, ports), world)
+    calls = Calls(selector)
+    stack.callback(calls.close)
+    return Assembly(plate, profile, kernel, Site(plate.name, kernel, board, ports, calls), world)
 
 
 def _answer(
@@ -226,6 +235,39 @@ def _answer(
         outlet.say(json.dumps({"time": clock.isoformat(), "order": order, **more}))
     else:
         outlet.say(f"[{clock:%Y-%m-%d %H:%M:%S}] {order}: {refusal or 'done'}")
+
+
+class PushTeller:
+    """Tells what became of each push, in the form of the event lines and after those before it."""
+
+    def __init__(self, show: Show, made: Assembly, outlet: Outlet, screen: Screen) -> None:
+        self._show = show
+        self._made = made
+        self._outlet = outlet
+        self._screen = screen
+        self._told = made.kernel.state.pushed
+
+    def ticked(self, _site: Site, _outputs: Outputs) -> None:
+        """Say what is new since the last time."""
+        pushed = self._made.kernel.state.pushed
+        if (pushed.time, pushed.tries) == (self._told.time, self._told.tries):
+            return
+        self._told = pushed
+        if self._show not in (Show.TEXT, Show.JSON):
+            return
+        self._screen.flush()
+        clock = self._made.clock()
+        cause, outcome = (
+            name.lower().replace("_", " ")
+            for name in (Cause(pushed.cause).name, Outcome(pushed.outcome).name)
+        )
+        if self._show is Show.JSON:
+            said = {"push": cause, "outcome": outcome, "try": pushed.tries}
+            self._outlet.say(json.dumps({"time": clock.isoformat(), **said}))
+        else:
+            self._outlet.say(
+                f"[{clock:%Y-%m-%d %H:%M:%S}] push ({cause}): {outcome}, try {pushed.tries}"
+            )
 
 
 def _dropped(show: Show, count: int) -> str:
@@ -295,15 +337,23 @@ def derive_name(profile: str, seed: int) -> str:
 
 
 def _start(options: Options, profile: Profile, record: BoardRecord | None) -> Instant:
-    if options.start is not None:
-        start = options.start
-        if start.year not in YEARS:
-            raise OptionError(f"no meter lives in the year {start.year}")
-        local = start if start.tzinfo else start.replace(tzinfo=profile.zone)
-        return Instant((local - _EPOCH) // timedelta(milliseconds=1))
-    if record is not None:
+    if options.start is None and record is not None:
         return record.now
-    return Instant((datetime.now(UTC) - _EPOCH) // timedelta(milliseconds=1))
+    return first_moment(options.start, profile.zone)
+
+
+def first_moment(start: datetime | None, zone: ZoneInfo) -> Instant:
+    """Return when a world begins: as told, in ``zone`` unless it says another, or now.
+
+    Raises:
+        OptionError: no meter lives then.
+    """
+    if start is None:
+        return Instant((datetime.now(UTC) - _EPOCH) // timedelta(milliseconds=1))
+    if start.year not in YEARS:
+        raise OptionError(f"no meter lives in the year {start.year}")
+    local = start if start.tzinfo else start.replace(tzinfo=zone)
+    return Instant((local - _EPOCH) // timedelta(milliseconds=1))
 
 
 def _flash(state: StateDir | None, stack: ExitStack) -> Flash:

@@ -15,7 +15,8 @@ from typing import Protocol
 from meter_fw.board import Inputs, Outputs
 from protocol.timing import Instant, earliest, later
 from sim.board import SoftwareBoard
-from sim.ports.base import News, Port
+from sim.ports.base import News, Port, Rated
+from sim.ports.calls import Calls
 
 #: The longest that a meter is left alone, in ms of its time: a load's power may change meanwhile.
 LONGEST_STEP = 60_000
@@ -47,12 +48,14 @@ class Site:
         firmware: what the board runs.
         board: the board.
         ports: where lines to this meter appear.
+        calls: makes the calls that the firmware asks for; without it nobody is reached.
     """
 
     name: str
     firmware: Firmware
     board: SoftwareBoard
     ports: Sequence[Port] = ()
+    calls: Calls | None = None
     #: The next tick at the latest, and the same on the line timer if the firmware asked for that.
     due: Instant = field(init=False)
     line_due: Instant | None = field(default=None, init=False)
@@ -60,7 +63,8 @@ class Site:
 
     def listen(self) -> bool:
         """Take what the ports bring; return whether there is anything for the firmware."""
-        self._waiting = News.together([self._waiting, *(port.collect() for port in self.ports)])
+        arrived = [port.collect() for port in self._places()]
+        self._waiting = News.together([self._waiting, *arrived])
         return bool(self._waiting) or self.board.touched
 
     def tick(self, now: Instant, line_now: Instant | None) -> Outputs:
@@ -68,11 +72,17 @@ class Site:
         news, self._waiting = self._waiting, News()
         outputs = self.firmware.tick(now, self.board.measure(now, news, line_now))
         moved = self.board.drive(outputs)
-        for port in self.ports:
+        for port in self._places():
+            if isinstance(port, Rated):
+                for line, baud in outputs.baud.items():
+                    port.set_baud(line, baud)
             for line, data in outputs.tx.items():
                 port.send(line, data)
             for line in outputs.close:
                 port.hang_up(line)
+        if self.calls is not None:
+            for line, whom in outputs.dial.items():
+                self.calls.dial(line, whom)
         self.line_due = outputs.line_wake_at
         if line_now is not None and self.line_due is not None:
             self.line_due = max(self.line_due, later(line_now, 1))
@@ -84,6 +94,14 @@ class Site:
         # a moment that is not later than this one would stop the clock
         self.due = max(earliest(*wanted) or now, later(now, 1))
         return outputs
+
+    def close(self) -> None:
+        """Close every port."""
+        for port in self._places():
+            port.close()
+
+    def _places(self) -> tuple[Port | Calls, ...]:
+        return (*self.ports, self.calls) if self.calls is not None else tuple(self.ports)
 
 
 class World:
@@ -182,8 +200,7 @@ class World:
     def close(self) -> None:
         """Close every port."""
         for site in self.sites:
-            for port in site.ports:
-                port.close()
+            site.close()
 
     def _line_now(self) -> Instant | None:
         return self._line_clock() if self._line_clock else None

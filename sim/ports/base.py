@@ -8,7 +8,7 @@ brought is collected once a turn.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from meter_fw.board import PortId, PortKind
 
@@ -45,6 +45,15 @@ class News:
                 whole.rx[line] = whole.rx.get(line, b"") + data
             whole.closed |= part.closed
         return whole
+
+
+@runtime_checkable
+class Rated(Protocol):
+    """A port whose lines run at a rate; on the others it is only noted."""
+
+    def set_baud(self, line: PortId, baud: int) -> None:
+        """Run a line at another rate from now on."""
+        ...
 
 
 class Port(Protocol):

@@ -6,7 +6,7 @@ from meter_fw.board import PortId, PortKind
 from sim.ports.base import News, PortSpecError
 
 SCHEME = "memory"
-FORM = "memory:hdlc, memory:wrapper"
+FORM = "memory:hdlc, memory:wrapper, memory:optical"
 #: Nobody outside this process can reach it, so nobody is told of it.
 LISTED = False
 SUMMARY = "lines inside one process; for tests"
@@ -125,9 +125,9 @@ def open_port(rest: str, selector: BaseSelector) -> MemoryPort:
     """Open the port that ``memory:`` and ``rest`` name; ``selector`` is not needed.
 
     Raises:
-        PortSpecError: ``rest`` is neither ``hdlc`` nor ``wrapper``.
+        PortSpecError: ``rest`` is none of ``hdlc``, ``wrapper`` and ``optical``.
     """
     try:
         return MemoryPort(PortKind(rest))
     except ValueError:
-        raise PortSpecError(f"memory:{rest} is neither memory:hdlc nor memory:wrapper") from None
+        raise PortSpecError(f"memory:{rest} is none of {FORM}") from None

@@ -26,13 +26,23 @@ class PtyPort:
     Args:
         link: the path at which clients find the terminal.
         selector: the world's.
+        kind: what is spoken on it.
+        client: the scheme by which clients name it.
 
     Raises:
         PortError: the path is taken by something else, or by a running simulator.
     """
 
-    def __init__(self, link: str, selector: BaseSelector) -> None:
+    def __init__(
+        self,
+        link: str,
+        selector: BaseSelector,
+        kind: PortKind = PortKind.HDLC,
+        client: str = "serial",
+    ) -> None:
         self._link = Path(link)
+        self._kind = kind
+        self._client = client
         self._line = PortId(f"pty:{link}")
         self._claim = _claim(self._link)
         self._announced = False
@@ -50,15 +60,15 @@ class PtyPort:
 
     @property
     def client_spec(self) -> str:
-        """``serial:`` and the link as it was given."""
-        return f"serial:{self._line.removeprefix('pty:')}"
+        """The scheme, ``serial:`` for instance, and the link as it was given."""
+        return f"{self._client}:{self._line.removeprefix('pty:')}"
 
     def collect(self) -> News:
         """Return the octets received; the first call opens the line."""
         news = News()
         if not self._announced:
             self._announced = True
-            news.opened[self._line] = PortKind.HDLC
+            news.opened[self._line] = self._kind
         data = self._stream.take()
         if data:
             news.rx[self._line] = data

@@ -47,8 +47,7 @@ class TcpPort:
     def client_spec(self) -> str:
         """The scheme and the address really listened at; a loopback one for a wildcard."""
         host, port = self._listener.getsockname()[:2]
-        host = _WILDCARDS.get(host, host)
-        return f"{self._scheme}:{f'[{host}]' if ':' in host else host}:{port}"
+        return f"{self._scheme}:{client_host(host)}:{port}"
 
     def collect(self) -> News:
         """Return new connections, octets received and connections that ended."""
@@ -112,6 +111,12 @@ def open_port(rest: str, selector: BaseSelector) -> TcpPort:
         PortError: the address cannot be listened at.
     """
     return TcpPort(SCHEME, PortKind.WRAPPER, parse_address(SCHEME, rest), selector)
+
+
+def client_host(host: str) -> str:
+    """Return a host as clients write it; a loopback one for a wildcard."""
+    host = _WILDCARDS.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 def parse_address(scheme: str, text: str) -> tuple[str, int]:

@@ -304,7 +304,7 @@ def _invoke(*arguments: str) -> tuple[int, str]:
     ("arguments", "code", "message"),
     [
         ([], 2, "Missing option '--port'"),
-        (["--port", "nowhere"], 2, "one of hdlc+tcp:HOST:PORT, pty:LINK, tcp:HOST:PORT\n"),
+        (["--port", "nowhere"], 2, "one of hdlc+tcp:HOST:PORT, optical:PATH, "),
         (["--prot", "pty:m"], 2, "No such option"),
         (["--port", "pty:m", "--events", "loud"], 2, "'loud'"),
         (["--port", "pty:m", "extra"], 2, "extra"),

@@ -83,7 +83,7 @@ def connect(port: Port) -> socket.socket:
 
 def test_every_kind_of_port_says_what_it_is() -> None:
     """Each file in the folder is found under its own scheme, with text for the help."""
-    assert list(kinds()) == ["hdlc+tcp", "memory", "pty", "tcp"]
+    assert list(kinds()) == ["hdlc+tcp", "memory", "optical", "optical+tcp", "pty", "tcp", "udp"]
     for scheme, kind in kinds().items():
         assert kind.form.startswith(f"{scheme}:")
         assert kind.summary
