@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 from headend.context import Context
 from headend.device import Device
 from headend.errors import Refused
-from headend.reach import CLIENTS, Reached, open_plain, open_session
+from headend.reach import Reached, client_of, mechanism_of, open_plain, open_session
+from headend.security import management
 from headend.session import AssociationRefused, Session
 from headend.store import Store, counters, meters
 from headend.store.meters import Meter
-from protocol.association import ClientSettings
-from protocol.codes import ApplicationContext, Mechanism
-from protocol.security import CounterLease, KeySet
+from protocol.codes import Mechanism
+from protocol.security import CounterLease
 
 #: The public client's answer about a counter is not authenticated: it may not lead us astray so
 #: far that the counters of a key are soon used up.
@@ -143,13 +143,14 @@ def _nameless(place: str) -> str:
     return f"@{place}"[:64]
 
 
-def _fingerprint(context: Context) -> str:
+def fingerprint(context: Context) -> str:
+    """Return by what the database knows the key whose invocation counters it leases."""
     digest = hashlib.sha256(b"counter row" + context.keys.block_cipher_key).hexdigest()
     return digest[:16]
 
 
 def _check_jump(db: Connection, context: Context, counter: int) -> None:
-    highest = counters.unleased(db, _fingerprint(context))
+    highest = counters.unleased(db, fingerprint(context))
     if highest is not None and counter > highest + _GREATEST_JUMP:
         raise Refused(
             f"the meter says that it has seen invocation counter {counter}, "
@@ -171,14 +172,16 @@ def _open_ciphered(context: Context, at_least: int) -> Session:
 
 
 def _open_once(context: Context, at_least: int) -> Session:
-    client = context.settings.client or CLIENTS[Mechanism.HLS_GMAC]
+    asked, mechanism = context.settings, mechanism_of(context)
     with context.store.begin() as db:
         title = counters.system_title(db, context.entropy)
-    settings = ClientSettings(
-        mechanism=Mechanism.HLS_GMAC,
-        context=ApplicationContext.LN_CIPHERED,
-        keys=KeySet(context.keys.block_cipher_key, context.keys.authentication_key),
-        system_title=title,
+    settings = management(
+        context.keys,
+        title,
+        mechanism,
+        envelope=asked.envelope,
+        protection=asked.protection,
+        signed=asked.sign,
     )
-    source = LeasedCounters(context.store, _fingerprint(context), at_least)
-    return open_session(context, client, settings, source)
+    source = LeasedCounters(context.store, fingerprint(context), at_least)
+    return open_session(context, asked.client or client_of(mechanism), settings, source)

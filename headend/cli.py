@@ -15,7 +15,7 @@ from typing import Any, Concatenate, NoReturn, ParamSpec
 import click
 
 from headend import commands
-from headend.context import Context, Settings, default_database
+from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
 from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
 from headend.report import Report, show, show_error
 
@@ -167,8 +167,10 @@ def common_options(*, on_command: bool, offline: bool = False) -> list[click.Opt
 
     client = click.IntRange(1, 127)
     return [
-        option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper) or "
-               "hdlc+tcp:HOST:PORT.", metavar="SPEC", envvar="PREPAY_PORT", meter=True),
+        option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper), "
+               "udp:HOST:PORT (the same in datagrams), hdlc+tcp:HOST:PORT, or through a local "
+               "port optical:PATH and optical+tcp:HOST:PORT.", metavar="SPEC",
+               envvar="PREPAY_PORT", meter=True),
         option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
                "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
         option("--keys", "Key file (TOML); default: the lab's published keys, unsafe for "
@@ -184,9 +186,16 @@ def common_options(*, on_command: bool, offline: bool = False) -> list[click.Opt
                type=click.IntRange(0, 0x3FFF), rare=True),
         option("--address-size", "Octets of the HDLC server address; default: as few as will do.",
                type=click.Choice(["1", "2", "4"]), rare=True),
-        option("--mechanism", "How to authenticate; default gmac, or what the client address "
-               "has on our meters.", type=click.Choice(["none", "lls", "gmac"]), rare=True),
+        option("--mechanism", "How to authenticate; default: as the key file says (gmac), or what "
+               "the client address has on our meters.", type=click.Choice(MECHANISMS), rare=True),
+        option("--envelope", "How services are ciphered, and under which key; default glo.",
+               type=click.Choice(ENVELOPES), rare=True),
+        option("--protection", "What the ciphering does; default authenticated-encrypted.",
+               type=click.Choice(PROTECTIONS), rare=True),
+        option("--sign", "Sign services as well (suites 1 and 2).", is_flag=True, rare=True),
         option("--password", "Low-level password; default: the key file's.", rare=True),
+        option("--short-names", "Speak by short names: READ and WRITE in place of GET, SET and "
+               "ACTION.", is_flag=True, rare=True),
     ]  # fmt: skip # a table: one row an option
 
 

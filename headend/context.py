@@ -24,6 +24,22 @@ def default_database() -> Path:
     return user_data_path("openprepay", appauthor=False) / "headend.sqlite3"
 
 
+#: The values of ``--mechanism``, ``--envelope`` and ``--protection``; what they stand for is in
+#: ``reach`` and ``security``, which no command has to import to show its help.
+MECHANISMS = ("none", "lls", "gmac", "hls", "md5", "sha1", "sha256", "ecdsa")
+ENVELOPES = (
+    "glo",
+    "general-glo",
+    "ded",
+    "general-ded",
+    "identified",
+    "wrapped",
+    "one-pass",
+    "static",
+)
+PROTECTIONS = ("authenticated", "encrypted", "authenticated-encrypted")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the user chose.
@@ -38,8 +54,12 @@ class Settings:
         logical: logical device (server SAP).
         physical: HDLC physical address; None is none in a 1-octet address, else 1.
         address_size: octets of the HDLC server address; None is the shortest that holds it.
-        mechanism: "none", "lls" or "gmac"; None is what the client has on our meters.
+        mechanism: one of ``MECHANISMS``; None is what the client has on our meters.
+        envelope: one of ``ENVELOPES``.
+        protection: one of ``PROTECTIONS``.
+        sign: sign what the management client says.
         password: low-level password; None is the key file's.
+        short_names: speak by short names (READ and WRITE).
     """
 
     port: str | None = None
@@ -52,7 +72,11 @@ class Settings:
     physical: int | None = None
     address_size: int | None = None
     mechanism: str | None = None
+    envelope: str = "glo"
+    protection: str = "authenticated-encrypted"
+    sign: bool = False
     password: str | None = field(default=None, repr=False)
+    short_names: bool = False
 
 
 class Context:

@@ -29,7 +29,7 @@ class Line:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._reached: Reached | None = None
-        if mechanism_of(context) is not Mechanism.HLS_GMAC:
+        if mechanism_of(context) < Mechanism.HLS:
             raise UsageError(
                 "this command needs the management client: leave out --client and --mechanism"
             )

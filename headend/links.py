@@ -5,6 +5,7 @@ from headend.errors import UsageError
 from headend.transports import LinkKind
 from protocol.errors import EncodeError
 from protocol.events import Peer
+from protocol.hdlc.parameters import HdlcParameters
 from protocol.link import Link
 
 #: HDLC: a lost frame is noticed after so many milliseconds, and repeated so often.
@@ -21,8 +22,16 @@ def make_peer(settings: Settings, client: int) -> Peer:
     return Peer(client, settings.logical, physical)
 
 
-def make_link(kind: LinkKind, peer: Peer, settings: Settings) -> tuple[Link, Peer]:
+def make_link(
+    kind: LinkKind, peer: Peer, settings: Settings, proposed: HdlcParameters | None = None
+) -> tuple[Link, Peer]:
     """Return a link to a peer, and the peer as that link names it.
+
+    Args:
+        kind: what is spoken.
+        peer: whom to talk to.
+        settings: those of the command line.
+        proposed: lengths and windows, for HDLC.
 
     Raises:
         UsageError: the addresses do not fit.
@@ -32,6 +41,11 @@ def make_link(kind: LinkKind, peer: Peer, settings: Settings) -> tuple[Link, Pee
 
         flat = Peer(peer.client, peer.server)
         return WrapperLink.client(flat), flat
+    if kind is LinkKind.DATAGRAMS:
+        from protocol.udp import DatagramLink
+
+        flat = Peer(peer.client, peer.server)
+        return DatagramLink.client(flat), flat
     from protocol.hdlc import ClientTimes, HdlcClient
 
     size = settings.address_size
@@ -40,6 +54,6 @@ def make_link(kind: LinkKind, peer: Peer, settings: Settings) -> tuple[Link, Pee
         size = 1 if not peer.physical and not long else 4 if long else 2
     try:
         times = ClientTimes(response=_RESPONSE)
-        return HdlcClient(peer, size, times=times, retries=_RETRIES), peer
+        return HdlcClient(peer, size, proposed, times, _RETRIES), peer
     except EncodeError as error:
         raise UsageError(f"{error}: see --logical, --physical and --address-size") from error

@@ -2,24 +2,36 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headend.context import Context
 from headend.device import Device
 from headend.errors import NoAnswer, UsageError
 from headend.links import make_link, make_peer
-from headend.session import AssociationRefused, NeverHeard, Session
+from headend.session import AssociationRefused, ClientAssociation, NeverHeard, Session
 from headend.trace import TracedTransport
 from protocol.association import Association, ClientSettings
+from protocol.association.settings import SHORT_NAMES
+from protocol.association.short_names_view import ByShortNames
 from protocol.codes import Mechanism, ServiceError, UserDiagnostic
 from protocol.security import CounterLease, CounterSource, ReplayGuard
 
 #: The client address that each mechanism has on our meters.
 CLIENTS = {Mechanism.NONE: 16, Mechanism.LLS: 2, Mechanism.HLS_GMAC: 1}
-_MECHANISMS = {"none": Mechanism.NONE, "lls": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
+#: The names that ``--mechanism`` has for them.
+MECHANISMS = {
+    "none": Mechanism.NONE,
+    "lls": Mechanism.LLS,
+    "gmac": Mechanism.HLS_GMAC,
+    "hls": Mechanism.HLS,
+    "md5": Mechanism.HLS_MD5,
+    "sha1": Mechanism.HLS_SHA1,
+    "sha256": Mechanism.HLS_SHA256,
+    "ecdsa": Mechanism.HLS_ECDSA,
+}
 #: What a peer that does not answer on one of these may speak instead.
 _OTHER_SCHEME = {"tcp": "hdlc+tcp", "hdlc+tcp": "tcp"}
-_WORDS = {mechanism: word for word, mechanism in _MECHANISMS.items()}
+_WORDS = {mechanism: word for word, mechanism in MECHANISMS.items()}
 _WRONG_KEY = (ServiceError.DECIPHERING_ERROR,)
 #: How a meter refuses a client that it does not know, or that comes with another's mechanism.
 _WRONG_CLIENT = (
@@ -51,12 +63,21 @@ class Reached:
 
 
 def mechanism_of(context: Context) -> Mechanism:
-    """Return how to authenticate: as told, or as the client address does on our meters."""
+    """Return how to authenticate: as told, or as the client address does on our meters.
+
+    The management client does it as the key file says.
+    """
     settings = context.settings
     if settings.mechanism is not None:
-        return _MECHANISMS[settings.mechanism]
-    by_client = {client: mechanism for mechanism, client in CLIENTS.items()}
-    return by_client.get(settings.client or 1, Mechanism.HLS_GMAC)
+        return MECHANISMS[settings.mechanism]
+    plain = {client_of(mechanism): mechanism for mechanism in (Mechanism.NONE, Mechanism.LLS)}
+    found = plain.get(settings.client or 1)
+    return Mechanism(context.keys.mechanism) if found is None else found
+
+
+def client_of(mechanism: Mechanism) -> int:
+    """Return the client address that a mechanism has on our meters."""
+    return CLIENTS.get(mechanism, CLIENTS[Mechanism.HLS_GMAC])
 
 
 def reach(context: Context) -> Reached:
@@ -66,7 +87,7 @@ def reach(context: Context) -> Reached:
         NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
     """
     mechanism = mechanism_of(context)
-    if mechanism is Mechanism.HLS_GMAC:
+    if mechanism >= Mechanism.HLS:
         assert context.keys  # a key file that is wrong says so before the port is opened
         from headend.ciphered import reach_ciphered  # it needs the database, which takes time
 
@@ -97,7 +118,7 @@ def open_plain(context: Context, mechanism: Mechanism, client: int | None = None
         settings = ClientSettings(mechanism=mechanism, secret=secret)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return open_session(context, client or CLIENTS[mechanism], settings, CounterLease(0, 0))
+    return open_session(context, client or client_of(mechanism), settings, CounterLease(0, 0))
 
 
 def open_session(
@@ -105,8 +126,14 @@ def open_session(
 ) -> Session:
     """Open the port, the link and the association."""
     peer = make_peer(context.settings, client)
-    link, peer = make_link(context.port.link, peer, context.settings)
-    association = Association.client(settings, context.entropy, counters, ReplayGuard())
+    link, peer = make_link(context.port.link, peer, context.settings, context.port.hdlc)
+    if context.settings.short_names:
+        settings = replace(settings, context=SHORT_NAMES[settings.context])
+    association: ClientAssociation = Association.client(
+        settings, context.entropy, counters, ReplayGuard()
+    )
+    if context.settings.short_names:
+        association = ByShortNames(association)
     transport = context.transports(context.port, context.now)
     if context.settings.trace:
         transport = TracedTransport(transport, context.trace)
@@ -128,7 +155,7 @@ def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> s
     fault = getattr(error.event, "service_error", None)
     if diagnostic is UserDiagnostic.AUTHENTICATION_FAILURE or fault in _WRONG_KEY:
         return " (wrong key or password? --keys FILE, --password)"
-    if diagnostic not in _WRONG_CLIENT or CLIENTS.get(settings.mechanism) == client:
+    if diagnostic not in _WRONG_CLIENT or client_of(settings.mechanism) == client:
         return ""
     usual = {known: _WORDS[mechanism] for mechanism, known in CLIENTS.items()}
     if client in usual:

@@ -5,6 +5,7 @@ and the clock for them. Silence ends in ``NoAnswer``, a refusal in an error of t
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from headend.transports import Transport
 from protocol.axdr import Data
 from protocol.codes import (
     ActionResult,
+    Conformance,
     DataAccessResult,
     ProviderDiagnostic,
     ServiceError,
@@ -26,12 +28,16 @@ from protocol.errors import (
     RemoteProtocolError,
 )
 from protocol.events import (
+    AccessRequest,
+    AccessResponse,
     ActionRequest,
     ActionResponse,
     AssociationEvent,
     AttributeRef,
     DisconnectReason,
     ExceptionRaised,
+    GetListRequest,
+    GetListResponse,
     GetRequest,
     GetResponse,
     LinkConnect,
@@ -40,6 +46,7 @@ from protocol.events import (
     LinkDisconnect,
     LinkDisconnected,
     LinkEvent,
+    LongInvokeId,
     MethodRef,
     Opened,
     OpenRefused,
@@ -53,8 +60,15 @@ from protocol.events import (
 )
 from protocol.link import Link
 from protocol.timing import Instant, earliest, later
+from protocol.udp import DatagramLink
 
 _E = TypeVar("_E")
+
+#: How many attributes are asked for in one request: more than other meters than ours may like.
+_MOST_AT_ONCE = 20
+#: Octets of an attribute in a list, and of everything around the list, an envelope included.
+_DESCRIPTOR = 10
+_LIST_HEAD = 48
 
 
 class ClientAssociation(Protocol):
@@ -200,6 +214,50 @@ class Session:
             raise AccessRefused(response.result)
         return response.result
 
+    def get_many(self, attributes: Sequence[AttributeRef]) -> list[Data | DataAccessResult]:
+        """Read attributes, as many at once as the meter grants: values, or why there is none.
+
+        Raises:
+            ExceptionAnswered, NoAnswer: see there.
+        """
+        results: list[Data | DataAccessResult] = []
+        at_once = self._at_once()
+        for start in range(0, len(attributes), at_once):
+            asked = tuple(GetRequest(one) for one in attributes[start : start + at_once])
+            if len(asked) == 1:
+                results.append(self._exchange(asked[0], GetResponse).result)
+            else:
+                results += self._exchange(GetListRequest(asked), GetListResponse).results
+        return results
+
+    def access(
+        self,
+        requests: Sequence[GetRequest | SetRequest | ActionRequest],
+        *,
+        break_on_error: bool = False,
+    ) -> tuple[GetResponse | SetResponse | ActionResponse, ...]:
+        """Read, write and execute in one request, if the meter grants ACCESS.
+
+        Args:
+            requests: in their order; a failure of one is its response, and stops no other.
+            break_on_error: leave out what follows the first failure.
+
+        Raises:
+            Refused: the meter does not grant it.
+            ExceptionAnswered, NoAnswer: see there.
+        """
+        invoke = LongInvokeId(break_on_error=break_on_error)
+        request = AccessRequest(tuple(requests), invoke)
+        return self._exchange(request, AccessResponse).responses
+
+    def _at_once(self) -> int:
+        """Return how many attributes a GET may name."""
+        opened = self.opened
+        if opened is None or Conformance.MULTIPLE_REFERENCES not in opened.conformance:
+            return 1
+        room = (opened.max_pdu or _MOST_AT_ONCE * _DESCRIPTOR) - _LIST_HEAD
+        return max(1, min(room // _DESCRIPTOR, _MOST_AT_ONCE))
+
     def set(self, attribute: AttributeRef, value: Data) -> None:
         """Write one attribute.
 
@@ -294,7 +352,9 @@ class Session:
             self._flush()
             deadline = earliest(limit, silence)
             if deadline is None or self._now() >= deadline:
-                raise NoAnswer("no answer from the meter: it stays silent")
+                lost = isinstance(self._link, DatagramLink)
+                hint = "; or a datagram was lost: ask again" if lost else ""
+                raise NoAnswer(f"no answer from the meter: it stays silent{hint}")
             if self._step(deadline):
                 silence = later(self._now(), self._patience.silence)
 

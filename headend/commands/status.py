@@ -81,7 +81,7 @@ def _seen(context: Context) -> Iterator[_Meter]:
     mechanism = mechanism_of(context)
     if mechanism is Mechanism.NONE:
         raise UsageError("status needs the management client: leave out --client and --mechanism")
-    if mechanism is Mechanism.HLS_GMAC:
+    if mechanism >= Mechanism.HLS:
         from headend.line import open_line
 
         with open_line(context) as line:

@@ -4,7 +4,13 @@
 |---|---|
 | ``serial:/dev/ttyUSB0``, ``serial:./meter0?baud=9600`` | HDLC on a serial port or pty |
 | ``tcp:HOST:PORT`` | the TCP wrapper |
+| ``udp:HOST:PORT`` | the same in datagrams |
 | ``hdlc+tcp:HOST:PORT`` | HDLC over TCP |
+| ``optical:/dev/ttyUSB0``, ``optical+tcp:HOST:PORT`` | a local port: HDLC after a sign-on |
+
+Where HDLC is spoken, ``window=1..7`` and ``length=1..2030`` are what is proposed to the meter, in
+both directions: ``serial:/dev/ttyUSB0?baud=9600&window=7&length=512``. Without them it is 1 and
+128, which every meter has.
 
 A transport file has ``SCHEME``, ``LINK`` and ``open_transport(address, options, now)``; it is
 imported when its scheme is asked for.
@@ -19,8 +25,12 @@ from typing import Any, Protocol, cast
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
+from protocol.errors import EncodeError
+from protocol.hdlc.parameters import DEFAULT_INFORMATION, DEFAULT_WINDOW, HdlcParameters
 from protocol.timing import Instant
 
+#: Options of a spec that are the link's, not the transport's.
+_HDLC_OPTIONS = ("window", "length")
 #: How long opening a port may take, in milliseconds.
 OPEN_TIMEOUT = 5_000
 
@@ -30,6 +40,7 @@ class LinkKind(Enum):
 
     HDLC = "hdlc"
     WRAPPER = "wrapper"
+    DATAGRAMS = "datagrams"
 
 
 class TransportClosed(NoAnswer):
@@ -97,6 +108,26 @@ class PortSpec:
         return kind
 
     @property
+    def hdlc(self) -> HdlcParameters:
+        """What is proposed to the meter, where HDLC is spoken.
+
+        Raises:
+            PortUnusable: a window or a length that HDLC does not have.
+        """
+        numbers: dict[str, int] = {}
+        for name, value in self.options:
+            if name in _HDLC_OPTIONS:
+                if not (value.isascii() and value.isdigit() and len(value) <= 4):
+                    raise PortUnusable(f"port {self}: {name} is a number, not {value!r}")
+                numbers[name] = int(value)
+        length = numbers.get("length", DEFAULT_INFORMATION)
+        window = numbers.get("window", DEFAULT_WINDOW)
+        try:
+            return HdlcParameters(length, length, window, window)
+        except EncodeError as error:
+            raise PortUnusable(f"port {self}: {error}") from error
+
+    @property
     def place(self) -> str:
         """The spec with paths made absolute: the same place has the same text."""
         place: Callable[[str], str] = _module(self.scheme).place
@@ -110,7 +141,10 @@ class PortSpec:
 #: Opens the transport of a spec; tests and simulations put their own in its place.
 TransportFactory = Callable[[PortSpec, Clock], Transport]
 
-_EXAMPLES = "serial:/dev/ttyUSB0, tcp:HOST:PORT or hdlc+tcp:HOST:PORT"
+_EXAMPLES = (
+    "serial:/dev/ttyUSB0, tcp:HOST:PORT, udp:HOST:PORT, hdlc+tcp:HOST:PORT, optical:/dev/ttyUSB0 "
+    "or optical+tcp:HOST:PORT"
+)
 
 
 def open_transport(spec: PortSpec, now: Clock) -> Transport:
@@ -122,7 +156,11 @@ def open_transport(spec: PortSpec, now: Clock) -> Transport:
     """
     opener: Callable[[str, Mapping[str, str], Clock], Transport]
     opener = _module(spec.scheme).open_transport
-    return opener(spec.address, dict(spec.options), now)
+    options = dict(spec.options)
+    if spec.link is LinkKind.HDLC:
+        for name in _HDLC_OPTIONS:
+            options.pop(name, None)
+    return opener(spec.address, options, now)
 
 
 def schemes() -> tuple[str, ...]:

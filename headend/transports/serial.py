@@ -63,6 +63,14 @@ class SerialTransport:
         except (OSError, serial.SerialException) as error:
             raise TransportClosed(f"the port broke: {error}") from error
 
+    def set_baud(self, baud: int) -> None:
+        """Run at another rate, once what was written is out."""
+        try:
+            self._port.flush()
+            self._port.baudrate = baud
+        except (OSError, serial.SerialException, ValueError) as error:
+            raise TransportClosed(f"the port does not run at {baud} Bd: {error}") from error
+
     def close(self) -> None:
         """Give the port back."""
         self._port.close()
@@ -73,8 +81,10 @@ def place(address: str) -> str:
     return str(Path(address).absolute())
 
 
-def open_transport(address: str, options: Mapping[str, str], now: Clock) -> SerialTransport:
-    """Open the serial port at a path.
+def open_transport(
+    address: str, options: Mapping[str, str], now: Clock, kind: str = "pty"
+) -> SerialTransport:
+    """Open the serial port at a path; ``kind`` is the simulator's port that may be there.
 
     Raises:
         NoAnswer: there is no such port: no meter, or its cable is not plugged in.
@@ -93,7 +103,8 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> Seri
     except (serial.SerialException, OSError, ValueError) as error:
         number = _errno(error)
         if number in _GONE:
-            raise NoAnswer(f"no answer: {address} does not exist; {_hint(address)}") from error
+            hint = _hint(address, kind)
+            raise NoAnswer(f"no answer: {address} does not exist; {hint}") from error
         why = _WORDS.get(number, str(error).split(": ", 1)[-1])
         raise PortUnusable(f"port {address}: {why}") from error
     port.reset_input_buffer()
@@ -107,7 +118,7 @@ def _errno(error: Exception) -> object:
     return number
 
 
-def _hint(address: str) -> str:
+def _hint(address: str, kind: str) -> str:
     if address.startswith("/dev/"):
         return "is it plugged in?"
-    return f"is the meter running? prepay-sim meter --port pty:{address}"
+    return f"is the meter running? prepay-sim meter --port {kind}:{address}"

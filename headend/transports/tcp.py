@@ -16,7 +16,7 @@ _CHUNK = 4096
 #: A peer that takes nothing for so long has gone, in seconds.
 _WRITE_TIMEOUT = 10.0
 #: Names of this machine, where a simulated meter may run.
-_HERE = ("localhost", "[::1]")
+_HERE = ("localhost", "::1")
 
 
 class TcpTransport:
@@ -64,6 +64,24 @@ def place(address: str) -> str:
     return address
 
 
+def parse_address(address: str, *, least_port: int = 1) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``; an IPv6 host stands in brackets.
+
+    Raises:
+        PortUnusable: it is not that.
+    """
+    host, _, digits = address.rpartition(":")
+    number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 6 else -1
+    if not host or not least_port <= number < 65536:
+        raise PortUnusable(f"{address!r} is no address: write HOST:PORT")
+    return host.strip("[]"), number
+
+
+def here(host: str) -> bool:
+    """Whether a host is this machine, where a simulated meter may run."""
+    return host in _HERE or host.startswith("127.")
+
+
 def open_transport(
     address: str, options: Mapping[str, str], now: Clock, scheme: str = "tcp"
 ) -> TcpTransport:
@@ -75,13 +93,9 @@ def open_transport(
     """
     if options:
         raise PortUnusable(f"a TCP port takes no option {next(iter(options))!r}")
-    host, _, digits = address.rpartition(":")
-    if not host or not digits.isascii() or not digits.isdigit() or not 0 < int(digits) < 65536:
-        raise PortUnusable(f"{address!r} is no TCP address: write HOST:PORT")
+    host, port = parse_address(address)
     try:
-        connection = socket.create_connection(
-            (host.strip("[]"), int(digits)), timeout=OPEN_TIMEOUT / 1000
-        )
+        connection = socket.create_connection((host, port), timeout=OPEN_TIMEOUT / 1000)
     except TimeoutError as error:
         raise NoAnswer(f"no answer from {address}: connecting took too long") from error
     except socket.gaierror as error:
@@ -90,8 +104,7 @@ def open_transport(
         raise PortUnusable(f"{host!r} is no known host") from error
     except OSError as error:
         if error.errno == errno.ECONNREFUSED:
-            here = host in _HERE or host.startswith("127.")
-            hint = f" prepay-sim meter --port {scheme}:{address}" if here else ""
+            hint = f" prepay-sim meter --port {scheme}:{address}" if here(host) else ""
             raise NoAnswer(
                 f"no answer from {address}: connection refused; is the meter running?{hint}"
             ) from error

@@ -8,6 +8,7 @@ that both can be put back to where they stood before.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from headend.clock import Clock
@@ -17,6 +18,7 @@ from headend.store import Store
 from headend.transports import LinkKind, PortSpec
 from meter_fw.board import Inputs, Outputs, PortId, PortKind
 from meter_fw.kernel import Kernel
+from prepay.keys import LAB_KEYS, MeterKeys
 from protocol.timing import Instant, later
 from sim.flash import MemoryFlash
 from tests.meter_fw.rig import factory
@@ -78,6 +80,7 @@ class Bench:
         standing: where to begin; None is a new meter and an empty database.
         loss: what the line loses.
         store: an open database in memory, to be overwritten; None makes one.
+        keys: what both sides are given as their key file.
     """
 
     profile: str
@@ -85,9 +88,10 @@ class Bench:
     standing: Standing | None = None
     loss: Loss = field(default_factory=Loss)
     store: Store = field(default_factory=lambda: Store("sqlite://"))
+    keys: MeterKeys = LAB_KEYS
 
     def __post_init__(self) -> None:
-        self.factory = factory(self.profile)
+        self.factory = factory(self.profile, keys=self.keys)
         start = datetime(2026, 11, 24, 12, tzinfo=ZoneInfo("Europe/Brussels"))
         epoch = datetime(1970, 1, 1, tzinfo=UTC)
         self.now = Instant((start - epoch) // timedelta(milliseconds=1))
@@ -115,16 +119,17 @@ class Bench:
         """Return the time."""
         return self.now
 
-    def context(self) -> Context:
-        """Return a run of a command against this meter."""
+    def context(self, **settings: Any) -> Context:
+        """Return a run of a command against this meter, with further settings."""
         context = Context(
-            Settings(port=SPECS[self.kind]),
+            Settings(port=SPECS[self.kind], **settings),
             now=self.clock,
             entropy=self.entropy,
             transports=self._open,
             patience=PATIENCE,
         )
         context.__dict__["store"] = self.store  # the database in memory outlives the command
+        context.__dict__["keys"] = self.keys  # and keys need no file
         return context
 
     def save(self) -> Standing:

@@ -157,7 +157,7 @@ def session(kind: LinkKind) -> Iterator[tuple[Session, TinyServer]]:
             opened.close()
 
 
-@pytest.mark.parametrize("kind", LinkKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_get_set_and_action_go_through(kind: LinkKind) -> None:
     """Short values and long ones, which take blocks and segments."""
     with session(kind) as (opened, server):
@@ -168,7 +168,7 @@ def test_get_set_and_action_go_through(kind: LinkKind) -> None:
         assert opened.action(RELAY, axdr.integer(0)) == axdr.integer(0)
 
 
-@pytest.mark.parametrize("kind", LinkKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_refusals_are_errors_that_say_how(kind: LinkKind) -> None:
     """Each service has its own result, and the session goes on afterwards."""
     with session(kind) as (opened, _):
@@ -186,7 +186,7 @@ def test_refusals_are_errors_that_say_how(kind: LinkKind) -> None:
         assert opened.get(NAME) == axdr.octet_string(b"TINY")
 
 
-@pytest.mark.parametrize("kind", LinkKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_refused_association_is_one_clear_line(kind: LinkKind) -> None:
     """A wrong password, and the port is free for the next client."""
 

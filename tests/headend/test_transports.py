@@ -20,6 +20,7 @@ from headend.transports import (
     open_transport,
     schemes,
 )
+from protocol.hdlc import HdlcParameters
 from protocol.timing import Instant, later
 
 now = system_clock()
@@ -57,12 +58,15 @@ def read_exactly(transport: Transport, count: int) -> bytes:
 
 def test_every_scheme_has_a_link_a_place_and_an_opener() -> None:
     """A transport is one file; this walks them."""
-    assert schemes() == ("hdlc+tcp", "serial", "tcp")
+    assert schemes() == ("hdlc+tcp", "optical", "optical+tcp", "serial", "tcp", "udp")
     links = {scheme: PortSpec(scheme, "x").link for scheme in schemes()}
     assert links == {
         "hdlc+tcp": LinkKind.HDLC,
+        "optical": LinkKind.HDLC,
+        "optical+tcp": LinkKind.HDLC,
         "serial": LinkKind.HDLC,
         "tcp": LinkKind.WRAPPER,
+        "udp": LinkKind.DATAGRAMS,
     }
 
 
@@ -225,3 +229,36 @@ def test_a_port_that_is_none_is_wrong_usage(tmp_path: Path) -> None:
     ):
         with pytest.raises(PortUnusable, match=why):
             opened(f"serial:{address}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "proposed"),
+    [
+        ("hdlc+tcp:127.0.0.1:4060", HdlcParameters()),
+        ("serial:./meter0?window=7", HdlcParameters(128, 128, 7, 7)),
+        ("serial:./meter0?baud=9600&length=2030", HdlcParameters(2030, 2030)),
+        ("hdlc+tcp:127.0.0.1:4060?length=512&window=3", HdlcParameters(512, 512, 3, 3)),
+    ],
+)
+def test_a_spec_says_what_is_proposed_on_hdlc(spec: str, proposed: HdlcParameters) -> None:
+    """Window and length in both directions; without them what every meter has."""
+    assert PortSpec.parse(spec).hdlc == proposed
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["window=0", "window=8", "window=x", "window=-1", "length=0", "length=2031", "length=99999"],
+)
+def test_a_window_or_length_that_hdlc_does_not_have_is_refused(option: str) -> None:
+    """1 to 7, and 1 to 2030."""
+    with pytest.raises(PortUnusable):
+        _ = PortSpec.parse(f"serial:./meter0?{option}").hdlc
+
+
+def test_hdlc_options_are_no_concern_of_the_transport() -> None:
+    """An HDLC port opens with them; a wrapper's has none."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}?window=3&length=512"
+        opened(f"hdlc+tcp:{place}").close()
+        with pytest.raises(PortUnusable, match="window"):
+            opened(f"tcp:{place}")

@@ -1,0 +1,104 @@
+"""How the head-end proves itself to a meter and protects what it says: the key file's settings.
+
+The meter's half of the key file gives the public keys alone: what a head-end does not need it does
+not use, although the lab's file has both.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from headend.errors import UsageError
+from protocol.association import ClientSettings
+from protocol.association.envelope import Exchange, KeyKind, Signing
+from protocol.codes import ApplicationContext, Mechanism
+from protocol.security import (
+    KeySet,
+    PrivateKey,
+    Protection,
+    SecurityMaterial,
+    SecuritySuite,
+)
+
+if TYPE_CHECKING:
+    from prepay.keys import MeterKeys
+
+
+def key_set(keys: "MeterKeys") -> KeySet:
+    """Return the global unicast keys."""
+    return KeySet(keys.block_cipher_key, keys.authentication_key, SecuritySuite(keys.suite))
+
+
+def material(keys: "MeterKeys") -> SecurityMaterial:
+    """Return everything beside them: our private keys, and the meter's public ones."""
+    suite = SecuritySuite(keys.suite)
+    if not suite:
+        return SecurityMaterial(broadcast_key=keys.broadcast_key, master_key=keys.master_key)
+    return SecurityMaterial(
+        broadcast_key=keys.broadcast_key,
+        master_key=keys.master_key,
+        signing_key=PrivateKey(suite, keys.client.signing_key),
+        agreement_key=PrivateKey(suite, keys.client.agreement_key),
+        peer_signing_key=PrivateKey(suite, keys.meter.signing_key).public,
+        peer_agreement_key=PrivateKey(suite, keys.meter.agreement_key).public,
+    )
+
+
+#: How services may be ciphered, by the name of ``--envelope``.
+ENVELOPES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "glo": {},
+    "general-glo": {"general_ciphering": True},
+    "ded": {"dedicated_key": True},
+    "general-ded": {"dedicated_key": True, "general_ciphering": True},
+    "identified": {"exchange": Exchange(KeyKind.IDENTIFIED)},
+    "wrapped": {"exchange": Exchange(KeyKind.WRAPPED)},
+    "one-pass": {"exchange": Exchange(KeyKind.ONE_PASS)},
+    "static": {"exchange": Exchange(KeyKind.STATIC_UNIFIED)},
+}
+#: Those that need a curve, which suite 0 has not.
+_CURVES: Final = ("one-pass", "static")
+#: How services may be protected, by the name of ``--protection``.
+PROTECTIONS: Final[Mapping[str, Protection]] = {
+    "authenticated": Protection.AUTHENTICATED,
+    "encrypted": Protection.ENCRYPTED,
+    "authenticated-encrypted": Protection.AUTHENTICATED_ENCRYPTED,
+}
+
+
+def management(
+    keys: "MeterKeys",
+    title: bytes,
+    mechanism: Mechanism,
+    *,
+    envelope: str = "glo",
+    protection: str = "authenticated-encrypted",
+    signed: bool = False,
+) -> ClientSettings:
+    """Return how to open an association as the management client.
+
+    Args:
+        keys: the key file.
+        title: our system title.
+        mechanism: one of HLS.
+        envelope: one of ``ENVELOPES``.
+        protection: one of ``PROTECTIONS``.
+        signed: sign services as well.
+
+    Raises:
+        UsageError: they do not go together, for instance signatures and suite 0.
+    """
+    if envelope in _CURVES and not keys.suite:
+        raise UsageError(f"suite 0 agrees on no keys: --envelope {envelope} needs suite 1 or 2")
+    try:
+        return ClientSettings(
+            mechanism=mechanism,
+            context=ApplicationContext.LN_CIPHERED,
+            secret=keys.secret,
+            keys=key_set(keys),
+            system_title=title,
+            material=material(keys),
+            protection=PROTECTIONS[protection],
+            signing=Signing() if signed else None,
+            **ENVELOPES[envelope],
+        )
+    except ValueError as error:
+        raise UsageError(f"suite {keys.suite}, {mechanism.name}, {envelope}: {error}") from error
