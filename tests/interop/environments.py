@@ -56,7 +56,8 @@ class Peer:
 GURUX = Peer("gurux-dlms", "requirements-gurux.txt", "gurux_client.py")
 DLMS_COSEM = Peer("dlms-cosem", "requirements-dlms-cosem.txt", "dlms_cosem_client.py")
 PYDLMS = Peer("pydlms-client", "requirements-pydlms.txt", "pydlms_client_driver.py")
-PEERS = (GURUX, DLMS_COSEM, PYDLMS)
+IEC_62056_21 = Peer("iec62056-21", "requirements-iec62056-21.txt", "iec62056_21_reader.py")
+PEERS = (GURUX, DLMS_COSEM, PYDLMS, IEC_62056_21)
 
 
 def default_directory() -> Path:

@@ -140,3 +140,27 @@ def test_pydlms_has_the_types_of_three_prepayment_attributes_wrong(show: Show) -
         "111/12",
         "112/11",
     }
+
+
+def test_gurux_loses_the_last_frame_of_a_window(show: Show) -> None:
+    """Three I frames, the last final: dropped after a request, an error after RR."""
+    after_request, after_ready = show(GURUX, "window_received")
+    assert after_request == [{"returned": "True"}, {"returned": "True"}, {"returned": "False"}]
+    assert [answer.get("raised") for answer in after_ready] == [None, None, "UnboundLocalError"]
+
+
+def test_pydlms_polls_before_it_has_the_turn(show: Show) -> None:
+    """Of three I frames behind a lost one only the last gives it away; each gets an RR."""
+    assert show(PYDLMS, "polls_in_a_window") == ["7ea00703211115a67e"] * 3
+
+
+def test_gurux_cannot_take_general_blocks_one_by_one(show: Show) -> None:
+    """It can neither acknowledge one nor see an answer that is numbered on: refused is 3."""
+    found = show(GURUX, "gurux_general_blocks")
+    assert found["acknowledging"]["raised"] == "AttributeError"
+    assert found["numbered on"] == 0
+
+
+def test_gurux_cannot_write_by_access(show: Show) -> None:
+    """It can read by it."""
+    assert show(GURUX, "gurux_access_that_writes")["raised"] == "AttributeError"

@@ -293,6 +293,96 @@ def prepayment_types():
     return found
 
 
+def window_received():
+    """What becomes of the rows of three I frames that answer a GET, and then an RR."""
+    from gurux_dlms.enums import InterfaceType
+
+    client = _gurux_client(InterfaceType.HDLC)
+    client.hdlcSettings.windowSizeRX = 3
+    settings = client.settings
+    settings.resetFrameSequence()
+    settings.getNextSend(True)  # I, N(S) 0, N(R) 0, with the poll bit
+    first = [attempt(settings.checkFrame, control, None) for control in (0x20, 0x22, 0x34)]
+    settings.resetFrameSequence()
+    settings.getNextSend(True)
+    settings.checkFrame(0x30, None)  # I, N(S) 0, N(R) 1, with the final bit
+    settings.getReceiverReady()
+    behind = [attempt(settings.checkFrame, control, None) for control in (0x22, 0x24, 0x36)]
+    return [first, behind]
+
+
+def polls_in_a_window():
+    """What is sent for a row of four I frames of which the first was lost, as control fields."""
+    from pydlms.hdlc.address import HdlcAddress
+    from pydlms.hdlc.connection import HdlcLink, HdlcParameters, HdlcState
+    from pydlms.hdlc.framing import HdlcFrame, encode_frame
+    from pydlms.transports.base import Transport
+
+    server, client = HdlcAddress.server(1), HdlcAddress.client(16)
+
+    def frame(number, final):
+        control = 1 << 5 | final << 4 | number << 1
+        return encode_frame(HdlcFrame(client, server, control, b"octets", True))
+
+    class Recorded(Transport):
+        """A row that is there already, and a record of what is sent."""
+
+        def __init__(self):
+            self.sent = []
+            self.waiting = b"".join(frame(number, number == 3) for number in (1, 2, 3))
+
+        def open(self):
+            pass
+
+        def close(self):
+            pass
+
+        def _write(self, data):
+            self.sent.append(data.hex())
+
+        def _read(self, max_bytes, timeout):
+            data, self.waiting = self.waiting[:max_bytes], self.waiting[max_bytes:]
+            return data
+
+    transport = Recorded()
+    link = HdlcLink(transport, 16, server, HdlcParameters(window_rx=7), timeout=0.1, retries=8)
+    link.state, link.vs, link._awaiting = HdlcState.CONNECTED, 1, True
+    attempt(link.receive_apdu)
+    return transport.sent[:3]
+
+
+def gurux_general_blocks():
+    """Acknowledging a first block, and an answer whose blocks number on behind acknowledgements."""
+    from gurux_dlms import GXByteBuffer, GXReplyData
+    from gurux_dlms.enums import InterfaceType
+    from gurux_dlms.GXDLMSClient import GXDLMSClient
+
+    def take(block):
+        client = GXDLMSClient(True, 16, 1, interfaceType=InterfaceType.WRAPPER)
+        reply = GXReplyData()
+        frame = bytes.fromhex("000100010010") + len(block).to_bytes(2, "big") + block
+        client.getData(GXByteBuffer(frame), reply, None)
+        return client, reply
+
+    client, reply = take(bytes.fromhex("e00100010000 02 c401"))
+    _, behind = take(bytes.fromhex("e08100030003 05 c701c10300"))
+    return {
+        "acknowledging": attempt(client.receiverReady, reply),
+        "numbered on": int(behind.error),
+    }
+
+
+def gurux_access_that_writes():
+    """An ACCESS with a SET."""
+    from gurux_dlms.enums import AccessServiceCommandType
+    from gurux_dlms.GXDLMSAccessItem import GXDLMSAccessItem
+    from gurux_dlms.GXDLMSClient import GXDLMSClient
+    from gurux_dlms.objects import GXDLMSData
+
+    item = GXDLMSAccessItem(AccessServiceCommandType.SET, GXDLMSData("0.0.1.0.0.255"), 2)
+    return attempt(GXDLMSClient(True).accessRequest, None, [item])
+
+
 FAULTS = {
     function.__name__: function
     for function in (
@@ -315,6 +405,10 @@ FAULTS = {
         general_protection_without_keys,
         buffer_before_capture_objects,
         prepayment_types,
+        window_received,
+        polls_in_a_window,
+        gurux_general_blocks,
+        gurux_access_that_writes,
     )
 }
 

@@ -26,6 +26,7 @@ class GuruxDriver(harness.Driver):
     """GXDLMSSecureClient with a port and a packet loop."""
 
     peer = "gurux-dlms"
+    logical_names = True
 
     def connect(self):
         """SNRM where there is HDLC, AARQ, and for HLS the passes 3 and 4."""
@@ -43,7 +44,7 @@ class GuruxDriver(harness.Driver):
         arguments = self.arguments
         hdlc = arguments.transport != "tcp"
         client = GXDLMSSecureClient(
-            True,
+            self.logical_names,
             arguments.client,
             arguments.logical,
             MECHANISMS[arguments.mechanism],
@@ -54,6 +55,8 @@ class GuruxDriver(harness.Driver):
         if hdlc and arguments.hdlc_information:
             client.hdlcSettings.maxInfoTX = arguments.hdlc_information
             client.hdlcSettings.maxInfoRX = arguments.hdlc_information
+        client.hdlcSettings.windowSizeTX = arguments.hdlc_window
+        client.hdlcSettings.windowSizeRX = arguments.hdlc_window_received or arguments.hdlc_window
         size = arguments.server_address_size
         if hdlc and size > 1:
             client.serverAddress = client.getServerAddress(
@@ -138,11 +141,15 @@ class GuruxDriver(harness.Driver):
         """SET; a Data object of another class takes octets that the class's own would interpret."""
         if index != 2:
             raise ValueError("only attribute 2 can be set so")
-        target = GXDLMSData(obis)
-        target.objectType = ObjectType(class_id)
+        target = self._write_target(class_id, obis)
         target.value = bytearray(octets)
         target.setDataType(index, DataType.OCTET_STRING)
         self._exchange(self._client.write(target, index))
+
+    def _write_target(self, class_id, obis):
+        target = GXDLMSData(obis)
+        target.objectType = ObjectType(class_id)
+        return target
 
     def act(self, class_id, obis, index, octets=None):
         """ACTION."""

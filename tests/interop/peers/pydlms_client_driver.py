@@ -16,7 +16,7 @@ from pydlms.hdlc.connection import HdlcParameters
 from pydlms.security.hls import Mechanism
 
 # Class and index of attributes that its typed model has wrong; see KNOWN_FAULTS.md.
-MISTAKEN = {(111, 11), (111, 12), (112, 11)}
+MISTAKEN = {(40, 2), (111, 11), (111, 12), (112, 11)}
 MECHANISMS = {"none": Mechanism.NONE, "lls": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
 
 
@@ -37,6 +37,7 @@ class PydlmsDriver(harness.Driver):
 
     peer = "pydlms-client"
     discovers_counter_itself = True
+    logical_names = True
 
     def connect(self):
         """Open everything; the library reads 0-0:43.1.x itself before it ciphers."""
@@ -48,6 +49,7 @@ class PydlmsDriver(harness.Driver):
         arguments = self.arguments
         options = {"client_sap": arguments.client, "server_logical": arguments.logical}
         options.update(mechanism=MECHANISMS[arguments.mechanism])
+        options.update(logical_names=self.logical_names)
         options.update(timeout=harness.REPLY_TIMEOUT_SECONDS)
         options.update(max_receive_pdu_size=arguments.max_pdu)
         if arguments.mechanism == "lls":
@@ -68,9 +70,9 @@ class PydlmsDriver(harness.Driver):
             options.update(
                 address_size=size, server_physical=None if size == 1 else arguments.physical
             )
-            if arguments.hdlc_information:
-                size = arguments.hdlc_information
-                options.update(hdlc_parameters=HdlcParameters(size, size))
+            size, window = arguments.hdlc_information or 128, arguments.hdlc_window
+            received = arguments.hdlc_window_received or window
+            options.update(hdlc_parameters=HdlcParameters(size, size, window, received))
         if arguments.transport == "serial":
             return DlmsClient.serial(arguments.address, 9600, **options)
         host, port = harness.host_and_port(arguments.address)
@@ -125,7 +127,7 @@ class PydlmsDriver(harness.Driver):
         try:
             return service(*arguments)
         except ServiceError as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     def release(self):
         """RLRQ and DISC; pydlms says whether the RLRE proved itself."""
@@ -137,7 +139,7 @@ class PydlmsDriver(harness.Driver):
         self._client.link.transport.close()
 
 
-def _refusal(error):
+def refusal(error):
     """The result code, or what else the server answered."""
     result = error.result
     if isinstance(result, ExceptionResponse):

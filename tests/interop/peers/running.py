@@ -116,6 +116,10 @@ def parser():
     found.add_argument(
         "--hdlc-information", type=int, help="octets of an information field, proposed both ways"
     )
+    found.add_argument("--hdlc-window", type=int, default=1, help="window, proposed both ways")
+    found.add_argument(
+        "--hdlc-window-received", type=int, help="another one for what the server sends"
+    )
     found.add_argument("--operations", default="object_list,release")
     found.add_argument("--deadline", type=float, default=DEADLINE_SECONDS)
     return found

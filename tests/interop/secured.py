@@ -1,0 +1,177 @@
+"""Meters with keys of their own, and peers that are told the same keys.
+
+The keys follow from their names, none is the lab's, and none is a part of another: one that shows
+up in an output is one that leaked.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import shake_256
+from pathlib import Path
+from typing import Any
+
+from prepay.keys import MECHANISMS, MeterKeys, parse_keys, private_length, symmetric_length
+from protocol.security import PrivateKey, SecuritySuite
+from tests.interop.environments import HERE
+from tests.interop.processes import running
+
+PATIENCE_SECONDS = 60.0
+TITLE = bytes.fromhex("4D4D4D0000BC614E")
+#: Every suite with every mechanism that it has.
+WAYS = [(suite, name) for suite in (0, 1, 2) for name in MECHANISMS if suite or name != "hls-ecdsa"]
+
+
+def octets(name: str, length: int) -> bytes:
+    """Return a key of a name; below the order of either curve, and nothing that is ASCII."""
+    return b"\x1f" + shake_256(name.encode()).digest(length - 1)
+
+
+def key_file(suite: int, mechanism: str = "hls-gmac", protection: str = "") -> str:
+    """Return the text of a key file, with every key that there is.
+
+    Args:
+        suite: 0 to 2.
+        mechanism: of the management client.
+        protection: the least of its APDUs; empty is the file's default.
+    """
+    symmetric, private = symmetric_length(suite), private_length(suite)
+    tables = {
+        "management": {
+            "block_cipher_key": symmetric,
+            "authentication_key": symmetric,
+            "broadcast_key": symmetric,
+            "master_key": symmetric,
+            "secret": 16,
+        },
+        "meter": {"signing_key": private, "agreement_key": private},
+        "client": {"signing_key": private, "agreement_key": private},
+        "tokens": {"key": 32},
+    }
+    lines = [f"suite = {suite}", f'mechanism = "{mechanism}"']
+    lines += [f'protection = "{protection}"'] if protection else []
+    for table, entries in tables.items():
+        lines.append(f"[{table}]")
+        lines += [
+            f'{name} = "{octets(f"{suite} {table} {name}", length).hex()}"'
+            for name, length in entries.items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A meter at work.
+
+    Args:
+        keys: its keys.
+        file: where they are.
+        tcp: the port of its wrapper.
+        hdlc: the port of its HDLC over TCP.
+    """
+
+    keys: MeterKeys
+    file: Path
+    tcp: int
+    hdlc: int
+
+
+@contextmanager
+def secured_meters(directory: Path, texts: Mapping[Any, str]) -> Iterator[dict[Any, Secured]]:
+    """Run a meter for each key file, all in one process.
+
+    Args:
+        directory: for the files and what the process says.
+        texts: the key files by whatever the meters are called.
+    """
+    files = []
+    for number, text in enumerate(texts.values()):
+        files.append(directory / f"keys{number}.toml")
+        files[-1].write_text(text)
+    command = [sys.executable, "-m", "tests.interop.many_meters", *map(str, files)]
+    with running(command, directory, "meters") as process:
+        specs = json.loads(process.first_line())
+        ports = [[int(spec.rpartition(":")[2]) for spec in meter] for meter in specs]
+        yield {
+            name: Secured(parse_keys(text), file, *both)
+            for (name, text), file, both in zip(texts.items(), files, ports, strict=True)
+        }
+
+
+class PeerProcess:
+    """A peer's process, which answers a line of JSON by a line of JSON.
+
+    Args:
+        interpreter: of the peer's environment.
+        script: under ``peers/``.
+    """
+
+    def __init__(self, interpreter: Path, script: str) -> None:
+        self._process = subprocess.Popen(
+            [str(interpreter), "-B", str(HERE / "peers" / script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, what: str, told: Mapping[str, Any]) -> Any:
+        """Have something done; what came of it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"what": what, **told}) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, f"the peer broke down at {what}"
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def told(keys: MeterKeys) -> dict[str, Any]:
+    """Return the management client's side of the keys, as the peers' scripts want them."""
+    found: dict[str, Any] = {
+        "suite": keys.suite,
+        "mechanism": keys.mechanism,
+        "block": keys.block_cipher_key.hex(),
+        "authentication": keys.authentication_key.hex(),
+        "broadcast": keys.broadcast_key.hex(),
+        "master": keys.master_key.hex(),
+        "secret": keys.secret.hex(),
+        "title": TITLE.hex(),
+    }
+    if keys.suite:
+        suite = SecuritySuite(keys.suite)
+        found |= {
+            "signing": keys.client.signing_key.hex(),
+            "agreement": keys.client.agreement_key.hex(),
+            "peer_signing": PrivateKey(suite, keys.meter.signing_key).public.point.hex(),
+            "peer_agreement": PrivateKey(suite, keys.meter.agreement_key).public.point.hex(),
+        }
+    return found
+
+
+def changed(keys: MeterKeys, **entries: bytes) -> MeterKeys:
+    """Return the keys with others in some places."""
+    return replace(keys, **entries)  # type: ignore[arg-type] # octets alone are ever changed
+
+
+def secrets(keys: MeterKeys) -> Sequence[bytes]:
+    """Return every secret of a key file, the reader's password aside."""
+    return (
+        keys.block_cipher_key,
+        keys.authentication_key,
+        keys.broadcast_key,
+        keys.master_key,
+        keys.secret,
+        keys.token_key,
+        keys.meter.signing_key,
+        keys.meter.agreement_key,
+        keys.client.signing_key,
+        keys.client.agreement_key,
+    )
