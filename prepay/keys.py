@@ -154,6 +154,7 @@ _ENTRIES: Final[Mapping[str, Mapping[str, tuple[int, int] | str]]] = {
     "meter": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
     "client": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
 }
+_LONGEST_NAME: Final = max(len(name) for table in _ENTRIES.values() for name in table)
 _SETTINGS: Final = ("suite", "mechanism", "protection")
 #: The orders of the curves P-256 and P-384 (FIPS 186): a private key is below, and not 0.
 _ORDERS: Final = {
@@ -215,14 +216,19 @@ def _setting(document: Mapping[str, Any], name: str, default: Any, known: tuple[
 
 def _table(table: str, entries: Any) -> Mapping[str, Any]:
     if table not in _ENTRIES:
-        raise KeyFileError(f"[{table}] is not known; use {', '.join(sorted(_ENTRIES))}")
+        raise KeyFileError(f"[{_shown(table)}] is not known; use {', '.join(sorted(_ENTRIES))}")
     if not isinstance(entries, dict):
         raise KeyFileError(f"{table} has to be a table: [{table}]")
     return entries
 
 
+def _shown(name: str) -> str:
+    """Return a name for a message; one that is as long as a key may be a key in the wrong place."""
+    return name if len(name) <= _LONGEST_NAME else "a name of that length"
+
+
 def _key(table: str, name: str, value: Any, suite: int) -> bytes:
-    where = f"[{table}] {name}"
+    where = f"[{table}] {_shown(name)}"
     if name not in _ENTRIES[table]:
         raise KeyFileError(f"{where} is not known; use {', '.join(sorted(_ENTRIES[table]))}")
     if not isinstance(value, str):
@@ -246,3 +252,40 @@ def _lengths(declared: tuple[int, int] | str, suite: int) -> tuple[int, int]:
         return declared
     length = symmetric_length(suite) if declared == _SYMMETRIC else private_length(suite)
     return length, length
+
+
+def format_keys(keys: MeterKeys) -> str:
+    """Return the key file that ``parse_keys`` reads these keys from."""
+    mechanisms = {number: name for name, number in MECHANISMS.items()}
+    protections = {number: name for name, number in PROTECTIONS.items()}
+    values: dict[str, dict[str, bytes]] = {
+        "management": {name: getattr(keys, name) for name in _ENTRIES["management"]},
+        "reader": {"password": keys.password},
+        "tokens": {"key": keys.token_key},
+    }
+    if keys.suite:
+        for side in ("meter", "client"):
+            pairs: KeyPairs = getattr(keys, side)
+            values[side] = {name: getattr(pairs, name) for name in _ENTRIES[side]}
+    lines = [
+        f"suite = {keys.suite}",
+        f'mechanism = "{mechanisms[keys.mechanism]}"',
+        f'protection = "{protections[keys.protection]}"',
+    ]
+    for table, entries in values.items():
+        lines += ["", f"[{table}]"]
+        lines += [f"{name} = {_quoted(table, value)}" for name, value in entries.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(table: str, value: bytes) -> str:
+    if table != "reader":
+        return f'"{value.hex().upper()}"'
+    # A password is ASCII, but may have what TOML wants escaped.
+    return '"' + "".join(_escaped(character) for character in value.decode("ascii")) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '\\"' or not character.isprintable():
+        return f"\\u{ord(character):04X}"
+    return character

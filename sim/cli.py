@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
+from sim.keyfile import keys
+
 _METER_EPILOG = """\b
 Examples:
   prepay-sim meter --profile be-wal --port pty:./meter0
@@ -47,6 +49,7 @@ Examples:
   prepay-sim demo
   prepay-sim meter --port pty:./meter0 --speed 60
   prepay-sim profiles
+  prepay-sim keys --suite 1 --new > meter.keys
 
 Exit codes: 0 ended, 1 cannot run, 2 wrong usage. Each command has its own --help.
 """
@@ -98,6 +101,9 @@ class _Program(click.Group):
 @click.version_option(package_name="openprepay", prog_name="prepay-sim")
 def main() -> None:
     """Simulated prepaid meters, and the world around them."""
+
+
+main.add_command(keys)
 
 
 @main.command(epilog=_METER_EPILOG)
