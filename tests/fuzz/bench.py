@@ -23,9 +23,11 @@ from obis import catalogue
 from prepay.friendly import FriendlyCalendar
 from prepay.keys import LAB_KEYS
 from prepay.transactions import Kind
+from protocol import axdr
 from protocol.association import Association, ClientSettings, ServerPolicy
 from protocol.axdr import Data
-from protocol.codes import ActionResult, ApplicationContext, Mechanism
+from protocol.codes import ActionResult, ApplicationContext, DataAccessResult, Mechanism
+from protocol.cosem.communication_port_protection import ProtectionMode
 from protocol.events import (
     AssociationEvent,
     AttributeRef,
@@ -81,6 +83,10 @@ class Dice:
         return hashlib.shake_128(b"%b %d" % (self._whose, self._rolled)).digest(length)
 
 
+#: What the campaigns speak.
+KINDS: Final = (PortKind.HDLC, PortKind.WRAPPER)
+
+
 @dataclass
 class Bench(Rig):
     """A meter with prepayment active, a balance, some history, and ports to speak to it."""
@@ -100,6 +106,9 @@ class Bench(Rig):
     def activate(self) -> None:
         """Bring prepayment into force and let a household live on it for a while."""
         local = self.profile == "il"
+        for port in (catalogue.LOCAL_PORT_PROTECTION, catalogue.NETWORK_PORT_PROTECTION):
+            unlocked = axdr.enum(ProtectionMode.UNLOCKED)  # a campaign guesses without end
+            assert self.set(port, 124, unlocked) is DataAccessResult.SUCCESS
         self.order(1, Kind.ACTIVATE, self.snapshot(0 if local else 1, 0 if local else 2000))
         if local:
             assert self.enter(self.token(2, 10_000)) is ActionResult.SUCCESS
@@ -145,10 +154,11 @@ class Bench(Rig):
 
     @property
     def durable(self) -> dict[str, Any]:
-        """What no stranger may change: the state without energy and invocation counters."""
+        """What no stranger may change: the state without energy and what counts his attempts."""
         state = self.kernel.state
         kept = {each.name: getattr(state, each.name) for each in fields(state)}
-        return {name: kept[name] for name in kept if name not in ("energy", "counters")}
+        counted = ("energy", "counters", "protections")
+        return {name: kept[name] for name in kept if name not in counted}
 
     def check_ledger(self) -> None:
         """Say that what is shown as the balance is what the posts add up to."""

@@ -23,7 +23,7 @@ from protocol.apdu import (
 from protocol.axdr import Data
 from protocol.errors import DecodeError, SecurityError, ServiceNotSupported
 from protocol.events import AttributeRef, GetRequest, GetResponse, MethodRef
-from tests.fuzz.bench import MANAGER, Bench, Dialogue, NextClient
+from tests.fuzz.bench import KINDS, MANAGER, Bench, Dialogue, NextClient
 from tests.fuzz.hostile import Corpus, Hostile, Input
 from tests.fuzz.recording import OBJECT_LIST, record, record_others
 from tests.fuzz.states import Standing, State
@@ -92,7 +92,7 @@ def _past(profile: str) -> tuple[Bench, Rights, Mapping[PortKind, Corpus]]:
     bench.activate()
     corpora = {
         kind: Corpus(kind, (record(bench, kind, 20 + place), *record_others(bench, kind)))
-        for place, kind in enumerate(PortKind)
+        for place, kind in enumerate(KINDS)
     }
     rights = Rights.read(bench)
     bench.hang_up()
