@@ -1,7 +1,7 @@
 """Reaching a meter as its management client: keys, invocation counters, and who answers.
 
 A management session needs an invocation counter before it knows whom it talks to. So the meter
-last met at the port is assumed, and its logical device name is read at once: when another meter
+last met at the place is assumed, and its logical device name is read at once: when another meter
 answers, the assumption is dropped. A meter that this database does not know is first asked, as
 the public client, for its name and the last counter it accepted.
 """
@@ -61,7 +61,7 @@ def reach_ciphered(context: Context) -> Reached:
 
 def _reach_known(context: Context) -> Reached | None:
     """Reach the meter last met at this port; None when it is another's, or none was."""
-    place = context.port.place
+    place = context.place
     with context.store.begin() as db:
         known = meters.last_at(db, place)
     if known is None:
@@ -79,7 +79,7 @@ def _reach_known(context: Context) -> Reached | None:
 
 def _reach_new(context: Context) -> Reached:
     """Reach whoever is there: first as the public client, then as ourselves."""
-    place = context.port.place
+    place = context.place
     name, counter = _ask_publicly(context, place)
     with context.store.begin() as db:
         if meters.by_name(db, name) is not None:
@@ -101,7 +101,7 @@ def _name_it(context: Context, meter: Meter, name: str) -> None:
             meters.rename(db, meter, name)
             return
         meters.meet(db, meter.name, "", context.now())
-        meters.meet(db, name, context.port.place, context.now())
+        meters.meet(db, name, context.place, context.now())
 
 
 def _ask_publicly(context: Context, place: str) -> tuple[str, int]:
@@ -140,7 +140,9 @@ def _counter(device: Device) -> int:
 
 
 def _nameless(place: str) -> str:
-    return f"@{place}"[:64]
+    port, comma, physical = place.partition(", ")
+    last = comma + physical  # two meters of a line whose name is long are two
+    return f"@{port}"[: 64 - len(last)] + last
 
 
 def fingerprint(context: Context) -> str:

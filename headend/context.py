@@ -153,6 +153,16 @@ class Context:
             raise UsageError("which meter? Give --port, such as serial:./meter0, or PREPAY_PORT")
         return PortSpec.parse(self.settings.port)
 
+    @property
+    def place(self) -> str:
+        """Where the meter is, for the database: the port's place, and who is meant of its bus."""
+        physical = self.settings.physical
+        from headend.transports import LinkKind
+
+        if physical is None or self.port.link is not LinkKind.HDLC:
+            return self.port.place
+        return f"{self.port.place}, physical {physical}"
+
     @cached_property
     def transports(self) -> "TransportFactory":
         """What opens ports."""

@@ -25,6 +25,7 @@ from protocol.events import (
     Notification,
     Peer,
 )
+from protocol.hdlc import HdlcListener
 from protocol.security import CounterSource, KeySet, Protection, ReplayGuard
 from protocol.timing import Instant
 from protocol.udp import DatagramLink
@@ -100,15 +101,19 @@ class Ear:
     """What comes from one address.
 
     Args:
-        kind: stream or datagrams.
+        kind: stream, datagrams or a line of HDLC.
         source: the address, for people.
         identity: who listens.
         memory: shared by all ears.
     """
 
     def __init__(self, kind: LinkKind, source: str, identity: Identity, memory: Memory) -> None:
-        link = DatagramLink if kind is LinkKind.DATAGRAMS else WrapperLink
-        self.link = link.server(CLIENTS)
+        self.link: HdlcListener | WrapperLink
+        if kind is LinkKind.HDLC:
+            self.link = HdlcListener()
+        else:
+            link = DatagramLink if kind is LinkKind.DATAGRAMS else WrapperLink
+            self.link = link.server(CLIENTS)
         self.source = source
         self._identity = identity
         self._memory = memory
@@ -122,7 +127,7 @@ class Ear:
                 self._blocks.pop(event.peer, None)
             if isinstance(event, LinkData):
                 # On the wire the meter is the source, which the link calls the client.
-                peer = Peer(event.peer.server, event.peer.client)
+                peer = Peer(event.peer.server, event.peer.client, event.peer.physical)
                 said = Heard(self.source, peer)
                 try:
                     heard += self._read(said, event, now)

@@ -90,7 +90,7 @@ class Line:
     def _describe(self, reached: Reached) -> Meter:
         """Ask a meter that is new here what it is, and write that down."""
         with self.context.store.begin() as db:
-            meter = meters.meet(db, reached.name, self.context.port.place, self.context.now())
+            meter = meters.meet(db, reached.name, self.context.place, self.context.now())
         if meter.mode != meters.FOREIGN:
             return meter
         device = reached.device

@@ -13,7 +13,7 @@ from headend.transports.tcp import parse_address
 from protocol.timing import Instant, earliest
 from protocol.udp import MAX_DATAGRAM
 
-#: Meters that may be connected at a time; further ones are hung up.
+#: Meters that may be connected at a time; a further one drives out the one silent the longest.
 CONNECTIONS = 64
 #: Addresses of datagrams that are remembered, for whom they come in pieces.
 ADDRESSES = 256
@@ -38,7 +38,8 @@ class Listener:
     def __init__(self, spec: PortSpec, identity: Identity, now: Clock) -> None:
         if spec.scheme not in _KINDS or spec.options:
             raise PortUnusable(
-                f"{spec} cannot be listened at: write tcp:HOST:PORT or udp:HOST:PORT"
+                f"{spec} cannot be listened at: write tcp:HOST:PORT or udp:HOST:PORT, or the line "
+                "of a meter, serial:PATH or hdlc+tcp:HOST:PORT"
             )
         self._kind = _KINDS[spec.scheme]
         self._scheme = spec.scheme
@@ -72,8 +73,10 @@ class Listener:
             for key, _mask in self._selector.select(wait):
                 ready = key.fileobj
                 assert isinstance(ready, socket.socket)  # nothing else was registered
-                if ready is not self._socket:
+                if ready in self._connections:
                     yield from self._read(ready)
+                elif ready is not self._socket:
+                    continue  # driven out a moment ago
                 elif self._kind is LinkKind.DATAGRAMS:
                     yield from self._datagram()
                 else:
@@ -87,9 +90,8 @@ class Listener:
     def _accept(self) -> None:
         with suppress(OSError):  # gone again
             connection, address = self._socket.accept()
-            if len(self._connections) >= CONNECTIONS:
-                connection.close()
-                return
+            if len(self._connections) >= CONNECTIONS:  # who connects and says nothing is no meter
+                self._drop(next(iter(self._connections)))
             connection.settimeout(_WRITE_TIMEOUT)
             ear = Ear(self._kind, _named(address), self._identity, self._memory)
             ear.receive(b"", self._now())  # from now on silence is counted
@@ -97,7 +99,8 @@ class Listener:
             self._selector.register(connection, EVENT_READ)
 
     def _read(self, connection: socket.socket) -> Iterator[Heard]:
-        ear = self._connections[connection]
+        ear = self._connections.pop(connection)
+        self._connections[connection] = ear  # the one last heard is at the end
         try:
             octets = connection.recv(_CHUNK)
         except OSError:

@@ -10,10 +10,11 @@ from headend.errors import NoAnswer, UsageError
 from headend.links import make_link, make_peer
 from headend.session import AssociationRefused, ClientAssociation, NeverHeard, Session
 from headend.trace import TracedTransport
+from headend.transports import LinkKind
 from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
 from protocol.association.short_names_view import ByShortNames
-from protocol.codes import Mechanism, ServiceError, UserDiagnostic
+from protocol.codes import Conformance, Mechanism, ServiceError, UserDiagnostic
 from protocol.security import CounterLease, CounterSource, ReplayGuard
 
 #: The client address that each mechanism has on our meters.
@@ -127,13 +128,16 @@ def open_session(
     """Open the port, the link and the association."""
     peer = make_peer(context.settings, client)
     link, peer = make_link(context.port.link, peer, context.settings, context.port.hdlc)
+    if context.port.link is LinkKind.DATAGRAMS:
+        # General blocks have no invoke id: a late one could pass for one of the next answer.
+        asked = settings.conformance & ~Conformance.GENERAL_BLOCK_TRANSFER
+        settings = replace(settings, conformance=asked, datagrams=True)
     if context.settings.short_names:
         settings = replace(settings, context=SHORT_NAMES[settings.context])
-    association: ClientAssociation = Association.client(
-        settings, context.entropy, counters, ReplayGuard()
-    )
-    if context.settings.short_names:
-        association = ByShortNames(association)
+    made = Association.client(settings, context.entropy, counters, ReplayGuard())
+    if context.port.link is LinkKind.HDLC:
+        made.at_a_stretch(1)  # a turn each
+    association: ClientAssociation = ByShortNames(made) if context.settings.short_names else made
     transport = context.transports(context.port, context.now)
     if context.settings.trace:
         transport = TracedTransport(transport, context.trace)

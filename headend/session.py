@@ -40,12 +40,14 @@ from protocol.events import (
     GetListResponse,
     GetRequest,
     GetResponse,
+    InvokeId,
     LinkConnect,
     LinkConnected,
     LinkData,
     LinkDisconnect,
     LinkDisconnected,
     LinkEvent,
+    LinkWanted,
     LongInvokeId,
     MethodRef,
     Opened,
@@ -66,6 +68,7 @@ _E = TypeVar("_E")
 
 #: How many attributes are asked for in one request: more than other meters than ours may like.
 _MOST_AT_ONCE = 20
+_INVOKE_IDS = 15
 #: Octets of an attribute in a list, and of everything around the list, an envelope included.
 _DESCRIPTOR = 10
 _LIST_HEAD = 48
@@ -166,6 +169,7 @@ class Session:
         self._connected = False
         self._closed = False
         self._heard = False  # whether anything came that the link understood
+        self._invoke = 1  # the number of the last request; HLS pass 3 has 1
         self.opened: Opened | None = None
 
     @classmethod
@@ -209,7 +213,8 @@ class Session:
             AccessRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
-        response = self._exchange(GetRequest(attribute, access), GetResponse)
+        request = GetRequest(attribute, access, self._next())
+        response = self._exchange(request, GetResponse)
         if isinstance(response.result, DataAccessResult):
             raise AccessRefused(response.result)
         return response.result
@@ -223,11 +228,14 @@ class Session:
         results: list[Data | DataAccessResult] = []
         at_once = self._at_once()
         for start in range(0, len(attributes), at_once):
-            asked = tuple(GetRequest(one) for one in attributes[start : start + at_once])
+            invoke = self._next()
+            asked = tuple(
+                GetRequest(one, None, invoke) for one in attributes[start : start + at_once]
+            )
             if len(asked) == 1:
                 results.append(self._exchange(asked[0], GetResponse).result)
             else:
-                results += self._exchange(GetListRequest(asked), GetListResponse).results
+                results += self._exchange(GetListRequest(asked, invoke), GetListResponse).results
         return results
 
     def access(
@@ -246,9 +254,14 @@ class Session:
             Refused: the meter does not grant it.
             ExceptionAnswered, NoAnswer: see there.
         """
-        invoke = LongInvokeId(break_on_error=break_on_error)
+        invoke = LongInvokeId(self._next().number, break_on_error=break_on_error)
         request = AccessRequest(tuple(requests), invoke)
         return self._exchange(request, AccessResponse).responses
+
+    def _next(self) -> InvokeId:
+        """Return the next invoke id, 1 to 15 in turn: a late answer has another number."""
+        self._invoke = self._invoke % _INVOKE_IDS + 1
+        return InvokeId(self._invoke)
 
     def _at_once(self) -> int:
         """Return how many attributes a GET may name."""
@@ -265,7 +278,8 @@ class Session:
             AccessRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
-        response = self._exchange(SetRequest(attribute, value), SetResponse)
+        request = SetRequest(attribute, value, invoke=self._next())
+        response = self._exchange(request, SetResponse)
         if response.result is not DataAccessResult.SUCCESS:
             raise AccessRefused(response.result)
 
@@ -276,7 +290,8 @@ class Session:
             ActionRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
-        response = self._exchange(ActionRequest(method, parameter), ActionResponse)
+        request = ActionRequest(method, parameter, self._next())
+        response = self._exchange(request, ActionResponse)
         if response.result is not ActionResult.SUCCESS:
             raise ActionRefused(response.result)
         return None if isinstance(response.value, DataAccessResult) else response.value
@@ -341,6 +356,7 @@ class Session:
         """
         limit = later(self._now(), patience)
         silence = later(self._now(), self._patience.silence)
+        came = False  # something, but not what is waited for
         while True:
             while self._events:
                 event = self._events.popleft()
@@ -349,21 +365,28 @@ class Session:
                 if isinstance(event, LinkDisconnected):
                     self._connected = False
                     raise NoAnswer(_why_disconnected(event.reason))
-            self._flush()
+            self._flush(more=came)
             deadline = earliest(limit, silence)
             if deadline is None or self._now() >= deadline:
                 lost = isinstance(self._link, DatagramLink)
                 hint = "; or a datagram was lost: ask again" if lost else ""
                 raise NoAnswer(f"no answer from the meter: it stays silent{hint}")
-            if self._step(deadline):
+            came = self._step(deadline)
+            if came:
                 silence = later(self._now(), self._patience.silence)
 
-    def _flush(self) -> None:
-        """Hand down what is to be sent, APDU by APDU, and put it on the line."""
+    def _flush(self, *, more: bool) -> None:
+        """Hand down what is to be sent, APDU by APDU, and put it on the line.
+
+        Args:
+            more: something came, and more is to come.
+        """
         now = self._now()
         try:
             while apdu := self._association.outgoing():
                 self._link.send(LinkData(self._peer, apdu), now)
+            if more:
+                self._link.send(LinkWanted(self._peer), now)
         except LocalProtocolError as error:  # longer than the link carries, or the link is gone
             raise Refused(f"cannot be sent: {error}") from error
         while octets := self._link.outgoing():

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from meter_fw.association_secrets import change_hls_secret, change_password
 from meter_fw.policies import MAX_PDU
 from meter_fw.server import Attribute, CosemObject, Method, Objects
 from meter_fw.view import ANYBODY, Caller, Change, Role, View
@@ -145,8 +146,12 @@ def current_association(objects: Objects) -> CosemObject:
             6: Attribute(
                 lambda view: (*_NAME, _MECHANISM_ARC, int(_caller(view).mechanism)), ANYBODY
             ),
+            7: Attribute(None, Role.NOBODY, set=change_password, writers=Role.MANAGEMENT),
             8: Attribute(lambda view: AssociationStatus.ASSOCIATED, ANYBODY),
             9: Attribute(lambda view: catalogue.SECURITY_SETUP.to_bytes(), ANYBODY),
         },
-        {1: Method(refuse_proof, Role.MANAGEMENT)},
+        {
+            1: Method(refuse_proof, Role.MANAGEMENT),
+            2: Method(change_hls_secret, Role.MANAGEMENT),
+        },
     )

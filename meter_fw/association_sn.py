@@ -1,8 +1,8 @@
 """The current association by short names (class 12): the same objects and rights as class 15 has.
 
 It stands at the same logical name, 0-0:40.0.0, in the place of the other; which of them a client
-sees is settled by its application context. Secrets are changed where they are in class 15: not at
-all here, nor are there users.
+sees is settled by its application context. The same secrets are changed as in class 15; there are
+no users.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from meter_fw import server
 from meter_fw.association_ln import refuse_proof, rights_of
+from meter_fw.association_secrets import change_hls_secret, change_password
 from meter_fw.lists import MAX_VALUES
 from meter_fw.server import Attribute, CosemObject, Method, Objects
 from meter_fw.short_names import ShortNames
@@ -53,6 +54,8 @@ class _Association:
             {
                 3: Method(self._read_by_logicalname, ANYBODY),
                 4: Method(self._get_attributes_and_methods, ANYBODY),
+                5: Method(change_password, Role.MANAGEMENT),
+                6: Method(change_hls_secret, Role.MANAGEMENT),
                 8: Method(refuse_proof, Role.MANAGEMENT),
             },
         )

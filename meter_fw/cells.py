@@ -25,6 +25,7 @@ from meter_fw.state import (
     MAX_KEY,
     MAX_PUSH_WINDOWS,
     MAX_PUSHED,
+    MAX_SECRET,
     MAX_TOKEN,
     PART,
     PUSH_WINDOW,
@@ -48,6 +49,7 @@ from meter_fw.state import (
     PushSetup,
     Received,
     Relay,
+    Secret,
     Snapshot,
     Totals,
 )
@@ -208,6 +210,9 @@ POLICY = Cell(
         "value" / Int16sb,
     ),
 )
+_SECRET = Struct("octets" / Bytes(MAX_SECRET), "length" / Int8ub)
+PASSWORD = Cell(19, 1, Secret, _SECRET)
+HLS_SECRET = Cell(20, 1, Secret, _SECRET)
 PUSH_SETUP = Cell(
     28,
     1,
@@ -298,6 +303,8 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "signing_key": SIGNING_KEY,
     "agreement_key": AGREEMENT_KEY,
     "policy": POLICY,
+    "password": PASSWORD,
+    "hls_secret": HLS_SECRET,
     "push_setup": PUSH_SETUP,
     "push_list": PUSH_LIST,
     "pushed": PUSHED,

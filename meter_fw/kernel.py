@@ -32,24 +32,25 @@ from meter_fw.port_protection import Port
 from meter_fw.push import Pusher
 from meter_fw.sap import MANAGEMENT_DEVICE
 from meter_fw.short_names import ShortNames
-from meter_fw.state import Clock, MeterState, Pushed
+from meter_fw.state import Clock, MeterState, Pushed, Received
 from meter_fw.view import Caller, View
 from protocol.cosem.communication_port_protection import ProtectionStatus
 from protocol.cosem.disconnect_control import ControlState
 from protocol.errors import CountersExhausted, ProtocolError
 from protocol.events import Request, Response
 from protocol.iec21 import DataSet
-from protocol.security import MAX_COUNTER, ReplayGuard
+from protocol.security import MAX_COUNTER, ReplayGuard, SharedBook
 from protocol.timing import Instant, earliest
 
-#: How many ports may be open at once; more are closed as soon as they open.
-MAX_PORTS: Final = 16
+#: How many ports may be open at once; more are closed as soon as they open. A board bounds its
+#: network ports by itself, and knows there who has been silent; this is above what those add up to.
+MAX_PORTS: Final = 48
 #: Energy is committed at the edges of this many ms of the meter's clock.
 CAPTURE_PERIOD: Final = 15 * 60 * 1000
 #: Invocation counters are reserved in flash this many at a time.
 COUNTER_BLOCK: Final = 1000
 #: Cells that may wait for the next commit: energy with its charge, and counters received.
-VOLATILE: Final = frozenset({"energy", "totals", "counters"})
+VOLATILE: Final = frozenset({"energy", "totals", "counters", "received"})
 URGENT: Final = tuple(sorted({field.name for field in fields(MeterState)} - VOLATILE))
 
 
@@ -89,7 +90,9 @@ class Kernel:
         self._next_counter = _first_counter(mounted.finding, self._state.counters.reserved, now)
         self._lines: dict[PortId, Line] = {}
         self._guard = ReplayGuard(self._state.counters.received)
-        self._security = Security(self, self._guard, lambda: self._state)
+        self._broadcast_guard = ReplayGuard(self._state.received.broadcast)
+        book = SharedBook(self._guard, self._broadcast_guard)
+        self._security = Security(self, book, lambda: self._state)
         self._windows = supply.Windows(factory.calendar)
         self._steer()
 
@@ -176,9 +179,11 @@ class Kernel:
         Called when an association begins and when it ends. A flash that does not take it keeps
         nobody out: what a replayed AARQ meets after a restart is a new challenge.
         """
-        if self._guard.last == self._committed.counters.received:
-            return
         self._note_counter()
+        if self._state.counters is self._committed.counters and (
+            self._state.received is self._committed.received
+        ):
+            return
         self._commit(otherwise=self._state, all_of_it=True)
 
     def next(self) -> int:
@@ -215,23 +220,33 @@ class Kernel:
             self._state = supply.apply(self.view)
             if not self._commit(otherwise=view.state, all_of_it=True):
                 return server.hardware_fault(request)
-            if self._state.unicast_key != view.state.unicast_key:
-                self._guard = ReplayGuard(self._state.counters.received)
-                self._security.guard = self._guard
+            self._guard_new_keys(view.state)
         if push.is_asked(request, answered.response):
             self._ask_push(push.Cause.ASKED)
         return answered.response
 
-    def locked(self, port: Port) -> bool:
-        """Whether a port is locked, because somebody has guessed there too often."""
+    def locked(self, port: Port, *, by_key: bool) -> bool:
+        """Whether a port is locked, because somebody has guessed there too often.
+
+        That keeps nobody out who proves to have a key: else whoever can reach the port could
+        shut the head-end out for good, at the price of one false attempt in a while.
+        """
         one = port_protection.protection(self._state, port)
-        return port_protection.status(one, self._now) is not ProtectionStatus.UNLOCKED
+        status = port_protection.status(one, self._now)
+        if by_key:
+            return status is ProtectionStatus.LOCKED
+        return status is not ProtectionStatus.UNLOCKED
 
     def attempted(self, port: Port, *, good: bool) -> None:
-        """Count an attempt to get in at a port, and make that durable."""
+        """Count an attempt to get in at a port, and make that durable.
+
+        While a port is locked nothing is counted: flash would wear by what strangers say, and a
+        head-end that comes with its key would open the port to who is guessing there.
+        """
         before = self._state
         one = port_protection.protection(before, port)
-        if good and not one.failed:
+        locked = port_protection.status(one, self._now) is not ProtectionStatus.UNLOCKED
+        if locked or (good and not one.failed):
             return
         counted = port_protection.succeeded(one) if good else port_protection.failed(one, self._now)
         self._state = port_protection.with_protection(before, counted)
@@ -257,17 +272,24 @@ class Kernel:
         """Bring the push that is under way further, or begin the next."""
         pusher = self._pusher
         if pusher.port in inputs.opened and pusher.port in self._lines:
-            self._say(self._lines[pusher.port], line_now)
+            self._say([self._lines[pusher.port]], line_now)
         elif pusher.port in inputs.closed or pusher.overdue(line_now):
             self._pushed(pusher.failure())
-        self._dial = pusher.call(self.view, self._now, line_now)
+        calls = pusher.call(self.view, self._now, line_now)
+        if not (calls and pusher.by_hdlc):
+            self._dial = calls
+        elif here := [line for line in self._lines.values() if line.is_hdlc]:
+            self._say(here, line_now)
+        else:
+            self._pushed(push.Outcome.NOT_REACHED)
 
-    def _say(self, line: Line, line_now: Instant) -> None:
+    def _say(self, lines: list[Line], line_now: Instant) -> None:
         """Number the message durably, then send it: no two pushes have the same number."""
         self._record(self._pusher.say(self.view, line_now))
         message = push.message(self._objects, self.view)
         try:
-            line.notify(self._state.push_setup.client, message, line_now)
+            for line in lines:
+                line.notify(self._state.push_setup.client, message, line_now)
         except ProtocolError:
             self._pushed(push.Outcome.NOT_SAID)
         else:
@@ -275,7 +297,7 @@ class Kernel:
                 self._pushed(push.Outcome.SENT)
 
     def _pushed(self, outcome: push.Outcome) -> None:
-        port = self._pusher.port
+        port = None if self._pusher.by_hdlc else self._pusher.port
         if port in self._lines:
             self._lines[port].hang_up()
         elif port is not None:
@@ -384,11 +406,23 @@ class Kernel:
 
     def _note_counter(self) -> None:
         """Take over the last invocation counter that was accepted from the management client."""
-        counters = self._state.counters
+        counters, received = self._state.counters, self._state.received
         if counters.received != self._guard.last:
-            self._state = replace(
-                self._state, counters=replace(counters, received=self._guard.last)
-            )
+            counters = replace(counters, received=self._guard.last)
+        if received.broadcast != self._broadcast_guard.last:
+            received = Received(self._broadcast_guard.last)
+        if (counters, received) != (self._state.counters, self._state.received):
+            self._state = replace(self._state, counters=counters, received=received)
+
+    def _guard_new_keys(self, before: MeterState) -> None:
+        """Count anew under a key that has just changed; the associations that stand go on."""
+        state = self._state
+        if state.unicast_key != before.unicast_key:
+            self._guard = ReplayGuard(state.counters.received)
+        if state.broadcast_key != before.broadcast_key:
+            self._broadcast_guard = ReplayGuard(state.received.broadcast)
+        if (state.unicast_key, state.broadcast_key) != (before.unicast_key, before.broadcast_key):
+            self._security.guard = SharedBook(self._guard, self._broadcast_guard)
 
 
 def _first_counter(finding: Finding, reserved: int, now: Instant) -> int:

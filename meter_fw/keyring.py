@@ -78,24 +78,25 @@ class Keyring:
 
     def client(self, kind: CertificateType, title: bytes = b"") -> PublicKey | None:
         """Return the client's public key: of his certificate, else as put in at the factory."""
-        if not self.suite:
-            return None
-        for certificate in self.certificates():
-            if certificate.title == title and title and kind in certificate.usage:
-                return certificate.key
-        pairs = self.factory.keys.client
+        found = self.material().towards(title)
         signs = kind is CertificateType.DIGITAL_SIGNATURE
-        return PrivateKey(self.suite, pairs.signing_key if signs else pairs.agreement_key).public
+        return found.peer_signing_key if signs else found.peer_agreement_key
+
+    def _put_in(self, scalar: bytes) -> PublicKey | None:
+        """Return a public key of the client's as put in at the factory; none in suite 0."""
+        return PrivateKey(self.suite, scalar).public if self.suite else None
 
     def material(self) -> SecurityMaterial:
         """Return everything beside the global unicast keys."""
+        client = self.factory.keys.client
         return SecurityMaterial(
             broadcast_key=self.symmetric(KeyId.GLOBAL_BROADCAST_ENCRYPTION),
             master_key=self.symmetric(KeyId.MASTER),
             signing_key=self.own(CertificateType.DIGITAL_SIGNATURE),
             agreement_key=self.own(CertificateType.KEY_AGREEMENT),
-            peer_signing_key=self.client(CertificateType.DIGITAL_SIGNATURE),
-            peer_agreement_key=self.client(CertificateType.KEY_AGREEMENT),
+            peer_signing_key=self._put_in(client.signing_key),
+            peer_agreement_key=self._put_in(client.agreement_key),
+            partners=self.certificates() if self.suite else (),
         )
 
     def certificates(self) -> tuple[Certificate, ...]:

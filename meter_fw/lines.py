@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from meter_fw import lists, short_names
+from meter_fw.association_secrets import reader_password
 from meter_fw.board import PortKind
 from meter_fw.factory import Factory
 from meter_fw.policies import ROLES, policy
@@ -46,8 +47,8 @@ from protocol.events import (
 from protocol.hdlc import HdlcParameters, HdlcServer
 from protocol.hdlc.parameters import MAX_INFORMATION, MAX_WINDOW
 from protocol.iec21 import DataSet
-from protocol.iec21.events import DataWanted
-from protocol.security import CounterSource, ReplayGuard
+from protocol.iec21.events import DataWanted, PasswordTried
+from protocol.security import CounterSource, ReplayGuard, SharedBook
 from protocol.timing import Instant
 from protocol.udp import DatagramLink
 from protocol.wrapper import WrapperLink
@@ -61,6 +62,9 @@ HDLC_LIMITS: Final = HdlcParameters(
     window_transmit=MAX_WINDOW,
     window_receive=MAX_WINDOW,
 )
+
+#: The mechanisms at which there is nothing to guess: without the key no proof is ever right.
+BY_KEY: Final = (Mechanism.HLS_GMAC, Mechanism.HLS_ECDSA)
 
 _AARQ: Final = bytes((ApduTag.AARQ,))
 
@@ -82,8 +86,8 @@ class Host(Protocol):
         """Execute a request, and make durable what it changed, before it is answered."""
         ...
 
-    def locked(self, port: Port) -> bool:
-        """Whether nobody who needs a secret gets in at a port."""
+    def locked(self, port: Port, *, by_key: bool) -> bool:
+        """Whether nobody who needs a secret gets in at a port; or, ``by_key``, a key."""
         ...
 
     def attempted(self, port: Port, *, good: bool) -> None:
@@ -105,12 +109,12 @@ class Security:
 
     Args:
         counters: our own invocation counters, the same for every key.
-        guard: those accepted from the management client; another one under another key.
+        guard: those accepted from the management client; another one under other keys.
         state: the present state, with the keys in use.
     """
 
     counters: CounterSource
-    guard: ReplayGuard
+    guard: SharedBook
     state: Callable[[], MeterState]
 
 
@@ -137,6 +141,7 @@ class Line:
         self._security = security
         self._entropy = entropy
         self._sessions: dict[Peer, _Session] = {}
+        self._told: Peer | None = None  # who has been sent a notification here
         self._hung_up = False
         local = kind in (PortKind.HDLC, PortKind.OPTICAL)
         self._port = Port.LOCAL if local else Port.NETWORK
@@ -160,6 +165,11 @@ class Line:
         broken = isinstance(self._link, WrapperLink) and self._link.broken
         return self._hung_up or broken
 
+    @property
+    def is_hdlc(self) -> bool:
+        """Whether this is a local port on which HDLC is spoken without a sign-on."""
+        return isinstance(self._link, HdlcServer)
+
     def hang_up(self) -> None:
         """Ask for the port to be closed."""
         self._hung_up = True
@@ -168,6 +178,10 @@ class Line:
         """Take octets (none: only look at the timer) and answer what they ask."""
         if self._hung_up:
             return
+        if isinstance(self._link, OpticalLink):
+            locked = host.locked(self._port, by_key=False)
+            password = reader_password(self._factory, self._security.state())
+            self._link.admit(b"" if locked else password)
         events = self._link.receive(octets, now)
         left = {e.peer: place for place, e in enumerate(events) if isinstance(e, LinkDisconnected)}
         for place, event in enumerate(events):
@@ -181,6 +195,8 @@ class Line:
                 case LinkData(peer=peer, apdu=apdu, unnumbered=True):
                     if peer in self._sessions:  # and nobody is answered
                         self._apdu(peer, apdu, now, host)
+                case PasswordTried(good=good):
+                    host.attempted(self._port, good=good)
                 case DataWanted() if isinstance(self._link, OpticalLink):
                     self._link.give(event, host.readout(event.address), now)
                 case LinkData(peer=peer, apdu=apdu):
@@ -200,11 +216,13 @@ class Line:
             ProtocolError: it cannot be sent: too long, or no invocation counter is left.
         """
         peer = Peer(client, LOGICAL_DEVICE)
+        self._told = peer
         session = self._sessions[peer] = self._session(peer)
         session.association.send(notification, now)
-        self._link.send(LinkConnect(peer), now)
+        if not self.is_hdlc:
+            self._link.send(LinkConnect(peer), now)
         for apdu in iter(session.association.outgoing, b""):
-            self._link.send(LinkData(peer, apdu), now)
+            self._link.send(LinkData(peer, apdu, unnumbered=self.is_hdlc), now)
 
     def outgoing(self) -> bytes:
         """Return, once, the octets that have to go out; datagrams one behind the other."""
@@ -218,10 +236,12 @@ class Line:
         """When to call ``receive(b"", now)`` at the latest."""
         return self._link.wake_at()
 
-    def _session(self, peer: Peer, *, locked: bool = False) -> _Session:
+    def _session(self, peer: Peer, host: Host | None = None) -> _Session:
+        """Return a new session; with a host, one that a locked port may keep out."""
         asked = policy(self._factory, self._security.state(), peer.client, self._entropy)
-        if locked and asked.mechanism is not Mechanism.NONE:
-            asked = replace(asked, locked=True)
+        if host is not None and asked.mechanism is not Mechanism.NONE:
+            by_key = asked.mechanism in BY_KEY
+            asked = replace(asked, locked=host.locked(self._port, by_key=by_key))
         # A confirmation is known by the number of its push: it needs no place among the counters
         # of the management client, who may be speaking somewhere else at this moment.
         guard = ReplayGuard() if asked.pre_established else self._security.guard
@@ -233,11 +253,14 @@ class Line:
         session = self._sessions.get(peer)
         # An AARQ forgets what was before it, whatever becomes of it, and finds the keys of today.
         if session is None or (apdu[:1] == _AARQ and not _is_standing(session)):
-            session = self._sessions[peer] = self._session(peer, locked=host.locked(self._port))
+            session = self._sessions[peer] = self._session(peer, host)
         for event in session.association.receive(apdu, now):
             match event:
                 case Opened():
                     session.caller = _caller(session.caller, event)
+                    if isinstance(self._link, HdlcServer | OpticalLink) and event.max_pdu:
+                        stretch = self._link.at_a_stretch(peer, event.max_pdu)
+                        session.association.at_a_stretch(stretch)
                     host.counted()
                     if event.mechanism is not Mechanism.NONE:
                         host.attempted(self._port, good=True)
@@ -246,7 +269,8 @@ class Line:
                 case Released():
                     host.counted()
                 case DataNotificationConfirm(invoke=invoke):
-                    host.confirmed(invoke.number)
+                    if peer == self._told:  # else anybody could say so, in another association
+                        host.confirmed(invoke.number)
                 case GetRequest() | SetRequest() | ActionRequest():
                     session.association.send(host.answer(session.caller, event), now)
                 case GetListRequest() | SetListRequest() | ActionListRequest() | AccessRequest():

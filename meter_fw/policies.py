@@ -14,6 +14,7 @@ Logical names and short names are both understood, except where the meter speaks
 from collections.abc import Callable
 from typing import Final
 
+from meter_fw.association_secrets import hls_secret, reader_password
 from meter_fw.factory import Factory
 from meter_fw.keyring import Keyring
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
@@ -60,7 +61,7 @@ def policy(factory: Factory, state: MeterState, sap: int, entropy: Entropy) -> S
 
     Args:
         factory: the meter as it was made.
-        state: the meter as it is, with the keys that came over the line.
+        state: the meter as it is, with the keys and secrets that came over the line.
         sap: the client's address.
         entropy: for the password that nobody knows.
     """
@@ -79,7 +80,7 @@ def policy(factory: Factory, state: MeterState, sap: int, entropy: Entropy) -> S
     return ServerPolicy(
         client_sap=sap,
         mechanism=Mechanism.LLS,
-        secret=factory.keys.password if sap == READER_SAP else entropy(16),
+        secret=reader_password(factory, state) if sap == READER_SAP else entropy(16),
         max_pdu_receive=MAX_PDU,
         short_names=True,
     )
@@ -92,7 +93,7 @@ def _management(factory: Factory, state: MeterState) -> ServerPolicy:
         client_sap=MANAGEMENT_SAP,
         mechanism=Mechanism(factory.keys.mechanism),
         context=ApplicationContext.LN_CIPHERED,
-        secret=factory.keys.secret,
+        secret=hls_secret(factory, state),
         keys=ring.key_set(),
         system_title=factory.system_title,
         material=ring.material(),

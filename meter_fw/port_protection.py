@@ -4,7 +4,10 @@ An attempt fails when an AARQ brings a false password, false ciphering or a fals
 challenge. With ``allowed`` failures in a row the port is locked for ``initial`` seconds, and after
 each further one for ``steepness`` times as long, up to ``longest``; one good association opens the
 count anew. The time runs on the board's clock, so that nobody unlocks a port by setting the
-meter's. Who needs no secret, the public client, gets in all the same: he has nothing to guess.
+meter's. Who needs no secret, the public client, gets in all the same: he has nothing to guess. So
+does who proves to have a key (HLS 5 and 7) while the port is locked for a time, or strangers could
+keep the head-end out; mode "locked" is for him too. A password of the local port's programming
+mode counts as one of an association.
 """
 
 from dataclasses import dataclass, replace

@@ -8,6 +8,8 @@ tried, each on a port of its own that the board opens by calling.
       |             |--- failed -------|--> IDLE, due again after the repetition delay,
       |                                      as often as there are retries
 
+At the local HDLC port nobody is called: what is said there is opened and said at once.
+
 The values are those at the moment at which the message goes out. Delays and windows are told by
 the board's time and the meter's clock; how long to wait for an answer, by the line timer.
 The queue lives in memory: a push that a power cut overtakes is lost, its cause is not.
@@ -20,7 +22,7 @@ from enum import IntEnum
 from typing import Final
 
 from meter_fw import server
-from meter_fw.board import Dial, PortId
+from meter_fw.board import Dial, PortId, PortKind
 from meter_fw.push_setup import allowed, dial, listed
 from meter_fw.server import Objects
 from meter_fw.state import MeterState, Pushed, PushSetup
@@ -133,6 +135,7 @@ class Pusher:
         self._queue: deque[_Waiting] = deque()
         self._port: PortId | None = None
         self._said = False
+        self._by_hdlc = False
         self._deadline: Instant | None = None
         self._calls = 0
 
@@ -140,6 +143,11 @@ class Pusher:
     def port(self) -> PortId | None:
         """The port of the push that is under way."""
         return self._port
+
+    @property
+    def by_hdlc(self) -> bool:
+        """Whether it goes out at the local HDLC port, for which nobody is called."""
+        return self._by_hdlc
 
     @property
     def waits(self) -> bool:
@@ -171,7 +179,7 @@ class Pusher:
             return {}
         self._calls += 1
         self._port = PortId(f"push#{self._calls}")
-        self._said = False
+        self._said, self._by_hdlc = False, whom.kind is PortKind.HDLC
         self._queue[0].tries += 1
         self._deadline = later(line_now, PATIENCE)
         return {self._port: whom}
@@ -219,8 +227,7 @@ class Pusher:
 
 
 def _delay(setup: PushSetup, tries: int) -> int:
-    """Return the ms between a try that failed and the next."""
-    seconds = min(setup.delay, setup.longest)
-    for _ in range(tries - 1):
-        seconds = min(seconds * setup.exponent // 100, setup.longest)
-    return seconds * 1000
+    """Return the ms between a try that failed and the next: whole seconds of the exact product."""
+    growth = tries - 1
+    seconds: int = setup.delay * setup.exponent**growth // 100**growth
+    return min(seconds, setup.longest) * 1000

@@ -7,6 +7,7 @@ restriction, no columns.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any, Final
 
 from meter_fw.board import Dial, PortKind
@@ -53,6 +54,7 @@ _NEVER: Final = CosemDateTime().to_bytes()
 _SERVICES: Final = {
     "tcp": (TransportService.TCP, PortKind.WRAPPER),
     "udp": (TransportService.UDP, PortKind.UDP),
+    "hdlc": (TransportService.HDLC, PortKind.HDLC),
 }
 _KINDS: Final = {service.value: kind for service, kind in _SERVICES.values()}
 
@@ -85,9 +87,12 @@ class Span:
 
 
 def destination(view: View) -> tuple[int, bytes]:
-    """Return transport service and address that pushes go to; the address empty for nowhere."""
+    """Return transport service and address that pushes go to.
+
+    The address is empty for nowhere, and where the service is HDLC: the local port has none.
+    """
     held = view.state.push_setup
-    if held.length:
+    if held.length or held.service == TransportService.HDLC:
         return held.service, held.destination[: held.length]
     scheme, _, address = view.factory.push_to.partition(":")
     service = _SERVICES.get(scheme, _SERVICES["tcp"])[0]
@@ -95,9 +100,14 @@ def destination(view: View) -> tuple[int, bytes]:
 
 
 def dial(view: View) -> Dial | None:
-    """Return whom to call for a push; None where there is nobody."""
+    """Return whom to call for a push; None where there is nobody.
+
+    Nobody is called at the local HDLC port: whoever listens there hears it.
+    """
     service, address = destination(view)
     kind = _KINDS.get(service)
+    if kind is PortKind.HDLC:
+        return None if view.factory.shared_line else Dial(kind, "")
     return Dial(kind, address.decode("ascii")) if kind is not None and address else None
 
 
@@ -160,9 +170,12 @@ def _get_destination(view: View) -> Any:
 def _set_destination(view: View, value: Any) -> Change:
     service, address, message = value
     if service not in _KINDS or message != MessageType.A_XDR:
-        raise _refused("A-XDR over TCP or UDP")
-    if len(address) > MAX_DESTINATION or not _is_address(address):
-        raise _refused("HOST:PORT in ASCII")
+        raise _refused("A-XDR over TCP, UDP or HDLC")
+    if service == TransportService.HDLC:
+        if address or view.factory.shared_line:
+            raise _refused("the local HDLC port, without an address, and alone on its line")
+    elif len(address) > MAX_DESTINATION or not _is_address(address):
+        raise _refused("HOST:PORT in ASCII, the host a number: there is no name server to ask")
     return _change(
         view,
         service=service,
@@ -172,9 +185,17 @@ def _set_destination(view: View, value: Any) -> Change:
 
 
 def _is_address(address: bytes) -> bool:
-    host, colon, port = address.rpartition(b":")
-    printable = address.isascii() and all(0x21 <= octet <= 0x7E for octet in address)
-    return printable and bool(host and colon) and port.isdigit() and 0 < int(port) < 0x10000
+    """Whether octets are HOST:PORT; a host of IPv6 stands in brackets."""
+    if not address.isascii():
+        return False
+    host, _, port = address.decode("ascii").rpartition(":")
+    named = host[1:-1] if host[:1] + host[-1:] == "[]" else host
+    try:
+        version = ip_address(named).version
+    except ValueError:
+        return False
+    written = f"[{named}]" if version == 6 else named
+    return host == written and port.isdigit() and 0 < int(port) < 0x10000
 
 
 def _set_windows(view: View, value: Any) -> Change:
@@ -247,7 +268,7 @@ def objects() -> tuple[CosemObject, ...]:
                     lambda view, value: _change(view, retries=value),
                 ),
                 7: settable(_get_delay, _set_delay),
-                8: Attribute(lambda view: catalogue.TCP_UDP_SETUP.to_bytes(), READERS),
+                8: Attribute(_port, READERS),
                 9: settable(lambda view: view.state.push_setup.client, _set_client),
                 10: Attribute(lambda view: [], READERS),
                 11: settable(lambda view: view.state.push_setup.method, _set_method),
@@ -257,6 +278,11 @@ def objects() -> tuple[CosemObject, ...]:
             {1: Method(_push, Role.MANAGEMENT)},
         ),
     )
+
+
+def _port(view: View) -> bytes:
+    by_hdlc = destination(view)[0] == TransportService.HDLC
+    return (catalogue.HDLC_SETUP if by_hdlc else catalogue.TCP_UDP_SETUP).to_bytes()
 
 
 def _get_delay(view: View) -> Any:

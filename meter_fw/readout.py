@@ -21,7 +21,7 @@ from protocol.events import DisconnectReason, LinkConnected, LinkDisconnected, L
 from protocol.hdlc import HdlcServer
 from protocol.iec21 import DataSet, Identification, TariffDevice
 from protocol.iec21.datasets import MAX_VALUE
-from protocol.iec21.events import BaudSwitch, DataWanted, Octets, SessionEnded
+from protocol.iec21.events import BaudSwitch, DataWanted, Octets, PasswordTried, SessionEnded
 from protocol.timing import Instant, earliest
 
 #: What goes on after the sign-on: 9600 Bd.
@@ -126,9 +126,13 @@ class OpticalLink:
         self._peers: set[Peer] = set()
         self._baud: int | None = None
 
-    def receive(self, data: bytes, now: Instant) -> list[LinkEvent | DataWanted]:
+    def admit(self, password: bytes) -> None:
+        """Take another password, from the next one that comes on."""
+        self._device.admit(password)
+
+    def receive(self, data: bytes, now: Instant) -> list[LinkEvent | DataWanted | PasswordTried]:
         """Take octets from the port (none: only look at the clock) and say what they meant."""
-        events: list[LinkEvent | DataWanted] = []
+        events: list[LinkEvent | DataWanted | PasswordTried] = []
         events += self._noted(self._station.receive(b"", now), now)
         for event in self._device.receive(data, now):
             match event:
@@ -141,7 +145,7 @@ class OpticalLink:
                     self._station = self._make()
                 case BaudSwitch(baud=baud):
                     self._baud = baud
-                case DataWanted():
+                case DataWanted() | PasswordTried():
                     events.append(event)
         return events
 
@@ -172,6 +176,10 @@ class OpticalLink:
             LocalProtocolError: its state does not allow it.
         """
         self._station.send(event, now)
+
+    def at_a_stretch(self, peer: Peer, octets: int) -> int:
+        """Return how many APDUs of so many octets a peer can be sent before it has to poll."""
+        return self._station.at_a_stretch(peer, octets)
 
     def outgoing(self) -> bytes:
         """Return, once, the octets that have to go out."""

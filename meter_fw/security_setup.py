@@ -259,7 +259,7 @@ def _check_ours(ring: Keyring, certificate: Certificate) -> None:
 
 
 def _is_authority(certificate: Certificate) -> bool:
-    return not certificate.title
+    return certificate.may_certify and not certificate.title
 
 
 def _entity(view: View, certificate: Certificate) -> CertificateEntity:
@@ -267,7 +267,7 @@ def _entity(view: View, certificate: Certificate) -> CertificateEntity:
         return CertificateEntity.CERTIFICATION_AUTHORITY
     if certificate.title == view.factory.system_title:
         return CertificateEntity.SERVER
-    return CertificateEntity.CLIENT
+    return CertificateEntity.CLIENT if certificate.title else CertificateEntity.OTHER
 
 
 def _type(certificate: Certificate) -> CertificateType:

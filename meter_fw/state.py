@@ -28,6 +28,8 @@ PUSH_CLIENT: Final = 102
 MAX_TOKEN: Final = 64
 #: Octets of the longest symmetric key, and of the longest private key.
 MAX_KEY: Final = 48
+#: Octets of the longest secret of an association.
+MAX_SECRET: Final = 64
 #: Octets of a certificate in one cell, and cells that one certificate may have.
 PART: Final = 240
 PARTS: Final = 4
@@ -194,6 +196,27 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """The secret of an association that came over the line, or none: then the factory's holds.
+
+    Octets behind ``length`` are zero.
+    """
+
+    octets: bytes = field(default=bytes(MAX_SECRET), repr=False)
+    length: int = 0
+
+    @classmethod
+    def of(cls, octets: bytes) -> "Secret":
+        """Return ``octets``, at most ``MAX_SECRET`` of them, as a secret."""
+        return cls(octets.ljust(MAX_SECRET, b"\0"), len(octets))
+
+    @property
+    def value(self) -> bytes:
+        """The secret itself; nothing where there is none."""
+        return self.octets[: self.length]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Security setup: what ``security_activate`` has made of the policy, -1 for nothing yet."""
 
@@ -325,6 +348,8 @@ class MeterState:
     signing_key: Key = field(default_factory=Key)
     agreement_key: Key = field(default_factory=Key)
     policy: Policy = field(default_factory=Policy)
+    password: Secret = field(default_factory=Secret)
+    hls_secret: Secret = field(default_factory=Secret)
     push_setup: PushSetup = field(default_factory=PushSetup)
     push_list: PushList = field(default_factory=PushList)
     pushed: Pushed = field(default_factory=Pushed)

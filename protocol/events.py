@@ -80,6 +80,16 @@ class LinkBusy:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkWanted:
+    """More is wanted of the server: an APDU came that is not, or not all of, the answer.
+
+    On HDLC it may speak with its turn only, so the client polls; other links ignore it.
+    """
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDisconnect:
     """Ask for the end of the connection (client: send DISC)."""
 
@@ -108,7 +118,15 @@ class LinkDisconnected:
     reason: DisconnectReason
 
 
-LinkEvent = LinkConnect | LinkConnected | LinkData | LinkBusy | LinkDisconnect | LinkDisconnected
+LinkEvent = (
+    LinkConnect
+    | LinkConnected
+    | LinkData
+    | LinkBusy
+    | LinkWanted
+    | LinkDisconnect
+    | LinkDisconnected
+)
 
 # --- references --------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from protocol.events import (
     LinkDisconnect,
     LinkDisconnected,
     LinkEvent,
+    LinkWanted,
     Peer,
 )
 from protocol.timing import Instant, earliest, later
@@ -30,6 +31,9 @@ HEADER_OCTETS: int = _HEADER.size
 #: The length field and the wPorts have sixteen bits.
 MAX_APDU = MAX_PORT = 0xFFFF
 DEFAULT_FRAME_TIMEOUT = 10_000
+#: A frame has to be whole after so many times of the silence allowed in it: octet by octet at the
+#: last moment, one of 64 KiB would hold a port for a week.
+SLOWEST_FRAME = 6
 #: The same as HDLC's inactivity time-out.
 DEFAULT_IDLE_TIMEOUT = 120_000
 DEFAULT_MAX_PEERS = 8
@@ -84,6 +88,7 @@ class WrapperLink:
         self._events: list[LinkEvent] = []
         self._events_at: Instant | None = None
         self._deadline: Instant | None = None
+        self._slowest: Instant | None = None  # when the frame under way has to be whole
         self._broken = False
 
     @classmethod
@@ -159,8 +164,11 @@ class WrapperLink:
         if self._deadline is not None and now >= self._deadline:
             return events + self._break(DisconnectReason.TIMEOUT)
         if data:
+            begun = len(self._buffer)
             self._buffer += data
             events += self._frames()
+            if len(self._buffer) != begun + len(data) or not begun:  # another frame, or none
+                self._slowest = later(now, SLOWEST_FRAME * self._timeout)
         if not self._broken and (data or self._deadline is None):
             self._deadline = self._next_deadline(now)
         return events
@@ -172,7 +180,7 @@ class WrapperLink:
     def _next_deadline(self, now: Instant) -> Instant | None:
         """Until when the rest of a frame has to come, or else anything at all."""
         if self._buffer:
-            return later(now, self._timeout)
+            return earliest(later(now, self._timeout), self._slowest)
         return None if self._idle_timeout is None else later(now, self._idle_timeout)
 
     def send(self, event: LinkEvent, now: Instant) -> None:
@@ -192,6 +200,8 @@ class WrapperLink:
             case LinkDisconnect(peer=peer) if peer == self._own or peer in self._peers:
                 self._peers.pop(peer, None)
                 self._report([LinkDisconnected(peer, DisconnectReason.LOCAL)], now)
+            case LinkWanted():
+                pass  # whoever has something to say here says it
             case _:
                 raise LocalProtocolError(f"not possible on this wrapper stream: {event.peer}")
 

@@ -167,7 +167,8 @@ main.add_command(keys)
     metavar="SPEC",
     default="",
     help="Whom the meter tells of a move of its relay, low credit, activation and closing, until"
-    " a head-end sets its push setup: tcp:HOST:PORT or udp:HOST:PORT (see prepay listen).",
+    " a head-end sets its push setup: tcp:HOST:PORT, udp:HOST:PORT, or hdlc for whoever listens at"
+    " its HDLC ports (see prepay listen).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 @click.option(

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +15,11 @@ from headend.errors import ExitCode, UsageError
 from headend.report import Report, show
 from headend.security import key_set
 from protocol.explain import FORMS, MAX_OCTETS, Conversation, Node, explain, form_of
-from protocol.security import TITLE_LENGTH
+from protocol.explain.vault import CLIENT, SERVER, Pair, Vault
+from protocol.security import TITLE_LENGTH, PrivateKey, SecuritySuite
+
+if TYPE_CHECKING:
+    from prepay.keys import MeterKeys
 
 #: No meter is asked.
 OFFLINE = True
@@ -52,7 +57,9 @@ def command(
     HEX is hexadecimal in any usual notation; "-" reads it from standard input, also hexdumps and
     whole traces, one message a line, with > and < or TX: and RX: before them as --trace prints.
     HDLC, wrapper, IEC 62056-21, ACSE and every xDLMS APDU; with --keys FILE (else with the lab's
-    published keys) what is ciphered is deciphered and explained. Secrets in the octets are shown.
+    published keys) what is ciphered is deciphered and explained, under wrapped and agreed keys
+    too, signatures are verified, and so are the answers to the challenges of HLS where AARQ and
+    AARE are among the messages. Secrets in the octets are shown.
     Exit code 1 when something is malformed, or its authentication is false.
 
     Example: prepay decode C001C1000100002A0000FF0200
@@ -91,7 +98,18 @@ def conversation(context: Context, titles: tuple[str, ...]) -> Conversation:
     certain = context.settings.keys is not None
     keys = key_set(ours)
     broadcast = keys.under(ours.broadcast_key, broadcast=True)
-    return Conversation(keys, certain, tuple(known), broadcast=broadcast)
+    return Conversation(keys, certain, tuple(known), broadcast=broadcast, vault=_vault(ours))
+
+
+def _vault(keys: "MeterKeys") -> Vault:
+    """Return everything else that the key file has, of both sides."""
+    suite = SecuritySuite(keys.suite)
+    sides = {CLIENT: keys.client, SERVER: keys.meter} if suite else {}
+    pairs = {
+        side: Pair(PrivateKey(suite, pair.signing_key), PrivateKey(suite, pair.agreement_key))
+        for side, pair in sides.items()
+    }
+    return Vault(keys.master_key, keys.secret, pairs)
 
 
 def split(lines: list[Line], form: str | None = None) -> list[Message]:

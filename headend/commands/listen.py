@@ -11,16 +11,21 @@ from headend.context import Context
 from headend.ears import Heard, Identity
 from headend.errors import NoAnswer
 from headend.listening import Listener
+from headend.overhearing import LineListener
 from headend.report import Report
 from headend.security import key_set
 from headend.store import counters
 from headend.times import meter_text, utc
+from headend.transports import LinkKind
 from headend.values import format_value, to_json
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import ProtocolError
 from protocol.events import DataNotification, EventNotification, InformationReport
 from protocol.security import KeySet
 from protocol.timing import later
+
+#: Where a meter may speak on its line without a sign-on.
+_LINES = ("serial", "hdlc+tcp")
 
 
 @click.command("listen")
@@ -32,8 +37,10 @@ from protocol.timing import later
 def command(context: Context, count: int | None, seconds: float | None) -> Report:
     """Print what meters say unasked, and confirm what wants to be confirmed.
 
-    The port is where to listen: tcp:HOST:PORT or udp:HOST:PORT. Ciphered notifications are read
-    with the keys of --keys. Without --count and --seconds it goes on until it is interrupted.
+    The port is where to listen: tcp:HOST:PORT or udp:HOST:PORT, which meters call; or the line of
+    one meter, serial:PATH or hdlc+tcp:HOST:PORT, on which it says things in UI frames. Ciphered
+    notifications are read with the keys of --keys. Without --count and --seconds it goes on until
+    it is interrupted.
 
     Example: prepay --port udp:0.0.0.0:4061 listen --json
 
@@ -52,7 +59,7 @@ def listen(context: Context, count: int | None, seconds: float | None) -> Report
     as_json = context.settings.json
     until = None if seconds is None else later(context.now(), int(seconds * 1000))
     read = 0
-    with Listener(context.port, _identity(context), context.now) as listener:
+    with _listener(context) as listener:
         click.echo(f'{{"listening": "{listener.place}"}}' if as_json else f"at {listener.place}")
         for heard in listener.hear(until):
             said = _said(heard, utc(context.now()))
@@ -64,6 +71,13 @@ def listen(context: Context, count: int | None, seconds: float | None) -> Report
         wanted = f"{read} of {count} notifications" if count else "nothing"
         raise NoAnswer(f"heard {wanted} in {seconds:g} seconds")
     return Report({"heard": read}, (f"{read} heard",))
+
+
+def _listener(context: Context) -> Listener | LineListener:
+    spec, identity = context.port, _identity(context)
+    if spec.link is LinkKind.HDLC and spec.scheme in _LINES:
+        return LineListener(spec, identity, context.now, context.transports)
+    return Listener(spec, identity, context.now)
 
 
 def _identity(context: Context) -> Identity:

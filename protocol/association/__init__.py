@@ -61,6 +61,8 @@ class _Half(Protocol):
 
     def reset(self) -> None: ...
 
+    def at_a_stretch(self, blocks: int) -> None: ...
+
     def wake_at(self) -> Instant | None: ...
 
 
@@ -142,6 +144,13 @@ class Association:
     def reset(self) -> None:
         """Forget the association: the link under it is gone, or a request was given up."""
         self._half.reset()
+
+    def at_a_stretch(self, blocks: int) -> None:
+        """Send at most so many general blocks before an acknowledgement: what the link carries.
+
+        A server says so to an association that is open.
+        """
+        self._half.at_a_stretch(blocks)
 
     def wake_at(self) -> Instant | None:
         """When to call ``receive(b"", now)``: a client's general block is due, and may be lost.

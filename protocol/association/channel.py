@@ -271,6 +271,9 @@ class SecureChannel:
             raise SecurityError("a ciphered APDU that does not hold what it should")
         if self._signed and signing is None and not initiating:
             raise SecurityError("an APDU that is not signed")
+        if initiating and envelope.broadcast:
+            # Every meter of an area has that key: who has it need not be our partner.
+            raise SecurityError("an association is not opened or ended with the broadcast key")
         exchange = envelope.exchange
         said = (exchange.transaction_id if exchange else None) or (
             signing.transaction_id if signing else None

@@ -37,6 +37,7 @@ from protocol.apdu import (
     decode_get_response,
     decode_set_response,
 )
+from protocol.apdu.general_block_transfer import MAX_WINDOW
 from protocol.association.channel import Envelope
 from protocol.association.client_opening import ClientOpening
 from protocol.association.client_transfers import ClientTransfers
@@ -48,6 +49,7 @@ from protocol.errors import (
     DecodeError,
     LocalProtocolError,
     RemoteProtocolError,
+    ReplayError,
     SecurityError,
     ServiceNotSupported,
 )
@@ -82,12 +84,15 @@ _READERS: dict[int, Callable[[bytes], _IncomingApdu]] = {
     ApduTag.CONFIRMED_SERVICE_ERROR: ConfirmedServiceError.decode,
 }
 _RESPONSES = frozenset(_READERS)
+#: The state in which each of what opens and ends an association is due.
+_DUE: dict[int, State] = {ApduTag.AARE: State.ASKED, ApduTag.RLRE: State.LEAVING}
 
 
 class ClientHalf(ClientOpening):
     """A client's end of an association; see ``Association.client`` for the arguments."""
 
     _wake: Instant | None = None
+    _stretch: int = MAX_WINDOW
 
     # --- out -------------------------------------------------------------------------------
 
@@ -131,11 +136,16 @@ class ClientHalf(ClientOpening):
         transfers = self._transfers
         return transfers.general if isinstance(transfers, ClientTransfers) else None
 
+    def at_a_stretch(self, blocks: int) -> None:
+        """Send at most so many general blocks before an acknowledgement, 1 at least."""
+        self._stretch = max(1, blocks)
+
     def _carry(self, apdu: bytes, envelope: Envelope | None) -> None:
         """Send a request, in general blocks if it is longer than the server takes."""
         self._post(apdu, envelope)
         if self._general is not None:
             self._general.begin()
+            self._general.stretch = self._stretch
             self._outbox.extend(self._general.fit(self._outbox.pop()))
 
     def _rearm(self, now: Instant) -> None:
@@ -165,17 +175,26 @@ class ClientHalf(ClientOpening):
             CountersExhausted: no invocation counter is left for what has to go out now.
         """
         self._now = now
+        if apdu and self._is_late(apdu[0]):
+            return []
         try:
             if not apdu and self._wake is not None and now >= self._wake:
                 events = self._recover()
             else:
                 events = self._receive(apdu)
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
+            if isinstance(error, ReplayError) and self._settings.datagrams:
+                return []  # overtaken by what was said after it
             self.reset()
             self._wake = None
             raise
         self._rearm(now)
         return events
+
+    def _is_late(self, tag: int) -> bool:
+        """Whether a line of datagrams has brought a copy of what opened or ended something."""
+        due = _DUE.get(tag)
+        return self._settings.datagrams and due is not None and self.state != due
 
     def _recover(self) -> list[AssociationEvent]:
         if self._general is not None:

@@ -118,6 +118,7 @@ class ClientOpening:
             settings.envelope(settings.conformance | Conformance.GENERAL_PROTECTION),
             settings.general_blocks,
             settings.block_window,
+            settings.datagrams,
         )
         self._machine.take(Step.PRESUME)
 
@@ -249,6 +250,7 @@ class ClientOpening:
             settings.envelope(conformance),
             settings.general_blocks,
             settings.block_window,
+            settings.datagrams,
         )
 
     def _check_title(self, title: bytes) -> None:
@@ -268,7 +270,7 @@ class ClientOpening:
         return InitiateResponse.decode(information)
 
     def _prove(self, prover: Prover, server_challenge: bytes, envelope: Envelope | None) -> None:
-        if not server_challenge or server_challenge == self._challenge:
+        if not server_challenge or prover.reflects(server_challenge, self._challenge):
             # A server that returns our challenge would like us to compute its answer for it.
             raise SecurityError("the server sent no challenge of its own")
         self._server_challenge = server_challenge

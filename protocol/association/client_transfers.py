@@ -92,6 +92,7 @@ class _Outstanding:
     request: Request | ListRequest
     incoming: IncomingBlocks
     outgoing: OutgoingBlocks = field(default_factory=lambda: OutgoingBlocks(b""))
+    blocks: set[tuple[type, int]] = field(default_factory=set)
 
 
 class ClientTransfers:
@@ -105,6 +106,7 @@ class ClientTransfers:
         general_blocks: send what does not fit in general blocks, where they were negotiated,
             rather than in those of its service.
         window: how many general blocks the client takes at a stretch.
+        datagrams: a block that has been taken may come again.
     """
 
     def __init__(
@@ -115,7 +117,9 @@ class ClientTransfers:
         envelope: Envelope | None,
         general_blocks: bool = False,
         window: int = 1,
+        datagrams: bool = False,
     ) -> None:
+        self._datagrams = datagrams
         self._conformance = conformance
         self._limit = limit
         self._max_assembly = max_assembly
@@ -187,6 +191,8 @@ class ClientTransfers:
         """
         outstanding = self._outstanding
         if outstanding is None or apdu.invoke.number != outstanding.request.invoke.number:
+            return None
+        if self._datagrams and _is_copy(outstanding, apdu):
             return None
         answer = self._answer(outstanding, apdu)
         if isinstance(answer, Response | ListResponse):
@@ -262,6 +268,15 @@ class ClientTransfers:
         if number != blocks.number or blocks.is_done:
             raise RemoteProtocolError(f"block {number} confirmed after block {blocks.number}")
         return blocks.take(room(self._limit, self.envelope, head))
+
+
+def _is_copy(outstanding: _Outstanding, apdu: ResponseApdu) -> bool:
+    """Whether a block, or the confirmation of one, has come before; from now on it has."""
+    number = getattr(apdu, "block_number", None)
+    if number is None or (type(apdu), number) in outstanding.blocks:
+        return number is not None
+    outstanding.blocks.add((type(apdu), number))
+    return False
 
 
 def _empty_first_block(

@@ -6,6 +6,9 @@ last of them streaming, and waits. The receiver acknowledges the last block befo
 missing; the sender goes on after that one, so a block that was lost is sent again, with those
 after it as far as the window reaches. An answer acknowledges the whole request.
 
+On HDLC whoever has the turn sends no more blocks than go out with it, so that an acknowledgement
+gives the turn back: some clients do not poll for the rest of a window.
+
 What a block means, in the order that it is looked at:
 
 | block | when | what happens |
@@ -30,6 +33,7 @@ last-block bit are as ``pydlms-client`` has them, and a published test of anothe
 from typing import Final, NamedTuple
 
 from protocol.apdu import GENERAL_BLOCK_HEAD, MAX_BLOCK_NUMBER, GeneralBlock
+from protocol.apdu.general_block_transfer import MAX_WINDOW
 from protocol.association.blocks import BlockNumberError, room
 from protocol.association.requests import PduTooLongError
 from protocol.codes import ServiceError, StateError
@@ -94,6 +98,8 @@ class GeneralBlocks:
         self._size = room(limit, None, GENERAL_BLOCK_HEAD)
         self._max_assembly = max_assembly
         self._peer_window = 1
+        #: The most blocks that go out before an acknowledgement, whatever the other side takes.
+        self.stretch = MAX_WINDOW
         self.begin()
 
     def begin(self) -> None:
@@ -174,7 +180,7 @@ class GeneralBlocks:
         return []
 
     def _send_from(self, first: int) -> list[bytes]:
-        last = min(first + self._peer_window - 1, self._final)
+        last = min(first + min(self._peer_window, self.stretch) - 1, self._final)
         blocks = [
             GeneralBlock(
                 number == self._final,
@@ -254,6 +260,8 @@ class GeneralBlocks:
         self._expected += 1
         self._stalls = 0
         if block.last:
+            if not self._incoming:  # an empty first block in place of one that had octets
+                raise BlockNumberError("a general block transfer of nothing")
             apdu = bytes(self._incoming)
             self._incoming = bytearray()
             self._complete = True

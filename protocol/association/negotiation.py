@@ -179,11 +179,16 @@ def _plain_initiate(
 def _check_dedicated(
     policy: ServerPolicy, initiate: InitiateRequest, protection: Protection
 ) -> None:
-    """Refuse a dedicated key that is none, or that others may have read."""
-    key = initiate.dedicated_key
-    if key and (Protection.ENCRYPTED not in protection or len(key) != policy.suite.key_length):
+    """Refuse a dedicated key that is none, that others may have read, or that is the global one.
+
+    Under the global key, what was ciphered in another association would be believed again.
+    """
+    key, keys = initiate.dedicated_key, policy.keys
+    known = keys is not None and key == keys.block_cipher_key
+    wrong = Protection.ENCRYPTED not in protection or len(key) != policy.suite.key_length
+    if key and (known or wrong):
         raise _initiate_refused(
-            "a dedicated key of another length, or not encrypted",
+            "a dedicated key of another length, not encrypted, or not dedicated",
             InitiateError.REFUSED_BY_THE_VDE_HANDLER,
         )
 

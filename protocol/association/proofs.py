@@ -20,6 +20,7 @@ from protocol.security import (
     verify_gmac_reply,
 )
 from protocol.security.certificates import verify
+from protocol.security.hls import BLOCK
 from protocol.timing import Instant
 
 
@@ -90,6 +91,16 @@ class Prover:
             raise SecurityError("the HLS answer is false")
         return None
 
+    def reflects(self, server_challenge: bytes, challenge: bytes) -> bool:
+        """Whether a server's challenge would make us compute its answer to ours.
+
+        Its own challenge is that of course. Mechanism 2 ciphers block by block, so there any
+        challenge will do that has one of our blocks in it.
+        """
+        if self.settings.mechanism != Mechanism.HLS:
+            return server_challenge == challenge
+        return not _blocks(server_challenge).isdisjoint(_blocks(challenge))
+
     def _keys(self) -> KeySet:
         keys = self.settings.keys
         if keys is None:
@@ -110,6 +121,12 @@ class Prover:
                 return sha256_reply(secret, title, other_title, answered, other)
 
 
+def _blocks(challenge: bytes) -> set[bytes]:
+    """Return a challenge in the blocks that mechanism 2 ciphers."""
+    starts = range(0, len(challenge), BLOCK)
+    return {challenge[start : start + BLOCK].ljust(BLOCK, b"\0") for start in starts}
+
+
 def signing_key_of(
     settings: ServerPolicy | ClientSettings, qualifier: bytes, title: bytes, now: Instant
 ) -> PublicKey | None:
@@ -127,7 +144,7 @@ def signing_key_of(
     Raises:
         SecurityError: what came is another key than the one we know, or is not to be trusted.
     """
-    material = settings.material
+    material = settings.material.towards(title)
     known = material.peer_signing_key
     if not qualifier:
         return known

@@ -131,6 +131,11 @@ class ServerHalf(ServerOpening):
         transfers = self._transfers
         return transfers.general if isinstance(transfers, ServerTransfers) else None
 
+    def at_a_stretch(self, blocks: int) -> None:
+        """Send at most so many general blocks before an acknowledgement, 1 at least."""
+        if self._general is not None:
+            self._general.stretch = max(1, blocks)
+
     def _take_block(self, apdu: bytes) -> list[AssociationEvent]:
         """Take a general block, and the request that it completes, of whatever length."""
         if self._general is None:

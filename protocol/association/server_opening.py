@@ -145,7 +145,7 @@ class ServerOpening:
             self._counters,
             self._guards,
             policy.protection,
-            policy.material,
+            policy.material.towards(title),
             self._entropy,
             signed=policy.request_signed,
             signatures=self._signatures,

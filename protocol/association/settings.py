@@ -259,6 +259,7 @@ class ClientSettings(_Common):
             alone, and the client never hears whether it stands.
         called_ap_title: name the server that is meant in the AARQ.
         user_id: which user of the client asks, 0..255.
+        datagrams: the line may bring an APDU twice, or late: such a one is read over.
     """
 
     max_assembly: int = 4 * 1024 * 1024
@@ -274,6 +275,7 @@ class ClientSettings(_Common):
     response_allowed: bool = True
     called_ap_title: bytes = b""
     user_id: int | None = None
+    datagrams: bool = False
 
     def __post_init__(self) -> None:
         # slots=True makes a new class, so the argumentless super() would miss.

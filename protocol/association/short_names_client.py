@@ -74,8 +74,10 @@ class ShortNameClientTransfers:
         envelope: Envelope | None,
         general_blocks: bool = False,
         window: int = 1,
+        datagrams: bool = False,
     ) -> None:
-        del general_blocks, window  # short names have blocks of their own
+        # Short names have blocks of their own, and no invoke ids by which to know a late answer.
+        del general_blocks, window, datagrams
         self._conformance = conformance
         self._limit = limit
         self._max_assembly = max_assembly

@@ -22,14 +22,19 @@ An element of a compact array may cost none (null-data), so those are bounded by
 ``MAX_ELEMENTS_PER_OCTET`` for each octet that the compact array itself takes.
 
 Lengths need not be minimal when read; the indefinite form (0x80) is refused. Tags and bodies are
-as ``pydlms-client`` has them, and but for compact arrays, dates, delta types and dont-care, which
-were not compared, as ``gurux-dlms`` reads them. True is written as 1, as both do.
+as ``pydlms-client`` has them, and but for delta types and dont-care, which it does not know, as
+``gurux-dlms`` reads them. True is written as 1, as both do.
 """
 
 from typing import Final
 
 from protocol.axdr import bodies, compact
-from protocol.axdr.compact import MAX_ELEMENTS_PER_OCTET
+from protocol.axdr.compact import (
+    MAX_ELEMENTS_PER_OCTET,
+    UNCOUNTED,
+    decode_by_template,
+    decode_template,
+)
 from protocol.axdr.length import decode_length, encode_length
 from protocol.axdr.row import MAX_DEPTH, ROWS, WireType, decode_tagged, encode_tagged
 from protocol.axdr.values import (
@@ -60,6 +65,7 @@ from protocol.errors import DecodeError
 __all__ = [
     "MAX_DEPTH",
     "MAX_ELEMENTS_PER_OCTET",
+    "UNCOUNTED",
     "WIRE_TYPES",
     "CompactArray",
     "Data",
@@ -71,8 +77,10 @@ __all__ = [
     "boolean",
     "compact_array",
     "decode",
+    "decode_by_template",
     "decode_length",
     "decode_prefix",
+    "decode_template",
     "describe",
     "double_long",
     "double_long_unsigned",

@@ -1,4 +1,10 @@
-"""The compact array: the tags of its elements' type once, then their bodies alone."""
+"""The compact array: the tags of its elements' type once, then their bodies alone.
+
+Compact data (class 62) has the same in two attributes, a template and a buffer. There an array's
+description has no count: that stands in the buffer, before the elements. So ``pydlms-client`` has
+it from the book's own example; Gurux.DLMS.Net writes the count into the template, as a compact
+array has it. The first form is tried first, as ``pydlms-client`` does.
+"""
 
 from typing import Any, Final
 
@@ -9,6 +15,8 @@ from protocol.errors import DecodeError, EncodeError
 
 #: How many elements, inner ones included, a compact array may have for each of its octets.
 MAX_ELEMENTS_PER_OCTET: Final = 4
+#: The length of an array in a template that leaves the count to the buffer.
+UNCOUNTED: Final = -1
 
 
 def compact_array(tag: Tag) -> WireType:
@@ -53,7 +61,87 @@ def _encode_description(description: TypeDescription, depth: int) -> bytes:
     return OCTETS[tag]
 
 
-def _decode_description(octets: bytes, offset: int, depth: int) -> tuple[TypeDescription, int]:
+def decode_template(octets: bytes) -> TypeDescription:
+    """Return the description that a template of compact data is, to the last octet.
+
+    Raises:
+        DecodeError: it is none, in neither form.
+    """
+    try:
+        return _whole_description(octets, counted=False)
+    except DecodeError:
+        return _whole_description(octets, counted=True)
+
+
+def _whole_description(octets: bytes, *, counted: bool) -> TypeDescription:
+    description, end = _decode_description(octets, 0, 0, counted=counted)
+    if end != len(octets):
+        raise DecodeError(f"{len(octets) - end} octets too many after the description")
+    return description
+
+
+def decode_by_template(contents: bytes, description: TypeDescription) -> Data:
+    """Return the one value of a template's type that a compact buffer is, to the last octet.
+
+    Raises:
+        DecodeError: it is not one whole value, or exceeds a bound.
+    """
+    # An octet of the buffer, or a tag of the template, is in so many containers at most.
+    budget = _Budget((MAX_DEPTH + 1) * (len(contents) + _tags(description)))
+    value, end = _decode_counting(contents, 0, description, 0, budget)
+    if end != len(contents):
+        raise DecodeError(f"{len(contents) - end} octets too many after the value")
+    return value
+
+
+class _Budget:
+    """How many elements a buffer may still turn out to be."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def spend(self, coming: int) -> None:
+        """Take one element off that has so many inside.
+
+        Raises:
+            DecodeError: there are not so many left.
+        """
+        self._left -= 1
+        if self._left < coming:
+            raise DecodeError("compact data of more elements than their octets warrant")
+
+
+def _tags(description: TypeDescription) -> int:
+    """Return how many tags a description has."""
+    return 1 + sum(_tags(member) for member in description.members)
+
+
+def _decode_counting(
+    octets: bytes, offset: int, description: TypeDescription, depth: int, budget: _Budget
+) -> tuple[Data, int]:
+    tag, members, length = description
+    if tag not in (Tag.ARRAY, Tag.STRUCTURE):
+        budget.spend(0)
+        value, offset = ROWS[tag].decode(octets, offset, depth)
+        return Data(tag, value), offset
+    times = 1
+    if tag == Tag.ARRAY:
+        times = length
+        if length == UNCOUNTED:
+            times, offset = decode_length(octets, offset)
+        if times * _least(members[0]) > len(octets) - offset:
+            raise cut_short(octets)
+    budget.spend(times * len(members))
+    elements = []
+    for member in members * times:
+        element, offset = _decode_counting(octets, offset, member, depth + 1, budget)
+        elements.append(element)
+    return Data(tag, tuple(elements)), offset
+
+
+def _decode_description(
+    octets: bytes, offset: int, depth: int, *, counted: bool = True
+) -> tuple[TypeDescription, int]:
     if depth >= MAX_DEPTH:
         raise DecodeError(f"nested deeper than {MAX_DEPTH}")
     if offset >= len(octets):
@@ -63,16 +151,19 @@ def _decode_description(octets: bytes, offset: int, depth: int) -> tuple[TypeDes
     if row is None or row.tag == Tag.COMPACT_ARRAY:
         raise DecodeError(f"a compact array cannot hold a wire type {octets[offset - 1]}")
     if row.tag == Tag.ARRAY:
-        body, offset = take(octets, offset, 2)
-        member, offset = _decode_description(octets, offset, depth + 1)
-        return TypeDescription(row.tag, (member,), int.from_bytes(body, "big")), offset
+        length = UNCOUNTED
+        if counted:
+            body, offset = take(octets, offset, 2)
+            length = int.from_bytes(body, "big")
+        member, offset = _decode_description(octets, offset, depth + 1, counted=counted)
+        return TypeDescription(row.tag, (member,), length), offset
     members = []
     if row.tag == Tag.STRUCTURE:
         count, offset = decode_length(octets, offset)
         if count > len(octets) - offset:  # each member has a tag at least
             raise cut_short(octets)
         for _ in range(count):
-            member, offset = _decode_description(octets, offset, depth + 1)
+            member, offset = _decode_description(octets, offset, depth + 1, counted=counted)
             members.append(member)
     return TypeDescription(row.tag, tuple(members)), offset
 
@@ -86,6 +177,8 @@ def _weight(description: TypeDescription) -> int:
 def _least(description: TypeDescription) -> int:
     """Return the fewest octets that an element of this type takes without tags."""
     if description.tag in (Tag.ARRAY, Tag.STRUCTURE):
+        if description.length == UNCOUNTED:
+            return 1  # the count itself
         inner = sum(_least(member) for member in description.members)
         return inner * description.length if description.tag == Tag.ARRAY else inner
     return ROWS[description.tag].least

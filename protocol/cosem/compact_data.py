@@ -10,6 +10,7 @@ both are read, and the fifth is left open.
 from enum import IntEnum
 from typing import Final
 
+from protocol.axdr import Data, Tag, decode_by_template, decode_template
 from protocol.cosem.interface import Access, Attribute, InterfaceClass, Method
 from protocol.cosem.profile_generic import CAPTURE_OBJECT
 from protocol.cosem.types import (
@@ -25,6 +26,7 @@ from protocol.cosem.types import (
     Type,
     structure_of,
 )
+from protocol.errors import DecodeError
 
 
 class CaptureMethod(IntEnum):
@@ -74,3 +76,22 @@ COMPACT_DATA: Final = InterfaceClass(
     attributes=_attributes(ChoiceOf((CAPTURE_OBJECT, RESTRICTED_CAPTURE_OBJECT))),
     methods=_METHODS,
 )
+
+
+def decode_buffer(template: bytes, buffer: bytes) -> tuple[Data, ...]:
+    """Return the captured values, one for each column.
+
+    Args:
+        template: attribute 5.
+        buffer: attribute 2; empty where nothing has been captured yet.
+
+    Raises:
+        DecodeError: the template is none, or the buffer does not go with it.
+    """
+    description = decode_template(template)
+    if description.tag != Tag.STRUCTURE:
+        raise DecodeError(f"a template is a structure, not {Tag(description.tag).type_name}")
+    if not buffer:
+        return ()
+    values: tuple[Data, ...] = decode_by_template(buffer, description).value
+    return values

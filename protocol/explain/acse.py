@@ -20,8 +20,8 @@ from protocol.codes import (
     UserDiagnostic,
 )
 from protocol.explain import names, readers
-from protocol.explain.conversation import CLIENT, SERVER
 from protocol.explain.nodes import Node
+from protocol.explain.vault import CLIENT, SERVER
 from protocol.explain.walker import Fault, Walker
 
 #: Reads the content of a field; its tag and length have been read and have their node.
@@ -106,7 +106,7 @@ def _context(walker: Walker) -> None:
 
 
 def _mechanism(walker: Walker) -> None:
-    _named(walker, _MECHANISM_FAMILY, Mechanism, "name")
+    walker.talk.mechanism = _named(walker, _MECHANISM_FAMILY, Mechanism, "name")
 
 
 def _title_of(side: str) -> Content:
@@ -165,14 +165,18 @@ def _requirements(walker: Walker) -> None:
     walker.leaf("bits", "authentication" if asked else "none", octets)
 
 
-def _authentication_value(walker: Walker) -> None:
-    form = walker.number()
-    if form not in _VALUE_FORMS:
-        raise Fault(f"neither charstring nor bitstring, but 0x{form:02X}")
-    length = walker.length()
-    with walker.group(_VALUE_FORMS[form], f"{length} octets"), walker.region(length):
-        octets = walker.take(walker.left)
-        walker.leaf("value", names.octets_meaning(octets) or "octets", octets)
+def _authentication_value_of(side: str) -> Content:
+    def read(walker: Walker) -> None:
+        form = walker.number()
+        if form not in _VALUE_FORMS:
+            raise Fault(f"neither charstring nor bitstring, but 0x{form:02X}")
+        length = walker.length()
+        with walker.group(_VALUE_FORMS[form], f"{length} octets"), walker.region(length):
+            octets = walker.take(walker.left)
+            walker.leaf("value", names.octets_meaning(octets) or "octets", octets)
+            walker.talk.challenges[side] = octets
+
+    return read
 
 
 def _user_information(walker: Walker, reader: ApduReader) -> None:
@@ -206,7 +210,7 @@ _AARQ: Final[dict[int, tuple[str, Content]]] = {
     0xA9: ("calling-AE-invocation-id", _IDENTIFIER),
     0x8A: ("sender-acse-requirements", _requirements),
     0x8B: ("mechanism-name", _mechanism),
-    0xAC: ("calling-authentication-value", _authentication_value),
+    0xAC: ("calling-authentication-value", _authentication_value_of(CLIENT)),
     0xBD: ("implementation-information", _unknown),
     _USER_INFORMATION: ("user-information", _unknown),
 }
@@ -221,7 +225,7 @@ _AARE: Final[dict[int, tuple[str, Content]]] = {
     0xA7: ("responding-AE-invocation-id", _IDENTIFIER),
     0x88: ("responder-acse-requirements", _requirements),
     0x89: ("mechanism-name", _mechanism),
-    0xAA: ("responding-authentication-value", _authentication_value),
+    0xAA: ("responding-authentication-value", _authentication_value_of(SERVER)),
     0xBD: ("implementation-information", _unknown),
     _USER_INFORMATION: ("user-information", _unknown),
 }

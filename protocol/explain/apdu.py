@@ -20,6 +20,8 @@ def apdu(walker: Walker, _name: str) -> None:
     """Explain one APDU."""
     tag = walker.number()
     if tag in acse.APDUS:
+        if tag == ApduTag.AARQ:
+            walker.talk.opens()
         length = walker.length()
         with walker.group(_ACSE_NAMES[tag], f"{length} octets"), walker.region(length):
             acse.fields_of(walker, acse.APDUS[tag], apdu)

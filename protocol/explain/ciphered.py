@@ -6,12 +6,12 @@ the same content: security control octet, invocation counter, protected octets, 
 
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 from protocol.apdu.tags import ApduTag
 from protocol.errors import SecurityError
 from protocol.explain import names
-from protocol.explain.conversation import CLIENT, SERVER, Conversation
+from protocol.explain.conversation import Conversation
 from protocol.explain.readers import (
     Reader,
     Table,
@@ -24,6 +24,7 @@ from protocol.explain.readers import (
     optional,
     title,
 )
+from protocol.explain.vault import CLIENT, SERVER, content_keys, signature
 from protocol.explain.walker import Walker
 from protocol.security import TAG_LENGTH, KeySet, Protection, decode_control, unprotect
 
@@ -53,6 +54,7 @@ class Envelope:
         sender: the originator's system title, empty where the envelope has none.
         header: what else is authenticated, by most implementations.
         reachable: whether the keys here can be those; the reason, where they cannot.
+        keys: those that it may be under, where these are no global or dedicated ones.
     """
 
     reader: Reader
@@ -61,6 +63,7 @@ class Envelope:
     sender: bytes = b""
     header: bytes = b""
     reachable: str = ""
+    keys: tuple[KeySet, ...] = ()
 
 
 def service_specific(walker: Walker, tag: int, reader: Reader) -> None:
@@ -124,22 +127,43 @@ def general_ciphering(walker: Walker, _tag: int, reader: Reader) -> None:
         head = fields(_HEAD)(walker, "")
         header = walker.octets[start : walker.offset]
         info = _KEY_INFO(walker, "key-info")
-        identified = info is None or (isinstance(info, dict) and "key-id" in info)
-        why = "" if identified else "under a key that is not among those given"
+        keys, why = _content_keys(walker, head, info or {})
         length = walker.length()
         with walker.group("ciphered-service", f"{length} octets"), walker.region(length):
             sender = head["originator-system-title"]
-            content(walker, Envelope(reader, None, False, sender, header, why))
+            content(walker, Envelope(reader, None, False, sender, header, why, keys))
+
+
+def _content_keys(
+    walker: Walker, head: dict[str, Any], info: dict[str, Any]
+) -> tuple[tuple[KeySet, ...], str]:
+    """Return the keys that were wrapped or agreed on, or why there are none."""
+    if "key-ciphered-data" not in info:
+        return (), ""
+    try:
+        return content_keys(walker.talk, head, info), ""
+    except SecurityError as error:
+        if walker.talk.certain and walker.talk.vault is not None:
+            walker.wrong(walker.newest(), str(error))
+        return (), str(error)
 
 
 def general_signing(walker: Walker, _tag: int, reader: Reader) -> None:
     """Explain a general-signing APDU behind its tag."""
     with walker.group("general-signing"):
-        fields(_HEAD)(walker, "")
+        start = walker.offset
+        head = fields(_HEAD)(walker, "")
+        signed = walker.octets[start : walker.offset]
         length = walker.length()
+        signed += walker.peek(length)
         with walker.group("content", f"{length} octets"), walker.region(length):
             reader(walker, "content")
-        octets(walker, "signature")
+        made_with = walker.take(walker.length())
+        verdict = signature(walker.talk, head["originator-system-title"], signed, made_with)
+        shown = ", ".join(filter(None, (f"{len(made_with)} octets", verdict.meaning)))
+        node = walker.leaf("signature", shown, made_with)
+        if verdict.fault:
+            walker.wrong(node, verdict.fault)
 
 
 def content(walker: Walker, envelope: Envelope) -> None:
@@ -197,15 +221,16 @@ def _open(
 ) -> _Verdict:
     if envelope.reachable:
         return _Verdict(note=f"not deciphered: {envelope.reachable}")
-    keys = talk.dedicated if envelope.dedicated else talk.keys
+    given = talk.dedicated if envelope.dedicated else talk.keys
     if control & _BROADCAST and not envelope.dedicated:
-        keys = talk.broadcast
-    if keys is None:
+        given = talk.broadcast
+    candidates = envelope.keys or (() if given is None else (given,))
+    if not candidates:
         missing = "no dedicated key has been deciphered" if envelope.dedicated else "no keys"
         return _Verdict(note=f"not deciphered: {missing}")
     try:
         read = decode_control(control)
-        keys = replace(keys, suite=read.suite, broadcast=read.broadcast)
+        keys = [replace(one, suite=read.suite, broadcast=read.broadcast) for one in candidates]
     except SecurityError as error:
         return _Verdict(note=f"not deciphered: {error}")
     except ValueError:
@@ -219,7 +244,7 @@ def _open(
 
 
 def _try(
-    keys: KeySet,
+    candidates: list[KeySet],
     titles: list[bytes],
     counter: int,
     protection: Protection,
@@ -228,7 +253,8 @@ def _try(
     *,
     certain: bool,
 ) -> _Verdict:
-    for sender, header in product(titles, dict.fromkeys((envelope.header, b""))):
+    headers = dict.fromkeys((envelope.header, b""))
+    for keys, sender, header in product(candidates, titles, headers):
         try:
             plain = unprotect(keys, sender, counter, protection, protected, header)
         except SecurityError:
@@ -243,7 +269,7 @@ def _try(
     if not certain:
         return _Verdict(note="not deciphered: the keys that were tried are not the right ones")
     if Protection.ENCRYPTED in protection and len(protected) >= TAG_LENGTH:
-        for sender in titles:
+        for keys, sender in product(candidates, titles):
             body = protected[:-TAG_LENGTH]
             plain = unprotect(keys, sender, counter, Protection.ENCRYPTED, body)
             if _fits(plain, envelope):

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from protocol.cosem import latest
 from protocol.cosem.types import Type
 from protocol.events import AttributeRef, MethodRef
+from protocol.explain.vault import CLIENT, SERVER, Vault
 from protocol.security import KeySet
-
-#: Who is asking and who answers.
-CLIENT, SERVER = "client", "server"
 
 
 @dataclass
@@ -29,6 +27,7 @@ class Conversation:
         titles: system titles that somebody gave, tried where none has been heard.
         direction: of the present message, whatever the trace calls it; empty where it says nothing.
         broadcast: the keys of what is broadcast.
+        vault: the further secrets, None where nobody gave any.
     """
 
     keys: KeySet | None = field(default=None, repr=False)
@@ -36,7 +35,12 @@ class Conversation:
     titles: tuple[bytes, ...] = ()
     direction: str = ""
     broadcast: KeySet | None = field(default=None, repr=False)
+    vault: Vault | None = field(default=None, repr=False)
     dedicated: KeySet | None = field(default=None, repr=False)
+    mechanism: int | None = None
+    challenges: dict[str, bytes] = field(default_factory=dict, repr=False)
+    variables: int = 0  # of the last READ request
+    proof_due: bool = False  # the last request answers a challenge
     heard: dict[str, bytes] = field(default_factory=dict)
     segments: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
     blocks: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
@@ -53,10 +57,16 @@ class Conversation:
         known = (self.heard.get(side), *self.titles, self.heard.get(other))
         return list(dict.fromkeys(title for title in known if title))
 
+    def opens(self) -> None:
+        """Note that an association begins: what was said of the one before holds no longer."""
+        self.mechanism = None
+        self.challenges.clear()
+
     # --- which types are awaited -----------------------------------------------------------------
 
     def asks(self, service: str, number: int, *, several: bool = False) -> None:
         """Note that a request of that invoke-id begins; ``refers`` says what it refers to."""
+        self.proof_due = False
         self._collecting = self._asked[service, number] = []
         self._types.clear()
         self._parameters.clear()
@@ -76,6 +86,7 @@ class Conversation:
         self._collecting.append(returned)
         self._types.append(returned)
         self._parameters.append(taken)
+        self.proof_due = isinstance(reference, MethodRef) and _is_proof(reference)
 
     def next_type(self) -> Type | None:
         """Return the declared type of the next value in the present APDU."""
@@ -114,6 +125,10 @@ class Conversation:
             return []
         del self.general_blocks[self.direction]
         return [kept[number] for number in range(1, last + 1)]
+
+
+def _is_proof(method: MethodRef) -> bool:
+    return (method.class_id, method.index) in ((15, 1), (12, 8))
 
 
 def _types(reference: AttributeRef | MethodRef) -> tuple[Type | None, Type | None]:

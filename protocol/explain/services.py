@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from protocol.apdu.tags import ApduTag
+from protocol.axdr import Data, Tag
 from protocol.codes import ActionResult, DataAccessResult, ServiceError, StateError
 from protocol.explain import readers
 from protocol.explain.nodes import Node
@@ -33,6 +34,7 @@ from protocol.explain.readers import (
     selection,
     value,
 )
+from protocol.explain.vault import CLIENT, SERVER, proof
 from protocol.explain.walker import Walker
 
 _INVOKE = "invoke-id-and-priority"
@@ -57,6 +59,27 @@ def _answering(service: str) -> Reader:
     return read
 
 
+def proving(reader: Reader, side: str) -> Reader:
+    """Return the reader of a value that may be a side's answer to a challenge, and judge it."""
+
+    def read(walker: Walker, name: str) -> Any:
+        found = reader(walker, name)
+        if walker.talk.proof_due and isinstance(found, Data) and found.tag is Tag.OCTET_STRING:
+            judge(walker, side, found.value)
+        return found
+
+    return read
+
+
+def judge(walker: Walker, side: str, octets: bytes) -> None:
+    """Say at the newest node whether it is the right answer to a challenge."""
+    node, verdict = walker.newest(), proof(walker.talk, side, octets)
+    if verdict.meaning:
+        node.meaning += f", {verdict.meaning}"
+    if verdict.fault:
+        walker.wrong(node, verdict.fault)
+
+
 def _long_asking(walker: Walker, name: str) -> int:
     invoke = long_invoke_id(walker, name)
     walker.talk.asks("access", invoke)
@@ -69,25 +92,26 @@ def _long_answering(walker: Walker, name: str) -> int:
     return invoke
 
 
-def block_row(table: Table, raw_data: Callable[[Walker, str], tuple[bytes, Node]]) -> Reader:
+def block_row(table: Table, raw: Callable[[Walker, str], tuple[bytes, Node]]) -> Reader:
     """Return the reader of a datablock, whose last field is the raw data."""
 
     def read(walker: Walker, name: str) -> Any:
         with walker.group(name):
             known = {field: reader(walker, field) for field, reader in table}
-            known["raw-data"] = raw_data(walker, "raw-data")
+            known["raw-data"] = raw(walker, "raw-data")
             return known
 
     return read
 
 
-def _raw(walker: Walker, name: str) -> tuple[bytes, Node]:
+def raw_data(walker: Walker, name: str) -> tuple[bytes, Node]:
+    """Read the octets of a block; return their node too, for what the blocks are together."""
     octets = walker.take(walker.length())
     return octets, walker.leaf(name, f"{len(octets)} octets", octets)
 
 
 _BLOCK_HEAD: Table = (("last-block", flag), ("block-number", number(4)))
-_PBLOCK = block_row(_BLOCK_HEAD, _raw)
+_PBLOCK = block_row(_BLOCK_HEAD, raw_data)
 
 
 def _in_blocks(
@@ -127,6 +151,9 @@ def together(walker: Walker, node: Node, blocks: list[bytes], reader: Reader) ->
 # --- GET -----------------------------------------------------------------------------------------
 
 _DATA_RESULT = choice({0: ("data", value), 1: ("data-access-result", code(DataAccessResult))})
+_PROOF_RESULT = choice({
+    0: ("data", proving(value, SERVER)), 1: ("data-access-result", code(DataAccessResult)),
+})  # fmt: skip # a table
 _ATTRIBUTES = list_of(selected_attribute, "attribute")
 _RESULTS = list_of(code(DataAccessResult), "result")
 _SELECTED: Table = (
@@ -147,9 +174,9 @@ def _get_datablock(walker: Walker, _name: str) -> None:
     invoke = _answering("get")(walker, _INVOKE)
     with walker.group("result"):
         last, block = flag(walker, "last-block"), number(4)(walker, "block-number")
-        raw = choice({0: ("raw-data", _raw), 1: ("data-access-result", code(DataAccessResult))})(
-            walker, "result"
-        )
+        raw = choice(
+            {0: ("raw-data", raw_data), 1: ("data-access-result", code(DataAccessResult))}
+        )(walker, "result")
     if not isinstance(raw, tuple):
         walker.talk.whole("get", invoke)
         return
@@ -211,7 +238,8 @@ _ACTION_LIST = _asking("action", several=True)
 
 _ACTION_REQUEST = choice({
     1: ("action-request-normal", fields((
-        (_INVOKE, _ACTION), *_METHOD, ("method-invocation-parameters", optional(parameter)),
+        (_INVOKE, _ACTION), *_METHOD,
+        ("method-invocation-parameters", optional(proving(parameter, CLIENT))),
     ))),
     2: ("action-request-next-pblock", fields((*_ID, *_BLOCK_NUMBER))),
     3: ("action-request-with-list", balanced(
@@ -236,7 +264,7 @@ def _action_normal(walker: Walker, _name: str) -> None:
     _answering("action")(walker, _INVOKE)
     code(ActionResult)(walker, "result")
     if walker.left:  # some meters leave the flag of the return parameters out
-        optional(_DATA_RESULT)(walker, "return-parameters")
+        optional(_PROOF_RESULT)(walker, "return-parameters")
 
 
 _ACTION_RESPONSE = choice({

@@ -148,6 +148,13 @@ class Walker:
         finally:
             self.end = outer
 
+    def newest(self) -> Node:
+        """Return the node that was made last at this level, down to its last part."""
+        node = self._node
+        while node.parts:
+            node = node.parts[-1]
+        return node
+
     def fail(self, reason: str, at: int | None = None) -> Node:
         """Make a faulty node of what was read since the last one."""
         node = self.leaf("not understood")

@@ -11,6 +11,7 @@ from protocol.events import (
     LinkDisconnect,
     LinkDisconnected,
     LinkEvent,
+    LinkWanted,
     Peer,
 )
 from protocol.hdlc.address import HdlcAddress
@@ -112,7 +113,7 @@ class HdlcClient:
         return events
 
     def send(self, event: LinkEvent, now: Instant) -> None:
-        """Connect, send an APDU, hold the server up (``LinkBusy``), or disconnect.
+        """Connect, send an APDU, hold the server up (``LinkBusy``), poll, or disconnect.
 
         Raises:
             LocalProtocolError: another peer, or the state does not allow it.
@@ -132,6 +133,8 @@ class HdlcClient:
                     self._speak(now)
             case LinkBusy(busy=busy) if self.state is State.CONNECTED:
                 self._hold(busy, now)
+            case LinkWanted():
+                self._ask_for_more(now)
             case _:
                 name = type(event).__name__
                 raise LocalProtocolError(f"{name} is not possible, the link is {self.state.name}")
@@ -281,6 +284,12 @@ class HdlcClient:
             self._poll_until = later(now, self._times.patience)
             if self._waiting is None:
                 self._send_ready(now)
+
+    def _ask_for_more(self, now: Instant) -> None:
+        """Poll for what follows an APDU, unless the server has the turn or is asked again soon."""
+        if self.state is State.CONNECTED and self._waiting is None and self._poll_at is None:
+            self._poll_until = later(now, self._times.patience)
+            self._send_ready(now)
 
     def _speak(self, now: Instant, *, moved: bool = True) -> None:
         """Use our turn: fetch the rest of a begun PDU, else send what is due, else be silent.

@@ -87,7 +87,7 @@ class Secondary:
         return events
 
     def send(self, apdu: bytes) -> None:
-        """Queue an APDU; it goes at once when the client waits for it, else at its next poll.
+        """Queue an APDU; it goes with the turn that is ours, else with the client's next poll.
 
         Raises:
             LocalProtocolError: there is no connection, or too much is waiting.
@@ -95,8 +95,17 @@ class Secondary:
         if self.state is not State.CONNECTED:
             raise LocalProtocolError(f"no HDLC connection with client {self._peer.client}")
         self._transfer.enqueue(apdu)
-        if self._answer_at is not None:
+
+    def flush(self) -> None:
+        """Send what has been queued since the client waits for it, as far as a window goes."""
+        if self._answer_at is not None and self._transfer.has_data:
             self._use_turn()
+
+    def at_a_stretch(self, octets: int) -> int:
+        """Return how many APDUs of so many octets go out with one turn: 1 at least."""
+        agreed = self._transfer.agreed
+        frames = -(-(len(LLC_RESPONSE) + octets) // agreed.transmit)
+        return max(1, agreed.window_transmit // frames)
 
     @property
     def awaited(self) -> bool:
@@ -209,4 +218,5 @@ class Secondary:
         self._transmit(Frame(self._client, self._server, control, information, more))
 
     def _new_transfer(self, agreed: HdlcParameters) -> Transfer:
-        return Transfer(agreed, LLC_RESPONSE, LLC_COMMAND, self._settings.max_apdu)
+        most = self._settings.max_apdu
+        return Transfer(agreed, LLC_RESPONSE, LLC_COMMAND, most, joining=True)

@@ -122,9 +122,16 @@ class HdlcServer:
 
     def outgoing(self) -> bytes:
         """Return, once, the octets that have to go out."""
+        for connection in self._connections.values():
+            connection.flush()
         octets = bytes(self._outgoing)
         self._outgoing.clear()
         return octets
+
+    def at_a_stretch(self, peer: Peer, octets: int) -> int:
+        """Return how many APDUs of so many octets a peer can be sent before it has to poll."""
+        connection = self._connections.get(peer)
+        return 1 if connection is None else connection.at_a_stretch(octets)
 
     def wake_at(self) -> Instant | None:
         """When to call ``receive(b"", now)`` at the latest."""

@@ -17,7 +17,8 @@ before it was lost and will come again with it. So nothing is delivered twice, a
 order, as long as a repetition cannot pass for something new: a window is below the modulus, and a
 line keeps the order of what it carries.
 
-A window ends where an APDU ends: the other side has its answer to give then.
+A client's window ends where an APDU ends: the server has its answer to give then. A server that
+has several APDUs to say at a stretch, as the blocks of general block transfer, goes on.
 """
 
 from collections import deque
@@ -28,7 +29,7 @@ from protocol.hdlc.parameters import HdlcParameters
 from protocol.hdlc.reassembly import Reassembly
 
 MODULUS = 8
-#: APDUs that may wait for their turn; the layers above have one or two under way.
+#: APDUs that may wait for their turn; the layers above have one or two under way, or a window.
 MAX_QUEUED = 8
 
 
@@ -55,12 +56,20 @@ class Transfer:
         llc_sent: the LLC header of what we send.
         llc_expected: the LLC header without which a received PDU is dropped.
         max_apdu: octets of the longest APDU sent or taken; a longer one is dropped on receipt.
+        joining: a window goes on over the end of an APDU.
     """
 
     def __init__(
-        self, agreed: HdlcParameters, llc_sent: bytes, llc_expected: bytes, max_apdu: int
+        self,
+        agreed: HdlcParameters,
+        llc_sent: bytes,
+        llc_expected: bytes,
+        max_apdu: int,
+        *,
+        joining: bool = False,
     ) -> None:
         self.agreed = agreed
+        self._joining = joining
         self.send_number = 0
         self.receive_number = 0
         self._llc_sent = llc_sent
@@ -103,7 +112,7 @@ class Transfer:
         """Return the segments that are due: the outstanding ones again, then new ones."""
         outstanding = self._outstanding
         while len(outstanding) < self.agreed.window_transmit and self._queue:
-            if outstanding and not outstanding[-1].more:
+            if outstanding and not outstanding[-1].more and not self._joining:
                 break
             outstanding.append(self._cut())
             self.send_number = (self.send_number + 1) % MODULUS

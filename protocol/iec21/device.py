@@ -13,7 +13,14 @@ from protocol.iec21.characters import (
     parity_of_slash,
 )
 from protocol.iec21.datasets import DataSet, format_block, parse_line
-from protocol.iec21.events import BaudSwitch, DataWanted, DeviceEvent, Octets, SessionEnded
+from protocol.iec21.events import (
+    BaudSwitch,
+    DataWanted,
+    DeviceEvent,
+    Octets,
+    PasswordTried,
+    SessionEnded,
+)
 from protocol.iec21.finder import MessageFinder
 from protocol.iec21.messages import (
     BREAK,
@@ -115,6 +122,11 @@ class TariffDevice:
         self._linked = self._parting = False
         self._heard: Instant | None = None
         self._suspecting = False  # in HDLC: what comes may be a request message
+        self._tried = False  # a password has come that the owner has not heard of yet
+
+    def admit(self, password: bytes) -> None:
+        """Take another password, from the next one that comes on."""
+        self._password = password
 
     # --- the line --------------------------------------------------------------------------------
 
@@ -131,6 +143,7 @@ class TariffDevice:
         if data:
             self._heard = now
         events, self._events = self._events, []
+        self._tried = False
         return events
 
     def outgoing(self) -> bytes:
@@ -247,7 +260,7 @@ class TariffDevice:
             case OptionSelect():
                 return self._choice(message)
             case Command(name="P1", data=data):
-                return Trigger.PASSWORD if self._knows(data) else Trigger.WRONG_PASSWORD
+                return self._password_trigger(data)
             case Command(name="B0"):
                 return Trigger.BREAK
             case Command(name="R1"):
@@ -270,6 +283,14 @@ class TariffDevice:
             return Trigger.OTHER_OPTION
         self._chosen = chosen
         return _TRIGGERS[purpose]
+
+    def _password_trigger(self, data: str | None) -> Trigger:
+        """Judge a password, one at a time: the owner may want no more of them after it."""
+        good = self._knows(data) and not self._tried
+        if self.state in (State.LOCKED, State.UNLOCKED):
+            self._tried = True
+            self._events.append(PasswordTried(good))
+        return Trigger.PASSWORD if good else Trigger.WRONG_PASSWORD
 
     def _knows(self, data: str | None) -> bool:
         """Whether it is the password, in its brackets; in a time that tells nothing of it."""

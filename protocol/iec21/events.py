@@ -35,6 +35,13 @@ class DataWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordTried:
+    """A reader has given a password in the programming mode; ``good`` if it was the right one."""
+
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SessionEnded:
     """HDLC is over: the device waits for a request again."""
 
@@ -96,5 +103,5 @@ class Failed:
     reason: str
 
 
-DeviceEvent = BaudSwitch | Octets | DataWanted | SessionEnded
+DeviceEvent = BaudSwitch | Octets | DataWanted | PasswordTried | SessionEnded
 ReaderEvent = BaudSwitch | Identified | Readout | Unlocked | Answered | Refused | HdlcBegun | Failed

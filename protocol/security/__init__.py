@@ -24,6 +24,7 @@ from protocol.security.counters import (
     KeyUse,
     ReplayBook,
     ReplayGuard,
+    SharedBook,
     SignatureMemory,
 )
 from protocol.security.ec import PrivateKey, PublicKey
@@ -73,6 +74,7 @@ __all__ = [
     "SecurityMaterial",
     "SecurityPolicyBits",
     "SecuritySuite",
+    "SharedBook",
     "SignatureMemory",
     "aes_reply",
     "agreed_key",

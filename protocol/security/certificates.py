@@ -7,10 +7,13 @@ authority that we know, of the suite's curve, and valid at the given time. Longe
 revocation lists are not looked at.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from functools import cached_property
+from warnings import catch_warnings, simplefilter
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -30,6 +33,27 @@ _HASHES: dict[SecuritySuite, hashes.SHA256 | hashes.SHA384] = {
     SecuritySuite.SUITE_1: hashes.SHA256(),
     SecuritySuite.SUITE_2: hashes.SHA384(),
 }
+
+#: What the library raises at octets that a stranger made up.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn whatever the library says of octets into one error, and its warnings into nothing."""
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # a stranger's octets shall not write to our standard error
+            yield
+    except _UNREADABLE:
+        raise DecodeError(f"not a {what} that can be read") from None
 
 
 class CertificateEntity(IntEnum):
@@ -61,6 +85,7 @@ class Certificate:
         key: the public key.
         usage: what the key may be used for.
         serial_number: its serial number.
+        may_certify: whether it says that its key may sign certificates.
     """
 
     octets: bytes = field(repr=False)
@@ -68,6 +93,7 @@ class Certificate:
     key: PublicKey
     usage: frozenset[CertificateType]
     serial_number: int
+    may_certify: bool
 
     @classmethod
     def decode(cls, octets: bytes) -> "Certificate":
@@ -78,17 +104,25 @@ class Certificate:
         """
         if len(octets) > MAX_CERTIFICATE:
             raise DecodeError(f"a certificate of {len(octets)} octets")
-        try:
+        with _reading("certificate"):
             found = x509.load_der_x509_certificate(octets)
+            # The library reads lazily: what would fail later has to fail here.
+            _ = found.issuer.public_bytes(), found.subject.public_bytes()
+            _ = _common_name(found.issuer), found.signature_algorithm_oid
+            _ = found.not_valid_before_utc, found.not_valid_after_utc
             return cls(
-                octets, _title(found.subject), _key(found), _usage(found), found.serial_number
+                octets,
+                _title(found.subject),
+                _key(found),
+                _usage(found),
+                found.serial_number,
+                _may_certify(found),
             )
-        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-            raise DecodeError("not a certificate that can be read") from None
 
     @cached_property
     def _parsed(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.octets)
+        with _reading("certificate"):
+            return x509.load_der_x509_certificate(self.octets)
 
     @property
     def issuer(self) -> bytes:
@@ -116,10 +150,12 @@ class Certificate:
         return self._parsed.not_valid_before_utc <= moment <= self._parsed.not_valid_after_utc
 
     def issued_by(self, authority: "Certificate") -> bool:
-        """Whether ``authority`` is its issuer by name and by signature."""
+        """Whether ``authority`` is its issuer by name and by signature, and may be one."""
+        if not authority.may_certify:
+            return False
         try:
             self._parsed.verify_directly_issued_by(authority._parsed)
-        except (ValueError, TypeError, InvalidSignature):
+        except (*_UNREADABLE, InvalidSignature):
             return False
         return True
 
@@ -184,12 +220,10 @@ def read_request(octets: bytes) -> tuple[bytes, PublicKey]:
     """
     if len(octets) > MAX_CERTIFICATE:
         raise DecodeError(f"a certificate signing request of {len(octets)} octets")
-    try:
+    with _reading("certificate signing request"):
         request = x509.load_der_x509_csr(octets)
         title, key = _title(request.subject), _key(request)
         genuine = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise DecodeError("not a certificate signing request that can be read") from None
     if not genuine:
         raise SecurityError("a certificate signing request with a false signature")
     return title, key
@@ -228,3 +262,17 @@ def _usage(certificate: x509.Certificate) -> frozenset[CertificateType]:
     if usage.key_agreement:
         found.add(CertificateType.KEY_AGREEMENT)
     return frozenset(found)
+
+
+def _may_certify(certificate: x509.Certificate) -> bool:
+    """Whether basic constraints or key usage say so, and neither of them says otherwise.
+
+    Authorities of small tools have only one of the two.
+    """
+    said = []
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.BasicConstraints):
+            said.append(extension.value.ca)
+        if isinstance(extension.value, x509.KeyUsage):
+            said.append(extension.value.key_cert_sign)
+    return bool(said) and all(said)

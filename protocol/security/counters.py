@@ -85,9 +85,9 @@ class ReplayGuard:
             ReplayError: ``counter`` is not greater than every one accepted before.
         """
         if counter <= self._last:
-            raise ReplayError(
-                f"invocation counter {counter} is not above {self._last}", self._last + 1
-            )
+            # A counter that has come to its end has no next: what tells of it has 32 bits.
+            expected = min(self._last + 1, MAX_COUNTER)
+            raise ReplayError(f"invocation counter {counter} is not above {self._last}", expected)
 
     def accept(self, counter: int) -> None:
         """Take ``counter`` as used.
@@ -183,9 +183,31 @@ class ReplayBook:
         guard.accept(counter)
         self._lasts[title, use] = guard.last
 
-    def guard(self, title: bytes, use: KeyUse) -> "BookGuard":
+    def guard(self, title: bytes, use: KeyUse) -> "BookGuard | ReplayGuard":
         """Return the guard of one client's key."""
         return BookGuard(self, title, use)
+
+
+class SharedBook(ReplayBook):
+    """One guard for the global broadcast key, and one for all other keys of whatever client.
+
+    The broadcast key is in every meter of an area: who has taken it out of one of them must not
+    be able to use up the counters of those who have the other keys.
+
+    Args:
+        others: the guard for all keys but the broadcast key.
+        broadcast: the guard for the broadcast key.
+    """
+
+    def __init__(self, others: ReplayGuard, broadcast: ReplayGuard) -> None:
+        super().__init__()
+        self._others = others
+        self._broadcast = broadcast
+
+    def guard(self, title: bytes, use: KeyUse) -> ReplayGuard:
+        """Return the guard of a key, whoever uses it."""
+        del title
+        return self._broadcast if use is KeyUse.BROADCAST else self._others
 
 
 class BookGuard:

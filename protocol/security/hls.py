@@ -34,7 +34,8 @@ CHALLENGE_LENGTHS = range(8, 65)
 LEAST_ECDSA_CHALLENGE = 32
 
 _REPLY_LENGTH = 1 + 4 + TAG_LENGTH
-_BLOCK = 16
+#: Octets of a block of the cipher.
+BLOCK = 16
 
 #: f(challenge) of mechanism 2: takes the challenge and the secret.
 ManufacturerFunction = Callable[[bytes, bytes], bytes]
@@ -83,8 +84,8 @@ def aes_reply(challenge: bytes, secret: bytes) -> bytes:
         challenge: filled up with zeros to whole blocks of 16 octets.
         secret: its first 16 octets are the key, filled up with zeros.
     """
-    key = secret[:_BLOCK].ljust(_BLOCK, b"\0")
-    padded = challenge + bytes(-len(challenge) % _BLOCK)
+    key = secret[:BLOCK].ljust(BLOCK, b"\0")
+    padded = challenge + bytes(-len(challenge) % BLOCK)
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     return encryptor.update(padded) + encryptor.finalize()
 

@@ -1,8 +1,8 @@
 """What one side holds beside the global unicast and authentication keys: for the other suites."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from protocol.security.certificates import Certificate
+from protocol.security.certificates import Certificate, CertificateType
 from protocol.security.ec import PrivateKey, PublicKey
 
 
@@ -19,6 +19,8 @@ class SecurityMaterial:
         agreement_key: our private key for key agreement.
         peer_signing_key: the other side's public key for signatures, if it is known beforehand.
         peer_agreement_key: the other side's public key for key agreement.
+        partners: certificates of those who may be the other side, taken in before: to whoever has
+            the title of one its key belongs, and no longer the ``peer_`` one.
         certificate: ours for ``signing_key``; it travels in AARQ and AARE with HLS by ECDSA.
         authorities: who may have issued a certificate of the other side that comes that way.
         authenticates_header: whether the tag of general-ciphering is over its header too. The
@@ -33,6 +35,7 @@ class SecurityMaterial:
     agreement_key: PrivateKey | None = None
     peer_signing_key: PublicKey | None = None
     peer_agreement_key: PublicKey | None = None
+    partners: tuple[Certificate, ...] = ()
     certificate: Certificate | None = None
     authorities: tuple[Certificate, ...] = ()
     authenticates_header: bool = True
@@ -44,3 +47,15 @@ class SecurityMaterial:
         ours, signing = self.certificate, self.signing_key
         if ours is not None and (signing is None or ours.key != signing.public):
             raise ValueError("a certificate for another key than signing_key")
+
+    def towards(self, title: bytes) -> "SecurityMaterial":
+        """Return the material for a partner of that title: certified keys outweigh known ones."""
+        signs, agrees = self.peer_signing_key, self.peer_agreement_key
+        for certificate in reversed(self.partners):  # the first of several counts
+            if not title or certificate.title != title:
+                continue
+            if CertificateType.DIGITAL_SIGNATURE in certificate.usage:
+                signs = certificate.key
+            if CertificateType.KEY_AGREEMENT in certificate.usage:
+                agrees = certificate.key
+        return replace(self, peer_signing_key=signs, peer_agreement_key=agrees)

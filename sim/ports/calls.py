@@ -116,17 +116,19 @@ class Calls:
 
 
 def resolve(spec: str) -> str:
-    """Return ``tcp:HOST:PORT`` or ``udp:HOST:PORT`` with the host as a number; empty as it is.
+    """Return ``tcp:HOST:PORT`` or ``udp:HOST:PORT`` with the host as a number.
+
+    Nothing, and ``hdlc`` for the local HDLC port, where nobody is called, stay as they are.
 
     Raises:
         PortSpecError: it is neither.
         PortError: there is no such host.
     """
-    if not spec:
+    if spec in ("", "hdlc"):
         return spec
     scheme, _, rest = spec.partition(":")
     if scheme not in _SCHEMES:
-        raise PortSpecError(f"{spec!r}: write tcp:HOST:PORT or udp:HOST:PORT")
+        raise PortSpecError(f"{spec!r}: write tcp:HOST:PORT, udp:HOST:PORT or hdlc")
     host, port = parse_address(scheme, rest)
     if not port:
         raise PortSpecError(f"{spec!r}: port 0 is nobody's")

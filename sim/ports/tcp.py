@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import time
+from collections.abc import Callable
 from selectors import EVENT_READ, BaseSelector
 
 from meter_fw.board import PortId, PortKind
@@ -12,8 +14,10 @@ SCHEME = "tcp"
 FORM = "tcp:HOST:PORT"
 SUMMARY = "the DLMS wrapper over TCP; port 0 takes a free one"
 
-#: Connections at a time; more are closed as they come.
+#: Connections at a time; a further one drives out the one that was answered before all others.
 CONNECTION_LIMIT = 16
+#: Seconds after an answer in which nobody is driven out; if all are served, who comes is closed.
+GRACE = 5.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -25,19 +29,27 @@ class TcpPort:
         kind: what is spoken on its connections.
         address: host and port to listen at; port 0 takes a free one.
         selector: the world's.
+        timer: seconds, from no particular moment.
 
     Raises:
         PortError: the address cannot be listened at.
     """
 
     def __init__(
-        self, scheme: str, kind: PortKind, address: tuple[str, int], selector: BaseSelector
+        self,
+        scheme: str,
+        kind: PortKind,
+        address: tuple[str, int],
+        selector: BaseSelector,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._scheme = scheme
         self._kind = kind
         self._selector = selector
         self._listener = _listen(address)
+        self._timer = timer
         self._connections: dict[PortId, tuple[socket.socket, Stream]] = {}
+        self._answered: dict[PortId, float] = {}  # when; the one last answered at the end
         self._accepted = 0
         self._fresh = News()
         callback: Ready = self._on_ready
@@ -64,6 +76,7 @@ class TcpPort:
     def send(self, line: PortId, data: bytes) -> None:
         """Write to a connection; one that does not read is dropped."""
         if line in self._connections:
+            self._answered_now(line)
             self._connections[line][1].write(data)
 
     def hang_up(self, line: PortId) -> None:
@@ -85,7 +98,7 @@ class TcpPort:
             connection, _peer = self._listener.accept()
         except OSError:
             return  # gone again before it was taken
-        if len(self._connections) >= CONNECTION_LIMIT:
+        if len(self._connections) >= CONNECTION_LIMIT and not self._make_room():
             connection.close()
             return
         connection.setblocking(False)
@@ -94,10 +107,31 @@ class TcpPort:
         self._accepted += 1
         line = PortId(f"{self.client_spec}#{self._accepted}")
         self._connections[line] = connection, Stream(connection.fileno(), self._selector)
+        self._answered_now(line)
         self._fresh.opened[line] = self._kind
+
+    def _answered_now(self, line: PortId) -> None:
+        self._answered.pop(line, None)
+        self._answered[line] = self._timer()
+
+    def _make_room(self) -> bool:
+        """End the connection that was answered before all others, if that is a while ago.
+
+        Strangers who connect and say no more, or nothing that is worth an answer, must not keep
+        others out for two minutes.
+        """
+        line, answered = next(iter(self._answered.items()))
+        if self._timer() - answered < GRACE:
+            return False
+        connection, stream = self._connections[line]
+        stream.end()
+        self._drop(line, connection)
+        self._fresh.closed.add(line)
+        return True
 
     def _drop(self, line: PortId, connection: socket.socket) -> None:
         del self._connections[line]
+        del self._answered[line]
         with contextlib.suppress(OSError):  # the peer may have reset it
             connection.shutdown(socket.SHUT_RDWR)
         connection.close()

@@ -5,6 +5,7 @@ that can lose any one octet. The database is SQLite in memory and the meter's fl
 that both can be put back to where they stood before.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,36 +21,53 @@ from meter_fw.board import Inputs, Outputs, PortId, PortKind
 from meter_fw.kernel import Kernel
 from prepay.keys import LAB_KEYS, MeterKeys
 from protocol.timing import Instant, later
+from protocol.udp import datagrams
 from sim.flash import MemoryFlash
 from tests.meter_fw.rig import factory
 
-SPECS = {LinkKind.HDLC: "hdlc+tcp:meter:1", LinkKind.WRAPPER: "tcp:meter:1"}
-_KINDS = {LinkKind.HDLC: PortKind.HDLC, LinkKind.WRAPPER: PortKind.WRAPPER}
+SPECS = {
+    LinkKind.HDLC: "hdlc+tcp:meter:1",
+    LinkKind.WRAPPER: "tcp:meter:1",
+    LinkKind.DATAGRAMS: "udp:meter:1",
+}
+_KINDS = {
+    LinkKind.HDLC: PortKind.HDLC,
+    LinkKind.WRAPPER: PortKind.WRAPPER,
+    LinkKind.DATAGRAMS: PortKind.UDP,
+}
 #: Short where silence is certain; nobody really waits.
 PATIENCE = Patience(silence=5_000, whole=60_000, farewell=500)
 
 
 @dataclass
 class Loss:
-    """Which octet the line loses, and how many it has seen.
+    """Which octet the line loses, and how many it has seen; of datagrams, which datagram.
 
     Args:
-        to_meter: index of the octet to lose on the way to the meter; None loses none.
+        to_meter: index of what to lose on the way to the meter; None loses nothing.
         from_meter: the same on the way back.
+        whole: what is lost is a datagram.
     """
 
     to_meter: int | None = None
     from_meter: int | None = None
     seen_to: int = 0
     seen_from: int = 0
+    whole: bool = False
 
     def towards(self, octets: bytes) -> bytes:
         """Return what of the octets reaches the meter."""
+        if self.whole:
+            self.seen_to += 1
+            return b"" if self.seen_to - 1 == self.to_meter else octets
         kept, self.seen_to = _lose(octets, self.seen_to, self.to_meter)
         return kept
 
     def back(self, octets: bytes) -> bytes:
         """Return what of the octets reaches the head-end."""
+        if self.whole:
+            self.seen_from += 1
+            return b"" if self.seen_from - 1 == self.from_meter else octets
         kept, self.seen_from = _lose(octets, self.seen_from, self.from_meter)
         return kept
 
@@ -154,7 +172,7 @@ class Wire:
     def __init__(self, bench: Bench, port: PortId) -> None:
         self._bench = bench
         self._port = port
-        self._come = bytearray()
+        self._come: deque[bytes] = deque()
         self._closed = False
         self._take(self._tick(opened={port: _KINDS[bench.kind]}))
 
@@ -162,7 +180,9 @@ class Wire:
         return self._bench.kernel.tick(self._bench.now, Inputs(**inputs))  # type: ignore[arg-type]  # fields of Inputs by name
 
     def _take(self, outputs: Outputs) -> None:
-        self._come += self._bench.loss.back(outputs.tx.get(self._port, b""))
+        octets = outputs.tx.get(self._port, b"")
+        pieces = datagrams(octets) if self._bench.loss.whole else [octets]
+        self._come += [kept for piece in pieces if (kept := self._bench.loss.back(piece))]
         self._wake = outputs.line_wake_at
 
     def read(self, deadline: Instant) -> bytes:
@@ -173,13 +193,13 @@ class Wire:
             self._take(self._tick())
             if self._bench.now >= deadline:
                 break
-        octets, self._come = bytes(self._come), bytearray()
-        return octets
+        return self._come.popleft() if self._come else b""
 
     def write(self, octets: bytes) -> None:
         """Hand octets to the meter, as far as the line lets them through."""
         self._bench.now = later(self._bench.now, 1)
-        self._take(self._tick(rx={self._port: self._bench.loss.towards(octets)}))
+        kept = self._bench.loss.towards(octets)
+        self._take(self._tick(rx={self._port: kept} if kept else {}))
 
     def close(self) -> None:
         """Hang up."""

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from headend.cli import main
 from headend.clock import system_clock
 from headend.ears import METERS, Ear, Identity, Memory
 from headend.errors import PortUnusable
-from headend.listening import Listener
+from headend.listening import CONNECTIONS, Listener
 from headend.transports import LinkKind, PortSpec
 from obis import catalogue
 from prepay.keys import LAB_KEYS
@@ -254,3 +255,21 @@ def _speak(kind: int, number: int, octets: list[bytes], answers: list[bytes]) ->
                 return
             except OSError:
                 threading.Event().wait(0.1)
+
+
+def test_who_connects_and_says_nothing_does_not_keep_meters_out() -> None:
+    """A further connection takes the place of the one that has been silent the longest."""
+    identity = Identity(lambda: KEYS, lambda: b"LISTENER", CounterLease(1), bytes)
+    with ExitStack() as stack:
+        spec = PortSpec.parse("tcp:127.0.0.1:0")
+        listener = stack.enter_context(Listener(spec, identity, system_clock()))
+        place = ("127.0.0.1", int(listener.place.rpartition(":")[2]))
+        silent = [stack.enter_context(socket.create_connection(place)) for _ in range(CONNECTIONS)]
+        speaker = stack.enter_context(socket.create_connection(place))
+        association = meter()
+        association.send(UNCONFIRMED, T0)
+        apdu = association.outgoing()
+        speaker.sendall(build_header(1, 102, len(apdu)) + apdu)
+        heard = next(listener.hear(Instant(system_clock()() + 5_000)))
+        assert heard.notification == UNCONFIRMED
+        assert silent[0].recv(1) == b""

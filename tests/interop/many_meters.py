@@ -18,11 +18,11 @@ PORTS = ("tcp:127.0.0.1:0", "hdlc+tcp:127.0.0.1:0")
 
 
 def main(files: Sequence[str]) -> None:
-    """Run a meter for each key file, all in the world of the first."""
+    """Run a meter for each key file, all in the world of the last: before it none has begun."""
     with ExitStack() as stack:
         selector = stack.enter_context(DefaultSelector())
         made = [assemble(Options(PORTS, keys=Path(name)), selector, stack) for name in files]
-        world = made[0].world
+        world = made[-1].world
         for one in made:
             world.add(one.site)
         specs = [[port.client_spec for port in one.site.ports] for one in made]

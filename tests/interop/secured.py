@@ -7,9 +7,10 @@ up in an output is one that leaked.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import shake_256
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def key_file(suite: int, mechanism: str = "hls-gmac", protection: str = "") -> s
     }
     lines = [f"suite = {suite}", f'mechanism = "{mechanism}"']
     lines += [f'protection = "{protection}"'] if protection else []
+    lines += ["[reader]", f'password = "the reader of {suite}"']
     for table, entries in tables.items():
         lines.append(f"[{table}]")
         lines += [
@@ -128,8 +130,10 @@ class PeerProcess:
         assert answer, f"the peer broke down at {what}"
         return json.loads(answer)
 
-    def close(self) -> None:
-        """End the process."""
+    def __enter__(self) -> "PeerProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=PATIENCE_SECONDS)
 
 
@@ -156,9 +160,67 @@ def told(keys: MeterKeys) -> dict[str, Any]:
     return found
 
 
-def changed(keys: MeterKeys, **entries: bytes) -> MeterKeys:
-    """Return the keys with others in some places."""
-    return replace(keys, **entries)  # type: ignore[arg-type] # octets alone are ever changed
+class Manager:
+    """A peer as the management client of one meter.
+
+    Args:
+        peer: its process.
+        meter: the meter.
+        counters: an invocation counter for each association, room for its APDUs in between.
+    """
+
+    def __init__(self, peer: PeerProcess, meter: Secured, counters: Iterator[int]) -> None:
+        self._peer = peer
+        self._counters = counters
+        self.meter = meter
+        self.told = told(meter.keys)
+
+    def __call__(self, what: str, **more: Any) -> Any:
+        """Have something done in an association; what came of it."""
+        case = self.told | {"port": self.meter.tcp, "counter": next(self._counters)} | more
+        return self._peer.ask(what, case)
+
+    def done(self, what: str, **more: Any) -> Any:
+        """Have something done that is done; what it gave."""
+        answer = self(what, **more)
+        assert "returned" in answer, answer
+        return answer["returned"]
+
+    def is_refused(self, **more: Any) -> bool:
+        """Whether it is the meter that lets nobody in, and says so."""
+        answer = self("use", **more)
+        return "rejected" in answer.get("text", "") and answer["octets"][-1][0] == "received"
+
+
+Managing = Callable[[Any], Manager]
+
+
+def managers(
+    interpreter: Path,
+    script: str,
+    meters: dict[Any, Secured],
+    counters: dict[Any, Iterator[int]],
+) -> Iterator[Managing]:
+    """Run a peer's script; give it as the management client of the meter of a name."""
+    with PeerProcess(interpreter, script) as peer:
+        known = {name: Manager(peer, meter, counters[name]) for name, meter in meters.items()}
+        yield known.__getitem__
+
+
+def leaked(text: str, keys: MeterKeys) -> list[str]:
+    """Return in which forms a text shows keys: as hexadecimal, octets, a number or base64.
+
+    The reader's password is not looked for: it goes over the line as it is.
+    """
+    bare = "".join(text.lower().split()).replace(":", "")
+    unescaped = text.replace("\\", "")
+    found = []
+    for secret in secrets(keys):
+        found += ["hexadecimal"] if secret.hex() in bare else []
+        found += ["octets"] if repr(secret)[2:-1].replace("\\", "") in unescaped else []
+        found += ["number"] if str(int.from_bytes(secret)) in bare else []
+        found += ["base64"] if b64encode(secret).decode().rstrip("=") in text else []
+    return found
 
 
 def secrets(keys: MeterKeys) -> Sequence[bytes]:
@@ -175,3 +237,17 @@ def secrets(keys: MeterKeys) -> Sequence[bytes]:
         keys.client.signing_key,
         keys.client.agreement_key,
     )
+
+
+def simulated(keys: MeterKeys) -> dict[str, Any]:
+    """Return a meter's side of the keys, as the peers' scripts want them."""
+    found = told(keys)
+    if keys.suite:
+        suite = SecuritySuite(keys.suite)
+        found |= {
+            "signing": keys.meter.signing_key.hex(),
+            "agreement": keys.meter.agreement_key.hex(),
+            "peer_signing": PrivateKey(suite, keys.client.signing_key).public.point.hex(),
+            "peer_agreement": PrivateKey(suite, keys.client.agreement_key).public.point.hex(),
+        }
+    return found

@@ -5,6 +5,7 @@ of the drivers what was done about it.
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,13 @@ def test_pydlms_polls_before_it_has_the_turn(show: Show) -> None:
     assert show(PYDLMS, "polls_in_a_window") == ["7ea00703211115a67e"] * 3
 
 
+def test_pydlms_does_not_poll_for_the_rest_of_a_window_of_blocks(show: Show) -> None:
+    """Over HDLC, with its own simulator: 600 octets by windows of 1, and not by windows of 3."""
+    one, three = show(PYDLMS, "pydlms_window_over_hdlc")
+    assert one == {"returned": "600"}
+    assert three["text"].startswith("GBT: timeout waiting for block")
+
+
 def test_gurux_cannot_take_general_blocks_one_by_one(show: Show) -> None:
     """It can neither acknowledge one nor see an answer that is numbered on: refused is 3."""
     found = show(GURUX, "gurux_general_blocks")
@@ -164,3 +172,48 @@ def test_gurux_cannot_take_general_blocks_one_by_one(show: Show) -> None:
 def test_gurux_cannot_write_by_access(show: Show) -> None:
     """It can read by it."""
     assert show(GURUX, "gurux_access_that_writes")["raised"] == "AttributeError"
+
+
+def test_gurux_calls_a_structure_none(show: Show) -> None:
+    """The type it reports of it is 0; the tag is 2."""
+    assert show(GURUX, "gurux_structure_type") == 0
+
+
+def test_gurux_prints_while_it_deciphers(show: Show) -> None:
+    """To standard output, whoever's that is."""
+    assert show(GURUX, "gurux_prints") == "Authentication is applied.\n"
+
+
+def test_gurux_signs_alike_when_random_repeats_itself(show: Show) -> None:
+    """The number k is drawn from a generator whose state can be put back, or reckoned."""
+    first, second = show(GURUX, "gurux_signs_alike")
+    assert first == second
+
+
+def test_gurux_proposes_no_blocks_by_short_names(show: Show) -> None:
+    """Conformance 1C 03 20 has none of bits 11 to 13."""
+    assert show(GURUX, "gurux_short_names_conformance").endswith("5f1f04001c0320ffff")
+
+
+def test_the_simulator_of_pydlms_offers_no_short_names(show: Show) -> None:
+    """Of READ, WRITE and UnconfirmedWrite none, in every context."""
+    found = show(PYDLMS, "pydlms_short_names_conformance")
+    by_short_names = 0x1C0000
+    assert int(found["due"]) & by_short_names == by_short_names
+    assert not int(found["offered"]) & by_short_names
+
+
+def test_the_list_is_numbered_without_gaps_and_says_where_each_fault_is_shown() -> None:
+    """Each row is shown here, or names the file of tests that shows it."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (HERE / "KNOWN_FAULTS.md").read_text().splitlines()
+        if re.match(r"\| \d+ \|", line)
+    ]
+    assert [int(row[0]) for row in rows] == list(range(1, len(rows) + 1))
+    assert len({row[2] for row in rows}) == len(rows), "no fault is there twice"
+    for number, *cells in rows:
+        assert len(cells) == 5, number
+        named = re.findall(r"`(test_\w+\.py)`", cells[-1])
+        assert cells[-1] == "yes" or named, number
+        assert all((HERE / name).is_file() for name in named), number

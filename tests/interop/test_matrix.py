@@ -161,13 +161,12 @@ def test_a_server_address_of_any_size_reaches_the_meter(
 
 
 @pytest.mark.parametrize("peer", [GURUX, PYDLMS], ids=lambda peer: peer.name)
-def test_a_dedicated_key_is_declined_in_an_aare(reports: Reports, peer: Peer) -> None:
-    """The meter serves no dedicated keys, and says so: rejected, refused by the VDE handler."""
-    report = reports.now(peer, "tcp", MANAGEMENT_DEDICATED, ("clock",))
-    assert not report.connect.ok
-    way, answer = report.connect.octets[-1]
-    assert way == "received"
-    assert answer.endswith("0e010604"), answer
+def test_a_dedicated_key_serves_as_the_global_one_does(reports: Reports, peer: Peer) -> None:
+    """HLS pass 3 may come under either of them: the peers do not agree on that."""
+    operations = ("clock", "relay_off", "set_refused", "release")
+    report = reports.now(peer, "tcp", MANAGEMENT_DEDICATED, operations)
+    for operation in operations:
+        assert report.operation(operation).ok, report.operation(operation)
 
 
 WRONG_KEY = replace(

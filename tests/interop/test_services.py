@@ -64,23 +64,22 @@ ALL = (
     "access_long_request",
     "release",
 )
-#: On HDLC a window of blocks is several APDUs in a row, which only a poll can fetch; it has none.
-OWN_BLOCKS = tuple(
-    name for name in ALL if "general" not in name and not name.startswith("access_long")
-)
 OPERATIONS = {
     PYDLMS_SERVICES.name: ALL,
     GURUX_SERVICES.name: ("get_list_known", "get_list_long", "access_known", "release"),
     DLMS_COSEM_SERVICES.name: ("get_list", "get_list_known", "release"),
 }
+#: On HDLC: five blocks come in a row, with the final bit at the last.
+ROW = ("--hdlc-information", "512", "--hdlc-window", "7")
 CELLS = [
     pytest.param((PYDLMS_SERVICES, "tcp", MANAGEMENT), id="pydlms-tcp-management"),
     pytest.param((PYDLMS_SERVICES, "hdlc+tcp", MANAGEMENT), id="pydlms-hdlc-management"),
+    pytest.param((PYDLMS_SERVICES, "hdlc+tcp", MANAGEMENT, ROW), id="pydlms-hdlc-row-management"),
     pytest.param((GURUX_SERVICES, "tcp", READER), id="gurux-tcp-reader"),
     pytest.param((GURUX_SERVICES, "tcp", MANAGEMENT), id="gurux-tcp-management"),
     pytest.param((DLMS_COSEM_SERVICES, "tcp", READER), id="dlms-cosem-tcp-reader"),
 ]
-FOUND: dict[tuple[str, str, str], Report] = {}
+FOUND: dict[tuple[str, str, str, tuple[str, ...]], Report] = {}
 
 
 @pytest.fixture(params=CELLS)
@@ -88,18 +87,18 @@ def report(
     request: pytest.FixtureRequest, interpreters: dict[str, Path], meter: OurMeter
 ) -> Report:
     """What came of all the operations of a peer, run once."""
-    peer, transport, access = _cell(request.param)
-    key = (peer.name, transport, access.name)
+    peer, transport, access, options = _cell(request.param)
+    key = (peer.name, transport, access.name, options)
     if key not in FOUND:
         line = meter.lines[transport]
-        asked = OPERATIONS[peer.name] if transport == "tcp" else OWN_BLOCKS
-        FOUND[key] = drive(interpreters[peer.name], peer, line, access, asked, SMALL)
+        asked = OPERATIONS[peer.name]
+        FOUND[key] = drive(interpreters[peer.name], peer, line, access, asked, SMALL + options)
     return FOUND[key]
 
 
-def _cell(param: Any) -> tuple[Peer, str, Access]:
-    peer, transport, access = param
-    return peer, transport, access
+def _cell(param: Any) -> tuple[Peer, str, Access, tuple[str, ...]]:
+    peer, transport, access, *options = param
+    return peer, transport, access, options[0] if options else ()
 
 
 def _of(report: Report, operation: str) -> Outcome:
@@ -177,7 +176,8 @@ def test_general_block_transfer(report: Report, operation: str) -> None:
     values = [value for result, value in outcome.value["together"] if result == 0]
     assert outcome.value["alone"] in values
     # Several blocks of a window may come in one piece; each window is acknowledged, one a piece.
-    sent = [octets[16:18] for way, octets in outcome.octets if way == "sent"]
+    head = 22 if report.document["arguments"]["transport"] == "hdlc+tcp" else 16
+    sent = [octets[head : head + 2] for way, octets in outcome.octets if way == "sent"]
     assert GENERAL_BLOCK in sent
 
 

@@ -126,7 +126,7 @@ def test_only_the_management_client_writes_or_calls(profile: str, caller: Caller
 
 
 def test_the_management_client_writes_few_attributes_and_no_other() -> None:
-    """Clock, transactions, pushing and port protection; all else moves by methods or by itself."""
+    """Clock, transactions, a password, pushing, port protection; all else moves by methods."""
     rig = Rig()
     writable = {
         (code, index)
@@ -141,7 +141,8 @@ def test_the_management_client_writes_few_attributes_and_no_other() -> None:
         for index in range(2, 7)
     }
     ordering = {(catalogue.CLOCK, 2), (catalogue.TRANSACTION, 2)}
-    assert writable == ordering | pushing | protecting
+    opening = {(catalogue.CURRENT_ASSOCIATION, 7)}
+    assert writable == ordering | opening | pushing | protecting
 
 
 # --- other states ------------------------------------------------------------------------------

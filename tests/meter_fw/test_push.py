@@ -284,10 +284,20 @@ def test_a_long_push_goes_in_blocks(rig: Rig) -> None:
 # --- what becomes of it --------------------------------------------------------------------------
 
 
-def test_a_push_that_nobody_takes_is_tried_again_as_often_as_the_setup_says(rig: Rig) -> None:
-    """After the repetition delay, each time longer, up to the longest."""
+@pytest.mark.parametrize(
+    ("least", "exponent", "longest", "expected"),
+    [
+        (10, 300, 60, [10, 30, 60]),
+        (1, 150, 100, [1, 1, 2]),  # 1, 1.5 and 2.25
+        (100, 50, 1000, [100, 50, 25]),
+    ],
+)
+def test_a_push_that_nobody_takes_is_tried_again_as_often_as_the_setup_says(
+    rig: Rig, least: int, exponent: int, longest: int, expected: list[int]
+) -> None:
+    """After the repetition delay, each time longer by hundredths, up to the longest."""
     assert rig.set(SETUP, 40, unsigned(3), 6) is DataAccessResult.SUCCESS
-    delays = structure(long_unsigned(10), long_unsigned(300), long_unsigned(60))
+    delays = structure(*map(long_unsigned, (least, exponent, longest)))
     assert rig.set(SETUP, 40, delays, 7) is DataAccessResult.SUCCESS
     listener = Listener(rig)
     cut(rig)
@@ -298,7 +308,7 @@ def test_a_push_that_nobody_takes_is_tried_again_as_often_as_the_setup_says(rig:
         before = rig.now
         wait(rig, 3600)
         waited.append((rig.now - before) // 1000)
-    assert waited == [10, 30, 60]
+    assert waited == expected
     listener.refuse()
     assert outcome(rig) == (Outcome.NOT_REACHED, Cause.RELAY, 4)
     wait(rig, 7200)
@@ -527,6 +537,13 @@ REFUSED = [
     (3, structure(enum(0), octet_string(b"198.51.100.1"), enum(0))),
     (3, structure(enum(0), octet_string(b"198.51.100.1:70000"), enum(0))),
     (3, structure(enum(0), octet_string(b"\xff:1"), enum(0))),
+    (3, structure(enum(0), octet_string(b"head-end.example:4060"), enum(0))),
+    (3, structure(enum(0), octet_string(b"localhost:4060"), enum(0))),
+    (3, structure(enum(1), octet_string(b"2001:db8::1:4060"), enum(0))),
+    (3, structure(enum(1), octet_string(b"[2001:db8::1]"), enum(0))),
+    (3, structure(enum(1), octet_string(b"[198.51.100.1]:4060"), enum(0))),
+    (3, structure(enum(0), octet_string(b"198.51.100.1:-4060"), enum(0))),
+    (3, structure(enum(0), octet_string(b"198.51.100.1:0"), enum(0))),
     (3, structure(enum(0), octet_string(b"a" * 63 + b":1"), enum(0))),
     (3, structure(enum(0), octet_string(b""), enum(0))),
     (4, array(*[structure(daily("22:00"), daily("06:00"))] * 5)),

@@ -187,8 +187,9 @@ def test_registers_want_the_password_and_nothing_is_written() -> None:
     for name in ("W1", "W2", "E2"):
         answer = head.ask(Command(name, "1.8.0(5)").to_bytes())
         assert parse_message(answer) == DataMessage("(ERR02)")
-    assert parse_message(head.ask(Command("P1", "(wrong)").to_bytes())) == BREAK
     assert rig.kernel.state == before
+    assert parse_message(head.ask(Command("P1", "(wrong)").to_bytes())) == BREAK
+    assert replace(rig.kernel.state, protections=()) == before
 
 
 def test_the_display_button_sends_a_readout_unasked() -> None:

@@ -39,6 +39,7 @@ from protocol.security import (
 from protocol.timing import Instant
 from tests.meter_fw.client import NAME, PUBLIC, READER, TITLE, Client
 from tests.meter_fw.rig import MANAGER, Rig
+from tests.meter_fw.test_security_setup import CA, CLIENT_KEY
 
 STATUS = AttributeRef(124, catalogue.NETWORK_PORT_PROTECTION, 8)
 
@@ -170,6 +171,23 @@ def test_a_new_key_counts_from_the_next_association_on(suite: int) -> None:
     assert isinstance(again.open(), Opened)
 
 
+def test_a_certificate_of_the_client_counts_when_he_opens() -> None:
+    """His old key opens nothing any more; who comes with another title has the factory's."""
+    keys = replace(lab_keys(1), mechanism=MECHANISMS["hls-ecdsa"])
+    rig = Rig(keys=keys)
+    for certificate in (CA.certificate, CA.issue_for(TITLE, CLIENT_KEY)):
+        given = octet_string(certificate)
+        taken = rig.act(catalogue.SECURITY_SETUP, 64, 6, given, caller=MANAGER)
+        assert taken is ActionResult.SUCCESS
+    assert isinstance(manager(keys, rig).open(), OpenRefused)
+    certified = replace(settings(keys).material, signing_key=CLIENT_KEY)
+    new = settings(keys, material=certified)
+    port = PortId("new")
+    assert isinstance(Client(rig, new, MANAGEMENT_SAP, port=port, counter=100).open(), Opened)
+    other, port = settings(keys, system_title=b"OPPHEAD9"), PortId("other")
+    assert isinstance(Client(rig, other, MANAGEMENT_SAP, port=port, counter=200).open(), Opened)
+
+
 # --- guessing ------------------------------------------------------------------------------------
 
 
@@ -240,7 +258,7 @@ def test_a_locked_network_leaves_the_local_port_and_the_public_client_alone() ->
 
 
 def test_management_unlocks_a_port_by_the_method_reset() -> None:
-    """From the other port, since this one is locked for it too."""
+    """From whichever port: where it proves by a key, this one is not locked for it."""
     rig = Rig()
     guess(rig, 10)
     reset = rig.act(catalogue.NETWORK_PORT_PROTECTION, 124, 1, integer(0), caller=MANAGER)

@@ -85,6 +85,8 @@ def certificate(
     signs: bool = True,
     agrees: bool = False,
     until: datetime = UNTIL,
+    certifies: bool | None = None,
+    extra: str = "",
 ) -> Certificate:
     """Return a certificate.
 
@@ -96,8 +98,10 @@ def certificate(
         signs: whether its key is for signatures.
         agrees: whether its key is for key agreement.
         until: when it ends.
+        certifies: whether its key may sign certificates; an authority's may by default.
+        extra: a further extension, without content.
     """
-    authority = subject == issuer
+    authority = subject == issuer if certifies is None else certifies
     names = [
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in (subject, issuer)
     ]
@@ -122,6 +126,9 @@ def certificate(
         .not_valid_after(until)
         .add_extension(usage, critical=True)
     )
+    if extra:
+        more = x509.UnrecognizedExtension(x509.ObjectIdentifier(extra), b"\x05\x00")
+        builder = builder.add_extension(more, critical=False)
     algorithm = hashes.SHA384() if suite is SUITE_2 else hashes.SHA256()
     signed = builder.sign(private_key(suite, issuer).key, algorithm, ecdsa_deterministic=True)
     return Certificate.decode(signed.public_bytes(serialization.Encoding.DER))
@@ -140,6 +147,23 @@ def client_certificate(suite: SecuritySuite) -> Certificate:
 def server_certificate(suite: SecuritySuite) -> Certificate:
     """Return the server's certificate for signatures."""
     return certificate(suite, SERVER_TITLE.hex().upper(), "server signs")
+
+
+@cache
+def broken_certificates() -> tuple[bytes, ...]:
+    """Return certificates whose form is whole and whose content is not, each in its own way."""
+    name = CLIENT_TITLE.hex().upper()
+    good = certificate(SUITE_1, name, "client signs", extra="2.5.29.99").octets
+    common_name = bytes.fromhex("06035504030c")  # ... and a UTF8String
+    return (
+        b"",
+        good[:-1],
+        good.replace(bytes.fromhex("0603551d63"), bytes.fromhex("0603551d0f")),  # key usage, twice
+        good.replace(common_name, common_name[:-1] + b"\x03"),  # names that are bit strings
+        good.replace(common_name, common_name[:-1] + b"\x1c"),  # ... of characters of 32 bits
+        good.replace(b"200101000000Z", b"209901000000Z"),  # the 99th month
+        good.replace(bytes.fromhex("2a8648ce3d0301"), bytes.fromhex("2a8648ce3d0300")),  # no curve
+    )
 
 
 EXPIRED = FROM + timedelta(days=1)

@@ -1,5 +1,7 @@
 """General block transfer by itself: windows, streaming, and what is lost on the way."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -266,3 +268,13 @@ def test_more_blocks_than_numbers() -> None:
         client(limit=8).send(bytes(65536))
     with pytest.raises(EncodeError):
         client(limit=7).send(b"\xc4")
+
+
+@pytest.mark.parametrize("end", [client, server])
+def test_an_empty_first_block_does_not_complete_an_apdu(end: Callable[[], GeneralBlocks]) -> None:
+    """In place of one that had octets it is no acknowledgement either: an APDU has a tag."""
+    made = end()
+    made.receive(GeneralBlock(False, True, 1, 1, 0, APDU[:10]))
+    with pytest.raises(BlockNumberError):
+        made.receive(GeneralBlock(True, False, 1, 1, 0, b""))
+    assert made.receive(GeneralBlock(True, False, 1, 1, 0, APDU)).apdu == APDU

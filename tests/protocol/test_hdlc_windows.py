@@ -15,6 +15,7 @@ from protocol.events import (
     LinkData,
     LinkDisconnected,
     LinkEvent,
+    LinkWanted,
 )
 from protocol.hdlc import ClientTimes, HdlcClient, HdlcParameters, HdlcServer
 from protocol.hdlc.frame import Control, FrameKind
@@ -139,15 +140,53 @@ def test_a_window_ends_with_its_apdu() -> None:
     assert numbers(client.outgoing()) == [2]
 
 
-def test_a_servers_window_ends_with_its_apdu() -> None:
-    """Also when the next one is there already: the client may have something to say to it."""
+def test_a_servers_window_goes_on_over_the_end_of_an_apdu() -> None:
+    """The blocks of a general block transfer come in a row, as far as the window reaches."""
     server = connected_server(windows(7, 7))
-    for _ in range(2):
+    for _ in range(4):
         server.send(LinkData(PEER, apdu_of(2)), T0)
     server.receive(command(FrameKind.RR), T0)
-    assert numbers(server.outgoing()) == [0, 1]
-    server.receive(command(FrameKind.RR, receive=2), T0)
-    assert numbers(server.outgoing()) == [2, 3]
+    assert numbers(server.outgoing()) == [0, 1, 2, 3, 4, 5, 6]
+    server.receive(command(FrameKind.RR, receive=7), T0)
+    assert numbers(server.outgoing()) == [7]
+
+
+@pytest.mark.parametrize("window", [1, 2, 7])
+def test_what_follows_an_apdu_is_polled_for(window: int) -> None:
+    """With a window of 1 each APDU takes a turn, which the client gives when it is told to."""
+    client, server = connected_client(windows(1, window)), connected_server(windows(window))
+    said = [apdu_of(1), apdu_of(3), apdu_of(2)]
+    for apdu in said:
+        server.send(LinkData(PEER, apdu), T0)
+    heard: list[LinkEvent] = []
+    while len(heard) < len(said):
+        client.send(LinkWanted(PEER), T0)
+        polled = client.outgoing()
+        assert only_frame(polled).control.kind is FrameKind.RR
+        client.send(LinkWanted(PEER), T0)
+        assert client.outgoing() == b""  # the turn is the server's already
+        server.receive(polled, T0)
+        before = len(heard)
+        while octets := server.outgoing():
+            heard += client.receive(octets, T0)
+            server.receive(client.outgoing(), T0)
+        assert len(heard) > before
+    assert heard == [LinkData(PEER, apdu) for apdu in said]
+
+
+def test_more_is_asked_for_while_the_patience_lasts() -> None:
+    """A server that has nothing yet is polled again, and nothing is polled without a link."""
+    client = connected_client(times=TIMES)
+    client.send(LinkWanted(PEER), T0)
+    assert only_frame(client.outgoing()).control == Control(FrameKind.RR)
+    client.receive(response(FrameKind.RR), T0)
+    client.send(LinkWanted(PEER), T0)
+    assert client.outgoing() == b""
+    client.receive(b"", at(TIMES.poll))
+    assert only_frame(client.outgoing()).control == Control(FrameKind.RR)
+    alone = HdlcClient(PEER, 2)
+    alone.send(LinkWanted(PEER), T0)
+    assert alone.outgoing() == b""
 
 
 def test_unpolled_frames_of_a_window_are_taken_and_not_answered() -> None:

@@ -36,6 +36,7 @@ from tests.protocol.security_tools import (
     SUITE_1,
     SUITE_2,
     authority,
+    broken_certificates,
     certificate,
     client_certificate,
     private_key,
@@ -44,6 +45,43 @@ from tests.protocol.security_tools import (
 SIGNS = CertificateType.DIGITAL_SIGNATURE
 BOTH = Protection.AUTHENTICATED_ENCRYPTED
 NAME = CLIENT_TITLE.hex().upper()
+
+
+@pytest.mark.parametrize("octets", broken_certificates())
+def test_a_broken_certificate_is_told_by_one_error(octets: bytes) -> None:
+    """At once, not when it is looked at; the library has a dozen errors of its own for it."""
+    with pytest.raises(DecodeError):
+        Certificate.decode(octets)
+
+
+@given(st.data())
+def test_a_damaged_certificate_is_refused_or_readable_throughout(data: st.DataObject) -> None:
+    """Wherever an octet is another one; nor is there a word on standard error."""
+    octets = bytearray(certificate(SUITE_1, NAME, "client signs", extra="2.5.29.99").octets)
+    for _ in range(data.draw(st.integers(1, 3))):
+        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = Certificate.decode(bytes(octets))
+    except DecodeError:
+        return
+    assert found.issuer
+    assert found.subject
+    assert isinstance(found.issuer_name + found.subject_name, str)
+    assert found.is_valid_at(Instant(T0)) in (True, False)
+    assert found.issued_by(authority(SUITE_1)) in (True, False)
+
+
+def test_nobody_issues_certificates_who_may_not() -> None:
+    """Who has a certificate of the authority's is not one by that."""
+    shop = "meter shop"
+    forged = certificate(SUITE_1, NAME, "forger signs", shop)
+    customer = certificate(SUITE_1, shop, shop)
+    assert customer.issued_by(authority(SUITE_1))
+    assert not customer.may_certify
+    assert not forged.issued_by(customer)
+    allowed = certificate(SUITE_1, shop, shop, certifies=True)
+    assert allowed.may_certify
+    assert forged.issued_by(allowed)
 
 
 @pytest.mark.parametrize("suite", [SUITE_1, SUITE_2])

@@ -17,7 +17,13 @@ from protocol.events import (
     Peer,
 )
 from protocol.timing import Instant, later
-from protocol.wrapper import MAX_APDU, OUTGOING_LIMIT, WrapperLink, build_header
+from protocol.wrapper import (
+    MAX_APDU,
+    OUTGOING_LIMIT,
+    SLOWEST_FRAME,
+    WrapperLink,
+    build_header,
+)
 
 T0 = Instant(1_700_000_000_000)
 PEER = Peer(16, 1)
@@ -333,3 +339,29 @@ def test_a_stream_on_which_nothing_is_said_is_hung_up() -> None:
     (gone,) = link.receive(b"", later(T0, 1_900))
     assert link.broken
     assert gone == LinkDisconnected(Peer(16, 1), DisconnectReason.TIMEOUT)
+
+
+def test_a_frame_that_comes_octet_by_octet_ends_the_stream_in_time() -> None:
+    """Each octet is in time, the frame never is: a stranger must not hold a port for a week."""
+    link = WrapperLink.server({1}, frame_timeout=10_000)
+    now = Instant(0)
+    for octet in build_header(16, 1, 1000) + bytes(1000):
+        if link.broken:
+            break
+        link.receive(bytes((octet,)), now)
+        now = later(now, 9_000)
+    assert link.broken
+    assert now <= SLOWEST_FRAME * 10_000 + 2 * 9_000
+
+
+def test_frames_one_after_the_other_have_each_the_whole_time() -> None:
+    """However long the stream lasts, and wherever its pieces are cut."""
+    link = WrapperLink.server({1}, frame_timeout=10_000)
+    stream = (build_header(16, 1, 20) + bytes(20)) * 40
+    now, heard = Instant(0), 0
+    for start in range(0, len(stream), 5):
+        events = link.receive(stream[start : start + 5], now)
+        heard += sum(isinstance(event, LinkData) for event in events)
+        now = later(now, 9_000)
+    assert not link.broken
+    assert heard == 40

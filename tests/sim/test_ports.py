@@ -288,7 +288,7 @@ def test_last_words_come_before_the_end(bench: Make) -> None:
 
 
 def test_too_many_connections_are_refused(bench: Make) -> None:
-    """The meter serves the first ones; a place that gets free is given away again."""
+    """While all of them are served; a place that gets free is given away again."""
     meter = bench("tcp:127.0.0.1:0")
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(meter.port)) for _ in range(CONNECTION_LIMIT)]
@@ -301,6 +301,29 @@ def test_too_many_connections_are_refused(bench: Make) -> None:
         meter.until(lambda: len(meter.closed) == 1)
         stack.enter_context(connect(meter.port))
         meter.until(lambda: len(meter.opened) == CONNECTION_LIMIT + 1)
+
+
+def test_a_connection_that_says_nothing_makes_room_for_the_next(
+    bench: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers keep nobody out, nor octet by octet; who was answered last is driven out last."""
+    monkeypatch.setattr("sim.ports.tcp.GRACE", 0.0)
+    meter = bench("tcp:127.0.0.1:0")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(meter.port)) for _ in range(CONNECTION_LIMIT)]
+        meter.until(lambda: len(meter.opened) == CONNECTION_LIMIT)
+        clients[0].sendall(b"a")
+        meter.until(lambda: meter.heard() == b"a")
+        meter.port.send(next(iter(meter.rx)), b"answer")
+        clients[1].sendall(b"slowly")
+        meter.until(lambda: sorted(meter.heard()) == sorted(b"aslowly"))
+        late = stack.enter_context(connect(meter.port))
+        meter.until(lambda: len(meter.opened) == CONNECTION_LIMIT + 1)
+        meter.until(lambda: len(meter.closed) == 1)
+        assert clients[1].recv(1) == b""
+        clients[0].sendall(b"b")
+        late.sendall(b"c")
+        meter.until(lambda: sorted(meter.heard()) == sorted(b"aslowlybc"))
 
 
 def test_a_client_that_does_not_read_is_dropped(bench: Make) -> None:

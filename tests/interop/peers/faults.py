@@ -22,12 +22,17 @@ class EndlessError(Exception):
 
 def attempt(action, *arguments):
     """Call it; what it raised, by class and text, or what it returned."""
+    return attempt_for(ENDLESS_SECONDS, action, *arguments)
+
+
+def attempt_for(seconds, action, *arguments):
+    """The same, with another patience."""
 
     def ring(number, frame):
         raise EndlessError
 
     signal.signal(signal.SIGALRM, ring)
-    signal.alarm(ENDLESS_SECONDS)
+    signal.alarm(seconds)
     try:
         return {"returned": str(action(*arguments))}
     except Exception as error:  # noqa: BLE001 - whatever a peer raises is the answer
@@ -351,6 +356,30 @@ def polls_in_a_window():
     return transport.sent[:3]
 
 
+def pydlms_window_over_hdlc():
+    """An answer in windows of 3 general blocks from its own simulator, each waited for 0.2 s."""
+    from pydlms import DlmsClient, DlmsData
+    from pydlms.apdu.xdlms import Conformance
+    from pydlms.simulator import example_meter, serve
+
+    def read(window):
+        meter = example_meter()
+        meter.conformance = Conformance.GET | Conformance.GENERAL_BLOCK_TRANSFER
+        meter.add_object(1, "0.0.96.1.0.255", {2: DlmsData.octet_string(bytes(600))})
+        server = serve(meter, port=0, hdlc=True)
+        try:
+            place = ("127.0.0.1", server.server_address[1])
+            client = DlmsClient.tcp(*place, hdlc=True, timeout=0.2, max_receive_pdu_size=100)
+            settings = client.association.settings
+            settings.propose_gbt, settings.gbt_window = True, window
+            with client:
+                return len(client.get("0.0.96.1.0.255", 1, 2).to_python())
+        finally:
+            server.shutdown()
+
+    return [attempt_for(5, read, window) for window in (1, 3)]
+
+
 def gurux_general_blocks():
     """Acknowledging a first block, and an answer whose blocks number on behind acknowledgements."""
     from gurux_dlms import GXByteBuffer, GXReplyData
@@ -383,6 +412,74 @@ def gurux_access_that_writes():
     return attempt(GXDLMSClient(True).accessRequest, None, [item])
 
 
+def gurux_structure_type():
+    """The type that is reported of a structure; 2 is right."""
+    from gurux_dlms.GXByteBuffer import GXByteBuffer
+    from gurux_dlms.GXReplyData import GXReplyData
+
+    reply = GXReplyData()
+    frame = bytes.fromhex("000100010001000A C401C100 0202 0F00 161E")
+    _gurux_client().getData(GXByteBuffer(frame), reply, None)
+    return int(reply.valueType)
+
+
+def gurux_prints():
+    """What comes out on standard output while an APDU is deciphered."""
+    import contextlib
+    import io
+
+    from gurux_dlms.AesGcmParameter import AesGcmParameter
+    from gurux_dlms.CountType import CountType
+    from gurux_dlms.enums import Security
+    from gurux_dlms.GXByteBuffer import GXByteBuffer
+    from gurux_dlms.GXDLMSChippering import GXDLMSChippering
+
+    def parameters():
+        made = AesGcmParameter(0, TITLE, BLOCK_KEY, AUTHENTICATION_KEY)
+        made.security, made.type_ = Security.AUTHENTICATION, CountType.DATA | CountType.TAG
+        return made
+
+    plain = bytes.fromhex("C001C100080000010000FF0200")
+    sealed = bytes(GXDLMSChippering.encryptAesGcm(parameters(), plain))
+    apdu = bytes((0xC8, 5 + len(sealed), 0x10)) + bytes(4) + sealed
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        GXDLMSChippering.decryptAesGcm(None, parameters(), GXByteBuffer(apdu))
+    return printed.getvalue()
+
+
+def gurux_signs_alike():
+    """Two signatures of the same octets, with `random` put back in between."""
+    import random
+
+    from gurux_dlms.ecdsa.GXEcdsa import GXEcdsa
+    from gurux_dlms.ecdsa.GXPrivateKey import GXPrivateKey
+
+    key = GXPrivateKey.fromRawBytes(bytearray(range(1, 33)))
+    signatures = []
+    for _ in range(2):
+        random.seed(7)
+        signatures.append(bytes(GXEcdsa(key).sign(b"the same")).hex())
+    return signatures
+
+
+def gurux_short_names_conformance():
+    """The AARQ by short names, without its wrapper header."""
+    from gurux_dlms.enums import Authentication, InterfaceType
+    from gurux_dlms.secure import GXDLMSSecureClient
+
+    client = GXDLMSSecureClient(False, 1, 1, Authentication.NONE, None, InterfaceType.WRAPPER)
+    return bytes(client.aarqRequest()[0])[8:].hex()
+
+
+def pydlms_short_names_conformance():
+    """What the simulator offers by itself, and what it should in a context of short names."""
+    from pydlms.apdu.xdlms import Conformance
+    from pydlms.simulator import _parser, meter_from_args
+
+    meter = meter_from_args(_parser().parse_args([]))
+    return {"offered": str(meter.conformance), "due": str(Conformance.default_sn())}
+
+
 FAULTS = {
     function.__name__: function
     for function in (
@@ -407,8 +504,14 @@ FAULTS = {
         prepayment_types,
         window_received,
         polls_in_a_window,
+        pydlms_window_over_hdlc,
         gurux_general_blocks,
         gurux_access_that_writes,
+        gurux_structure_type,
+        gurux_prints,
+        gurux_signs_alike,
+        gurux_short_names_conformance,
+        pydlms_short_names_conformance,
     )
 }
 

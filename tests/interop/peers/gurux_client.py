@@ -71,7 +71,7 @@ class GuruxDriver(harness.Driver):
             ciphering.authenticationKey = bytearray(arguments.auth_key)
             ciphering.invocationCounter = self.invocation_counter
             if arguments.dedicated_key:
-                ciphering.dedicatedKey = bytearray(range(16))
+                ciphering.dedicatedKey = bytearray(range(16, 32))  # the global one would be refused
         return client
 
     def _exchange(self, packets):

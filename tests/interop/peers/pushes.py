@@ -22,17 +22,26 @@ def plain(value):
     return str(value) if type(value).__name__ == "GXBitString" else value
 
 
-def pydlms_hears(datagrams):
-    """One datagram after the other, through its push decoder."""
+def pydlms_hears(datagrams, framing="wrapper", title=None):
+    """One datagram, or frame, after the other, through its push decoder."""
     from pydlms import SecurityContext
     from pydlms.push import PushDecoder
 
     security = SecurityContext(encryption_key=KEY, authentication_key=AUTHENTICATION)
-    decoder = PushDecoder("wrapper", security)
+    if title:  # what is in glo- ciphering does not say whose it is
+        security.server_system_title = bytes.fromhex(title)
+    decoder = PushDecoder(framing, security)
     (message,) = [
         found for each in datagrams.split(",") for found in decoder.feed(bytes.fromhex(each))
     ]
     note = message.notification
+    if type(note).__name__ != "DataNotification":
+        return {
+            "service": type(note).__name__,
+            "values": [plain(each.value) for each in message.records],
+            "title": plain(message.system_title),
+            "authenticated": message.authenticated,
+        }
     return {
         "number": note.invoke_id,
         "confirmed": note.confirmed,
@@ -43,13 +52,14 @@ def pydlms_hears(datagrams):
     }
 
 
-def gurux_hears(datagrams):
-    """Through its client's getData, block by block."""
+def gurux_hears(datagrams, framing="wrapper"):
+    """Through its client's getData, block by block, or frame by frame."""
     from gurux_dlms import GXByteBuffer, GXReplyData
     from gurux_dlms.enums import Authentication, InterfaceType, Security
     from gurux_dlms.secure import GXDLMSSecureClient
 
-    client = GXDLMSSecureClient(True, 102, 1, Authentication.NONE, None, InterfaceType.WRAPPER)
+    kind = InterfaceType[framing.upper()]
+    client = GXDLMSSecureClient(True, 102, 1, Authentication.NONE, None, kind)
     client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
     client.ciphering.blockCipherKey = KEY
     client.ciphering.authenticationKey = AUTHENTICATION
@@ -87,13 +97,13 @@ def dlms_cosem_hears(datagrams):
     }
 
 
-def gurux_says(what):
-    """A DataNotification, or an EventNotification of an attribute, in the wrapper."""
+def gurux_says(what, framing="wrapper"):
+    """A DataNotification, or an EventNotification of an attribute."""
     from gurux_dlms import GXByteBuffer, GXDLMSNotify
     from gurux_dlms.enums import InterfaceType
     from gurux_dlms.objects import GXDLMSData
 
-    notify = GXDLMSNotify(True, 102, 1, InterfaceType.WRAPPER)
+    notify = GXDLMSNotify(True, 102, 1, InterfaceType[framing.upper()])
     notify.setUseLogicalNameReferencing(True)
     if what == "data":
         body = GXByteBuffer(bytes.fromhex("020311050902AABB1600"))
@@ -108,8 +118,8 @@ def gurux_says(what):
     return [plain(message) for message in messages]
 
 
-def pydlms_says(what):
-    """A DataNotification with a time, or an EventNotification, in the wrapper."""
+def pydlms_says(what, framing="wrapper"):
+    """A DataNotification with a time, or an EventNotification."""
     from pydlms.apdu.xdlms import AttributeDescriptor, DataNotification, EventNotificationRequest
     from pydlms.cosem.data import DlmsData
     from pydlms.cosem.enums import DataType
@@ -123,7 +133,17 @@ def pydlms_says(what):
     else:
         attribute = AttributeDescriptor(70, ObisCode(0, 0, 96, 3, 10, 255), 3)
         apdu = EventNotificationRequest(attribute, five, stamp)
+    if framing == "hdlc":
+        return [plain(_ui_frame(apdu.to_bytes()))]
     return [plain(encode_wrapper(1, 102, apdu.to_bytes()))]
+
+
+def _ui_frame(apdu):
+    from pydlms.hdlc.address import HdlcAddress
+    from pydlms.hdlc.framing import LLC_RESPONSE, FrameType, HdlcFrame, encode_frame
+
+    ends = HdlcAddress.client(102), HdlcAddress.server(1, 17, 2)
+    return encode_frame(HdlcFrame(*ends, FrameType.UI, LLC_RESPONSE + apdu))
 
 
 def dlms_cosem_says(what):

@@ -3,7 +3,7 @@
 The simulator's command line has suite 0 alone, so this script puts it together from the library.
 The arguments are JSON objects with the keys; prints one JSON line, the ports, and runs until it is
 stopped. As it is, its proof by HLS-GMAC names suite 0 whatever the suite is, and its own client
-refuses that (KNOWN_FAULTS.md); here it is told the suite.
+refuses that (KNOWN_FAULTS.md, 47); here it is told the suite.
 """
 
 import json

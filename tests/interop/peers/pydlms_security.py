@@ -164,7 +164,7 @@ def use(case):
     return found | {"release": client.association.release_status}
 
 
-def in_password(case):
+def read_by_password(case):
     """Open an association by low-level security and read the meter's name."""
     client = DlmsClient.tcp(
         "127.0.0.1",
@@ -193,7 +193,7 @@ def act(case):
         return refused(client.action, case["obis"], case["class"], case["method"], DlmsData.int8(0))
 
 
-# --- class 64 --------------------------------------------------------------------------------------
+# --- class 64 ------------------------------------------------------------------------------------
 
 
 def transfer(case):
