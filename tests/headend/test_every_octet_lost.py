@@ -1,5 +1,6 @@
 """A top-up with any one octet or datagram lost: after settling, what was paid is credited once."""
 
+import os
 from contextlib import suppress
 
 import pytest
@@ -59,6 +60,13 @@ def exchange(
     return paid(bench), credited(bench)
 
 
+def step(profile: str, kind: LinkKind) -> int:
+    """From one position to the next: each mode has one transport on which it is tried at each."""
+    is_soak = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+    crossed = (profile, kind) in {("be-wal", LinkKind.HDLC), ("il", LinkKind.WRAPPER)}
+    return 7 if crossed and not is_soak else 1
+
+
 def lost(direction: str, position: int, *, whole: bool) -> Loss:
     """Lose the octet, or the datagram, at a position."""
     if direction == "to_meter":
@@ -75,7 +83,9 @@ def lost(direction: str, position: int, *, whole: bool) -> Loss:
 def test_whichever_octet_is_lost_what_was_paid_is_credited_once(
     profile: str, kind: LinkKind, direction: str
 ) -> None:
-    """Every position of the exchange, on each transport, in both modes."""
+    """Every position of the exchange on each transport, in both modes; the pairs of which are
+    crossed in every seventh position only, but in a soak in each.
+    """
     standing = prepared(profile, kind)
     whole = kind is LinkKind.DATAGRAMS
     store, seen = Store("sqlite://"), Loss(whole=whole)
@@ -84,7 +94,7 @@ def test_whichever_octet_is_lost_what_was_paid_is_credited_once(
     octets = seen.seen_to if direction == "to_meter" else seen.seen_from
     assert octets > (5 if whole else 300)
     reached = set()
-    for position in range(octets):
+    for position in range(0, octets, step(profile, kind)):
         money = exchange(profile, kind, standing, lost(direction, position, whole=whole), store)
         assert money[0] == money[1], f"octet {position} of {octets}"
         reached.add(money[0])

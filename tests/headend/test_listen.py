@@ -244,7 +244,8 @@ def _speak(kind: int, number: int, octets: list[bytes], answers: list[bytes]) ->
         return
     for _ in range(200):
         with socket.socket(socket.AF_INET, kind) as mouth:
-            mouth.settimeout(1.0)
+            # the end of a connection shows; that nothing comes by datagram, time alone tells
+            mouth.settimeout(10.0 if kind == socket.SOCK_STREAM else 1.0)
             try:
                 mouth.connect(("127.0.0.1", number))
                 for each in octets:

@@ -162,13 +162,15 @@ class BareServer:
         connection, _ = listener.accept()
         with connection:
             while data := connection.recv(4096):
-                arrived = self._survivors(finders[0], data, 0, self.lost)
-                for event in link.receive(arrived, line_clock()):
-                    if isinstance(event, LinkData):
-                        self._answer(link, event)
-                    elif self.busy_for and link.connected:
-                        link.send(LinkBusy(event.peer), line_clock())
-                connection.sendall(self._survivors(finders[1], link.outgoing(), 1, self.unsent))
+                # One by one: what comes in one piece would all be read before any of it is answered.
+                for arrived in self._survivors(finders[0], data, 0, self.lost):
+                    for event in link.receive(arrived, line_clock()):
+                        if isinstance(event, LinkData):
+                            self._answer(link, event)
+                        elif self.busy_for and link.connected:
+                            link.send(LinkBusy(event.peer), line_clock())
+                    sent = self._survivors(finders[1], link.outgoing(), 1, self.unsent)
+                    connection.sendall(b"".join(sent))
                 if self.busy_for and link.connected:
                     self.busy_for -= 1
                     if not self.busy_for:
@@ -187,13 +189,13 @@ class BareServer:
 
     def _survivors(
         self, finder: FrameFinder, octets: bytes, way: int, lost: frozenset[int]
-    ) -> bytes:
-        kept = b""
+    ) -> list[bytes]:
+        kept = []
         for frame in finder.receive(octets, line_clock()):
             place = self._counts[way]
             self._counts[way] += frame.control.kind is FrameKind.I
             if frame.control.kind is not FrameKind.I or place not in lost:
-                kept += frame.to_bytes()
+                kept.append(frame.to_bytes())
         return kept
 
 
