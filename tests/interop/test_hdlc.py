@@ -162,7 +162,7 @@ class BareServer:
         connection, _ = listener.accept()
         with connection:
             while data := connection.recv(4096):
-                # One by one: what comes in one piece would all be read before any of it is answered.
+                # One by one: else all that comes in one piece is read before any is answered.
                 for arrived in self._survivors(finders[0], data, 0, self.lost):
                     for event in link.receive(arrived, line_clock()):
                         if isinstance(event, LinkData):
