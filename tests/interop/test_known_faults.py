@@ -174,6 +174,11 @@ def test_gurux_cannot_write_by_access(show: Show) -> None:
     assert show(GURUX, "gurux_access_that_writes")["raised"] == "AttributeError"
 
 
+def test_gurux_cannot_write_a_list(show: Show) -> None:
+    """Its items have no method that the list asks them for."""
+    assert show(GURUX, "gurux_write_list")["raised"] == "AttributeError"
+
+
 def test_gurux_calls_a_structure_none(show: Show) -> None:
     """The type it reports of it is 0; the tag is 2."""
     assert show(GURUX, "gurux_structure_type") == 0

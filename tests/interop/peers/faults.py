@@ -412,6 +412,18 @@ def gurux_access_that_writes():
     return attempt(GXDLMSClient(True).accessRequest, None, [item])
 
 
+def gurux_write_list():
+    """A SET with a list of one."""
+    from gurux_dlms.GXDLMSClient import GXDLMSClient
+    from gurux_dlms.GXWriteItem import GXWriteItem
+    from gurux_dlms.objects import GXDLMSData
+
+    item = GXWriteItem()
+    item.target, item.index = GXDLMSData("0.0.42.0.0.255"), 2
+    item.target.value = b"ANOTHER"
+    return attempt(GXDLMSClient(True).writeList, [item])
+
+
 def gurux_structure_type():
     """The type that is reported of a structure; 2 is right."""
     from gurux_dlms.GXByteBuffer import GXByteBuffer
@@ -507,6 +519,7 @@ FAULTS = {
         pydlms_window_over_hdlc,
         gurux_general_blocks,
         gurux_access_that_writes,
+        gurux_write_list,
         gurux_structure_type,
         gurux_prints,
         gurux_signs_alike,
