@@ -24,7 +24,7 @@ class Reports:
     def __init__(self, interpreters: dict[str, Path], meter: OurMeter) -> None:
         self._interpreters = interpreters
         self._meter = meter
-        self._known: dict[tuple[str, str, Access, tuple[str, ...], tuple[str, ...]], Report] = {}
+        self._known: dict[tuple[Peer, str, Access, tuple[str, ...], tuple[str, ...]], Report] = {}
 
     def of(
         self,
@@ -35,7 +35,7 @@ class Reports:
         extra: tuple[str, ...] = (),
     ) -> Report:
         """The operations of one client over one transport, on one association, run once."""
-        key = (peer.name, transport, access, operations, extra)
+        key = (peer, transport, access, operations, extra)
         if key not in self._known:
             self._known[key] = self.now(peer, transport, access, operations, extra)
         return self._known[key]

@@ -53,6 +53,7 @@ PUBLIC_VIEW = {
     (1, "0.0.43.1.0.255"),
     (8, "0.0.1.0.0.255"),
     (15, "0.0.40.0.0.255"),
+    (17, "0.0.41.0.0.255"),
 }
 REGISTER = "read:3:1.0.1.8.0.255:2"
 
@@ -89,7 +90,7 @@ def test_a_client_can_do_what_it_may_and_is_refused_the_rest(
 def test_a_client_sees_the_objects_of_its_association_only(
     reports: Reports, peer: Peer, transport: str, access: Access
 ) -> None:
-    """The public client's object list has four objects; the others' have the whole meter."""
+    """The public client's object list has five objects; the others' have the whole meter."""
     objects = succeeded(reports.of(peer, transport, access).operation("object_list"))
     seen = {(entry["class"], entry["obis"]) for entry in objects}
     assert len(seen) == len(objects), "an object is listed twice"
