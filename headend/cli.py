@@ -17,7 +17,7 @@ import click
 from headend import commands
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
 from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
-from headend.report import Report, show, show_error
+from headend.report import Report, give_up, show, show_aside, show_error
 
 _P = ParamSpec("_P")
 
@@ -39,7 +39,7 @@ class Invocation:
         settings = Settings(**{name: v for name, v in self.values.items() if name in known})
         edge = dict(self._edge)
         if settings.trace:
-            edge.setdefault("trace", lambda line: click.echo(line, err=True))
+            edge.setdefault("trace", show_aside)
         return Context(settings, **edge)
 
 
@@ -53,13 +53,37 @@ def with_context(
 
         context = click.get_current_context().ensure_object(Invocation).context()
         try:
-            show(function(context, *args, **kwargs), as_json=context.settings.json)
+            _tell(function(context, *args, **kwargs), as_json=context.settings.json)
         except ProtocolError as error:
             raise Refused(str(error)) from error
         finally:
             context.close()
 
     return update_wrapper(callback, function)
+
+
+def _tell(report: Report, *, as_json: bool) -> None:
+    """Show a report; what was ordered counts although nobody can read of it.
+
+    Raises:
+        OutcomeUnknown: an order was carried out, and that cannot be written.
+        BrokenPipeError, OSError: it cannot be written.
+    """
+    try:
+        show(report, as_json=as_json)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        transaction = report.data.get("transaction")
+        if not isinstance(transaction, str):
+            raise
+        give_up(sys.stdout)
+        reason = f"done, but it cannot be written: {error.strerror}; see prepay transactions"
+        raise OutcomeUnknown(reason, transaction) from error
+
+
+class _ReaderGone(Exception):
+    """Whoever read our output has seen enough. No OSError: click ends those with exit code 1."""
 
 
 class Commands(click.Group):
@@ -77,7 +101,8 @@ class Commands(click.Group):
         command: click.Command = module.command
         if not any(parameter.name == "port" for parameter in command.params):
             offline = getattr(module, "OFFLINE", False)
-            command.params.extend(common_options(on_command=True, offline=offline))
+            keys = getattr(module, "KEYS", not offline)
+            command.params.extend(common_options(on_command=True, offline=offline, keys=keys))
             more = "" if offline else ": --client, --mechanism, --trace and others"
             command.epilog = f"More options{more}: prepay --help."
         return command
@@ -89,6 +114,13 @@ class Commands(click.Group):
             formatter.write_dl(rows)
         with formatter.section("Database, unless --db says otherwise"):
             formatter.write_dl([(str(default_database()), "")])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def main(  # type: ignore[override] # click overloads it on standalone_mode; here it is True
         self,
@@ -112,9 +144,15 @@ class Commands(click.Group):
         except (HeadendError, click.ClickException, click.exceptions.Abort) as error:
             as_json = invocation.values.get("json", "--json" in words)
             sys.exit(_report_error(error, as_json=as_json))
-        except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stderr.close()
+        except _ReaderGone:
+            give_up(sys.stdout)
             sys.exit(ExitCode.DONE)
+        except OSError as error:
+            give_up(sys.stdout)
+            what = error.filename or "the output cannot be written"
+            reason = f"{what}: {error.strerror or error}"
+            show_error(reason, ExitCode.REFUSED, as_json=invocation.values.get("json", False))
+            sys.exit(ExitCode.REFUSED)
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
 
@@ -141,13 +179,16 @@ def _first_line(name: str) -> str:
     return source.decode("utf-8").split("\n", 1)[0].strip('" ')
 
 
-def common_options(*, on_command: bool, offline: bool = False) -> list[click.Option]:
+def common_options(
+    *, on_command: bool, offline: bool = False, keys: bool = True
+) -> list[click.Option]:
     """Return the options that every command has.
 
     Args:
         on_command: for after the command's name: nothing from the environment, which was looked
             at before it, and the rarer ones stay out of its help.
         offline: for a command that asks no meter: what is about one stays out of its help.
+        keys: for a command that uses a key file.
     """
 
     def option(
@@ -174,7 +215,7 @@ def common_options(*, on_command: bool, offline: bool = False) -> list[click.Opt
         option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
                "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
         option("--keys", "Key file (TOML); default: the lab's published keys, unsafe for "
-               "anything else.", metavar="FILE", envvar="PREPAY_KEYS", meter=True),
+               "anything else.", metavar="FILE", envvar="PREPAY_KEYS", rare=not keys),
         option("--json", "Print one JSON object; errors too, on stderr.", is_flag=True),
         option("--trace", "Print the octets on the line to stderr, passwords included.",
                is_flag=True, rare=True),

@@ -137,7 +137,9 @@ class Context:
             return parse_keys(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(f"key file {path}: {error.strerror}") from error
-        except (KeyFileError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise UsageError(f"key file {path}: not a text file") from error
+        except KeyFileError as error:
             raise UsageError(f"key file {path}: {error}") from error
 
     @cached_property

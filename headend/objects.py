@@ -60,7 +60,7 @@ class Wanted:
         except ObisError as error:
             if any(entry.name == text.strip().lower() for entry in catalogue.CATALOGUE):
                 return cls(text, None, class_id)
-            raise UsageError(str(error)) from error
+            raise UsageError(f"{error}, or a name that prepay objects shows") from error
 
     def find(self, device: Device) -> tuple[ObisCode, int]:
         """Return the object's code and class.

@@ -15,7 +15,7 @@ from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
 from protocol.association.short_names_view import ByShortNames
 from protocol.codes import Conformance, Mechanism, ServiceError, UserDiagnostic
-from protocol.security import CounterLease, CounterSource, ReplayGuard
+from protocol.security import CounterLease, CounterSource, Protection, ReplayGuard
 
 #: The client address that each mechanism has on our meters.
 CLIENTS = {Mechanism.NONE: 16, Mechanism.LLS: 2, Mechanism.HLS_GMAC: 1}
@@ -41,6 +41,12 @@ _WRONG_CLIENT = (
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,
     UserDiagnostic.AUTHENTICATION_REQUIRED,
+)
+
+
+_WRONG_MECHANISM = (
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,
 )
 
 
@@ -144,11 +150,24 @@ def open_session(
     try:
         return Session.open(transport, link, association, peer, context.now, context.patience)
     except NeverHeard as error:
-        other = _OTHER_SCHEME.get(context.port.scheme)
-        hint = f" (is it {other}: rather than {context.port.scheme}:?)" if other else ""
-        raise NoAnswer(f"{error}{hint}") from error
+        raise NoAnswer(f"{error}{_whereabouts(context)}") from error
     except AssociationRefused as error:
         raise AssociationRefused(f"{error}{_hint(error, settings, client)}", error.event) from error
+
+
+def _whereabouts(context: Context) -> str:
+    """Return what to try when nothing was ever heard, empty where nothing comes to mind."""
+    scheme, settings = context.port.scheme, context.settings
+    other = _OTHER_SCHEME.get(scheme)
+    hints = [f"is it {other}: rather than {scheme}:?"] if other else []
+    hdlc = context.port.link is LinkKind.HDLC
+    flat = context.port.link is LinkKind.WRAPPER
+    asked = {"--logical": settings.logical != 1 and (hdlc or flat)}
+    asked |= {"--physical": hdlc and settings.physical is not None}
+    asked |= {"--address-size": hdlc and settings.address_size is not None}
+    if named := [option for option, given in asked.items() if given]:
+        hints.append(f"does anybody there have that {' and '.join(named)}?")
+    return f" ({' '.join(hints)})" if hints else ""
 
 
 def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> str:
@@ -158,9 +177,18 @@ def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> s
     diagnostic = getattr(error.event, "diagnostic", None)
     fault = getattr(error.event, "service_error", None)
     if diagnostic is UserDiagnostic.AUTHENTICATION_FAILURE or fault in _WRONG_KEY:
-        return " (wrong key or password? --keys FILE, --password)"
-    if diagnostic not in _WRONG_CLIENT or client_of(settings.mechanism) == client:
+        less = settings.mechanism >= Mechanism.HLS and (
+            settings.protection is not Protection.AUTHENTICATED_ENCRYPTED
+        )
+        weak = ", or a --protection that the meter finds too weak" if less else ""
+        return f" (wrong key or password? --keys FILE, --password{weak})"
+    if diagnostic in _WRONG_MECHANISM and client == CLIENTS[Mechanism.HLS_GMAC]:
+        return " (it wants another --mechanism: give --keys the file that the meter has)"
+    if diagnostic not in _WRONG_CLIENT:
         return ""
+    if client_of(settings.mechanism) == client:
+        locked = diagnostic is UserDiagnostic.NO_REASON_GIVEN
+        return " (after many failures a port is locked for a while: wait)" if locked else ""
     usual = {known: _WORDS[mechanism] for mechanism, known in CLIENTS.items()}
     if client in usual:
         return f" (client {client} has {usual[client]} on our meters: leave out --mechanism)"

@@ -1,12 +1,17 @@
 """What a command says when it is done: one object for machines, lines or a table for people."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 #: Characters in a line of a table that goes into a file or another program.
 _WIDTH = 100
@@ -53,9 +58,26 @@ def show_error(message: str, exit_code: int, *, as_json: bool, **more: str) -> N
     line = " ".join(message.split())
     if as_json:
         fault = {"error": line, "exit_code": exit_code, **more}
-        click.echo(json.dumps(fault, ensure_ascii=False), err=True)
+        show_aside(json.dumps(fault, ensure_ascii=False))
     else:
-        click.echo(f"prepay: {line}", err=True)
+        show_aside(f"prepay: {line}")
+
+
+def show_aside(line: str) -> None:
+    """Print a line on stderr; when nobody takes it the command goes on all the same."""
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        give_up(sys.stderr)
+
+
+def give_up(stream: TextIO) -> None:
+    """Let what is still to go to a stream that cannot be written go nowhere, without a word."""
+    with suppress(OSError, ValueError):  # a stream of a test is no file
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
 def _show_panel(report: Report) -> None:
@@ -64,7 +86,7 @@ def _show_panel(report: Report) -> None:
     from rich.text import Text
 
     body = Text("\n".join(report.lines))
-    Console(highlight=False).print(Panel(body, title=report.panel, expand=False))
+    _print(Console(highlight=False), Panel(body, title=report.panel, expand=False))
 
 
 def _show_table(report: Report) -> None:
@@ -81,4 +103,11 @@ def _show_table(report: Report) -> None:
         table.add_column(heading, overflow="fold", no_wrap=roomy and heading in _WHOLE)
     for row in report.rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    _print(console, table)
+
+
+def _print(console: "Console", what: "RenderableType") -> None:
+    """Print by way of a text: the console itself would end the program when a pipe breaks."""
+    with console.capture() as text:
+        console.print(what)
+    click.echo(text.get(), nl=False)

@@ -56,6 +56,8 @@ ENVELOPES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 #: Those that need a curve, which suite 0 has not.
 _CURVES: Final = ("one-pass", "static")
+#: Where another suite comes from.
+_OTHER_SUITE: Final = ", in a key file of both sides: prepay-sim keys --suite 1 prints one"
 #: How services may be protected, by the name of ``--protection``.
 PROTECTIONS: Final[Mapping[str, Protection]] = {
     "authenticated": Protection.AUTHENTICATED,
@@ -87,7 +89,13 @@ def management(
         UsageError: they do not go together, for instance signatures and suite 0.
     """
     if envelope in _CURVES and not keys.suite:
-        raise UsageError(f"suite 0 agrees on no keys: --envelope {envelope} needs suite 1 or 2")
+        raise UsageError(
+            f"suite 0 agrees on no keys: --envelope {envelope} needs suite 1 or 2{_OTHER_SUITE}"
+        )
+    ecdsa = mechanism is Mechanism.HLS_ECDSA
+    if (signed or ecdsa) and not keys.suite:
+        what = "--mechanism ecdsa" if ecdsa else "--sign"
+        raise UsageError(f"suite 0 signs nothing: {what} needs suite 1 or 2{_OTHER_SUITE}")
     try:
         return ClientSettings(
             mechanism=mechanism,

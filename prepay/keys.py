@@ -132,6 +132,13 @@ def lab_keys(suite: int) -> MeterKeys:
     )
 
 
+def is_published(keys: MeterKeys) -> bool:
+    """Return whether one of the keys that reach client 1 is the lab's, known to everybody."""
+    lab = lab_keys(keys.suite)
+    names = ("block_cipher_key", "authentication_key", "master_key")
+    return any(getattr(keys, name) == getattr(lab, name) for name in names)
+
+
 def _count(first: int, length: int) -> bytes:
     return bytes(range(first, first + length))
 
@@ -174,8 +181,11 @@ def parse_keys(text: str) -> MeterKeys:
         text: the file's content.
 
     Raises:
-        KeyFileError: not TOML, an unknown table or entry, or a key of the wrong form or length.
+        KeyFileError: empty, not TOML, an unknown table or entry, or a key of the wrong form or
+            length.
     """
+    if not text.strip():  # as when what should have written it failed
+        raise KeyFileError("it is empty: prepay-sim keys prints a key file")
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number too long, a list too deep

@@ -14,7 +14,7 @@ from selectors import DefaultSelector
 from typing import TextIO
 
 from meter_fw.kernel import Kernel
-from prepay.keys import LAB_KEYS, MeterKeys, parse_keys
+from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
 from sim.board import SoftwareBoard
 from sim.flash import MemoryFlash
@@ -24,6 +24,7 @@ from sim.meter import (
     DEFAULT_SEED,
     FLASH_BLOCK_SIZE,
     FLASH_BLOCKS,
+    OPEN_SECRET,
     OptionError,
     derive_name,
     first_moment,
@@ -97,7 +98,8 @@ def run_bus(options: BusOptions, out: TextIO) -> None:
         stack.enter_context(on_signals(loop, selector, {}))
         for site in make_sites(options, profile, keys, world, buses):
             world.add(site)
-        out.write("".join(f"{line}\n" for line in _ready(options, profile_name, world, buses)))
+        lines = _ready(options, profile_name, world, buses, is_published(keys))
+        out.write("".join(f"{line}\n" for line in lines))
         out.flush()
         loop.run()
 
@@ -122,7 +124,9 @@ def make_sites(
     return sites
 
 
-def _ready(options: BusOptions, profile: str, world: World, buses: Sequence[Bus]) -> list[str]:
+def _ready(
+    options: BusOptions, profile: str, world: World, buses: Sequence[Bus], published: bool
+) -> list[str]:
     """Return the lines that say that the meters can be reached."""
     specs = [bus.client_spec for bus in buses]
     meters = list(enumerate((site.name for site in world.sites), 1))
@@ -140,6 +144,6 @@ def _ready(options: BusOptions, profile: str, world: World, buses: Sequence[Bus]
             f"  prepay --port {spec} --physical {physical} status    # {name}"
             for physical, name in meters
         ]
-    if options.keys is None:
-        lines.append("  keys: the lab's, known to everybody; --keys FILE replaces them")
+    if published:
+        lines.append(OPEN_SECRET)
     return lines

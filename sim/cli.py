@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,6 @@ Examples:
   prepay-sim meter --port tcp:127.0.0.1:4059 --port hdlc+tcp:127.0.0.1:4060
   prepay-sim meter --port pty:./meter0 --speed 60 --start 2026-11-23T05:30 --state ./state
   prepay-sim meter --port tcp:127.0.0.1:0 --json --events json
-  prepay-sim meter --port optical:./head0 --port optical+tcp:127.0.0.1:4061
   prepay-sim meter --port udp:127.0.0.1:4059 --push-to udp:127.0.0.1:4061
   prepay-sim meter --port optical:./head0 --port optical+tcp:127.0.0.1:4062
 
@@ -90,6 +90,10 @@ class _Program(click.Group):
             _fail(" ".join(error.format_message().split()), error.exit_code)
         except click.exceptions.Abort:
             _fail("interrupted", 130)
+        except OSError as error:
+            _unwritten()
+            what = error.filename or "the output cannot be written"
+            _fail(f"{what}: {error.strerror or error}", 1)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -128,14 +132,14 @@ main.add_command(keys)
 )
 @click.option(
     "--state",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="DIR",
     help="Where the meter's memory is kept; a second start goes on from there. Without it all is"
     " forgotten at the end.",
 )
 @click.option(
     "--load",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="FILE.csv",
     help="Quarter-hours (time,watt_hours) that the household takes; else a made household.",
 )
@@ -152,7 +156,10 @@ main.add_command(keys)
     " nothing for real secrets. Without it the household is the first, all else is chance.",
 )
 @click.option(
-    "--keys", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of the meter's keys."
+    "--keys",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="TOML file of the meter's keys.",
 )
 @click.option(
     "--name", help="Logical device name, at most 16 characters; else by the seed, or by chance."
@@ -246,7 +253,10 @@ prepay-sim meter.
     help="Of households, names, serial numbers and challenges, each meter's its own.",
 )
 @click.option(
-    "--keys", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of the meters' keys."
+    "--keys",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="TOML file of the meters' keys.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 def bus(as_json: bool, **given: Any) -> None:
@@ -276,13 +286,19 @@ def _run(run: Callable[[], None], keys: Path | None) -> None:
     except UnicodeDecodeError:
         _fail(f"{keys}: not a text file", 1)
     except BrokenPipeError:
-        # nobody reads any more: let what is buffered go nowhere at exit, without a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _unwritten()
         sys.exit(1)
     except (PortError, LoadError, StateError, FlashError, JournalError) as error:
         _fail(str(error), 1)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        reason = error.strerror or str(error)
+        _fail(f"{error.filename}: {reason}" if error.filename else reason, 1)
+
+
+def _unwritten() -> None:
+    """Let what is buffered go nowhere at exit, without a word: nobody takes it any more."""
+    with suppress(OSError, ValueError):  # a stream of a test is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(reason: str, code: int) -> NoReturn:

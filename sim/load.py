@@ -186,6 +186,7 @@ def read_load(path: Path, zone: tzinfo) -> Load:
             rows = _read_rows(path, file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = "not a text file" if isinstance(error, UnicodeDecodeError) else reason
         raise LoadError(f"{path}: cannot be read: {reason}") from error
     if not rows:
         raise LoadError(f"{path}: no quarter-hours in it")

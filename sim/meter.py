@@ -26,7 +26,7 @@ from meter_fw.kernel import Kernel
 from meter_fw.nvram import Finding
 from meter_fw.push import Cause, Outcome
 from prepay.calendars import dated_table
-from prepay.keys import LAB_KEYS, MeterKeys, parse_keys
+from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
 from protocol.timing import Instant
 from sim.board import SoftwareBoard
@@ -60,6 +60,11 @@ _WARNINGS = {
     Finding.LOST: "the meter's memory cannot be read: it begins anew, with its clock unknown",
     Finding.ROLLED_BACK: "the meter's memory is damaged: it goes on from an older state",
 }
+
+#: What a meter says whose keys everybody knows.
+OPEN_SECRET = (
+    "  keys: the lab's, known to everybody; --keys FILE replaces them (prepay-sim keys --new)"
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -121,6 +126,7 @@ class Assembly:
     kernel: Kernel
     site: Site
     world: World
+    keys: MeterKeys
 
     def offset(self) -> int:
         """Return by how many ms the meter's clock is ahead of the world's, since it was set."""
@@ -216,7 +222,8 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
         _keep(world, state, plate)
     calls = Calls(selector)
     stack.callback(calls.close)
-    return Assembly(plate, profile, kernel, Site(plate.name, kernel, board, ports, calls), world)
+    site = Site(plate.name, kernel, board, ports, calls)
+    return Assembly(plate, profile, kernel, site, world, keys)
 
 
 def _answer(
@@ -405,8 +412,8 @@ def _ready(options: Options, made: Assembly) -> list[str]:
         f" {options.speed:g} times real time",
         *(f"  prepay --port {spec} status" for spec in specs),
     ]
-    if options.keys is None:
-        lines.append("  keys: the lab's, known to everybody; --keys FILE replaces them")
+    if is_published(made.keys):
+        lines.append(OPEN_SECRET)
     return lines
 
 

@@ -6,6 +6,8 @@
 | ``00000010  7e a0 ..  |~..|``, ``0010: 7ea0 ..  ~..`` | a hexdump: no offset, no text |
 | ``> ..``, ``< ..``, ``TX: ..``, ``RX: ..``, with a time stamp before or not | a line of a trace |
 | ``# ..`` | a remark to the end of the line |
+
+Where some lines say a direction, those that do not and are no hexadecimal are remarks too.
 """
 
 import re
@@ -25,6 +27,7 @@ _DIRECTION: Final = re.compile(
     re.IGNORECASE,
 )
 _DUMP: Final = re.compile(r"^\s*(?P<offset>[0-9A-Fa-f]{4,16})(?::\s+|\s{2,})(?P<rest>\S.*)$")
+_TEXT: Final = re.compile(r"\s*\|.*\|$|\s+\|.*$")
 _LAST_OFFSET: Final = re.compile(r"[0-9A-Fa-f]{4,16}")
 _COMMENT: Final = re.compile(r"#.*$")
 _MARKS: Final = re.compile(r"0[xX]|\\[xX]|[\s,;:{}\[\]()'\"_-]|(?<=\s)h\b")
@@ -55,13 +58,18 @@ def lines_of(text: str) -> list[Line]:
     Raises:
         UsageError: something is no hexadecimal; the message says what and where.
     """
-    return list(_lines(text.splitlines()))
+    lines = text.splitlines()
+    return list(_lines(lines, traced=any(_DIRECTION.match(_bare(line)) for line in lines)))
 
 
-def _lines(lines: Iterable[str]) -> Iterator[Line]:
+def _bare(line: str) -> str:
+    return _COMMENT.sub("", line).strip()
+
+
+def _lines(lines: Iterable[str], *, traced: bool) -> Iterator[Line]:
     dumped, gap, in_dump = 0, False, False  # octets since the present hexdump began
     for number, line in enumerate(lines, 1):
-        bare = _COMMENT.sub("", line).strip()
+        bare = _bare(line)
         if not bare:
             dumped, gap, in_dump = 0, True, False
             continue
@@ -77,7 +85,12 @@ def _lines(lines: Iterable[str]) -> Iterator[Line]:
             bare = _without_text(dump["rest"])
             continues, in_dump = int(dump["offset"], 16) > 0, True
             dumped = dumped if continues else 0
-        octets = _octets(bare, number)
+        try:
+            octets = _octets(bare, number)
+        except UsageError:
+            if direction or not traced:
+                raise
+            continue  # what a command said beside its trace
         dumped += len(octets)
         if octets:
             yield Line(direction, octets, gap, continues)
@@ -86,8 +99,7 @@ def _lines(lines: Iterable[str]) -> Iterator[Line]:
 
 def _without_text(dump: str) -> str:
     """Return a hexdump's line without the text at its end."""
-    if "|" in dump:
-        return dump.partition("|")[0]
+    dump = _TEXT.sub("", dump)
     # Two spaces end the octets, unless hexadecimal goes on behind them as in the middle of 16.
     kept: list[str] = []
     for piece in re.split(r"\s{2,}", dump):
@@ -105,7 +117,8 @@ def _octets(text: str, number: int) -> bytes:
     if wrong:
         start = max(0, wrong.start() - 4)
         shown = ascii(digits[start : start + _SHOWN])
-        raise UsageError(f"line {number}: {shown} is no hexadecimal")
+        binary = "" if text.isprintable() else ": are these the octets themselves? Try xxd -p FILE"
+        raise UsageError(f"line {number}: {shown} is no hexadecimal{binary}")
     if len(digits) % 2:
         raise UsageError(f"line {number}: {len(digits)} hexadecimal digits are no whole octets")
     return bytes.fromhex(digits)

@@ -21,11 +21,14 @@ from protocol.security import TITLE_LENGTH, PrivateKey, SecuritySuite
 if TYPE_CHECKING:
     from prepay.keys import MeterKeys
 
-#: No meter is asked.
+#: No meter is asked, but its keys help.
 OFFLINE = True
+KEYS = True
 
 _FRAMED = ("hdlc", "wrapper", "iec21")
 _STDIN = "-"
+#: Letters that are read: each octet may have a few around it.
+_MOST_TEXT = 8 * MAX_OCTETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ def command(
 
     Example: prepay --trace --port serial:./meter0 read 1.8.0 2>&1 | prepay decode -
     """
-    text = sys.stdin.read() if octets == (_STDIN,) else " ".join(octets)
+    text = sys.stdin.read(_MOST_TEXT + 1) if octets == (_STDIN,) else " ".join(octets)
+    if len(text) > _MOST_TEXT:
+        raise UsageError(f"too many octets at once: at most {MAX_OCTETS}")
     talk = conversation(context, titles)
     messages = split(lines_of(text), form)
     explained = [(message, _explain(message, talk, form)) for message in messages]

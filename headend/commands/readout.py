@@ -7,8 +7,8 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
-from headend.errors import UsageError
-from headend.report import Report
+from headend.errors import ExitCode, UsageError
+from headend.report import Report, show
 from headend.transports.optical import OpticalTransport
 from obis import catalogue
 from obis.catalogue import CatalogueError
@@ -39,10 +39,16 @@ def command(context: Context, registers: tuple[str, ...], listen: int | None) ->
     optical+tcp:HOST:PORT.
 
     Example: prepay --port optical:/dev/ttyUSB0 readout
+
+    Exit code 1: the meter refused a register.
     """
     if registers and listen:
         raise UsageError("--register asks and --listen does not: give one of them")
-    return readout(context, registers, listen)
+    report = readout(context, registers, listen)
+    if any("refused" in row for row in report.data["registers"]):
+        show(report, as_json=context.settings.json)
+        raise click.exceptions.Exit(ExitCode.REFUSED)
+    return report
 
 
 def readout(context: Context, registers: tuple[str, ...] = (), listen: int | None = None) -> Report:

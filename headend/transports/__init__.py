@@ -96,6 +96,8 @@ class PortSpec:
         address, _, query = rest.partition("?")
         if not colon or not address:
             raise PortUnusable(f"{text!r} is no port: write one as {_EXAMPLES}")
+        if scheme == "pty":  # as the meter's own side calls it
+            raise PortUnusable(f"a meter's {text} is reached as serial:{rest}")
         if scheme not in schemes():
             raise PortUnusable(f"{scheme!r} is no transport: write a port as {_EXAMPLES}")
         pairs = tuple(_option(text, part) for part in query.split("&") if part)

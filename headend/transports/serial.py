@@ -92,7 +92,9 @@ def open_transport(
     """
     unknown = set(options) - {"baud"}
     if unknown:
-        raise PortUnusable(f"a serial port has the option baud, not {sorted(unknown)[0]!r}")
+        raise PortUnusable(
+            f"a serial port has the options baud, window and length, not {sorted(unknown)[0]!r}"
+        )
     baud = options.get("baud", str(_BAUD))
     if not baud.isascii() or not baud.isdigit() or not 0 < int(baud) <= 4_000_000:
         raise PortUnusable(f"{baud!r} is no baud rate")

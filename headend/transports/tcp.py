@@ -92,7 +92,8 @@ def open_transport(
         NoAnswer: there is no such host, nobody listens there, or not in time.
     """
     if options:
-        raise PortUnusable(f"a TCP port takes no option {next(iter(options))!r}")
+        known = "no option" if scheme == "tcp" else "the options window and length, not"
+        raise PortUnusable(f"a port {scheme}: has {known} {next(iter(options))!r}")
     host, port = parse_address(address)
     try:
         connection = socket.create_connection((host, port), timeout=OPEN_TIMEOUT / 1000)

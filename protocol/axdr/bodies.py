@@ -27,12 +27,15 @@ def number(tag: Tag, layout: str) -> WireType:
     """Return the row of a number; ``layout`` as the letter of ``struct``."""
     packer = struct.Struct(">" + layout)
     pack, unpack_from, size = packer.pack, packer.unpack_from, packer.size
+    signed, bits = layout.islower(), 8 * packer.size
+    least, most = (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
 
     def encode_body(value: Any, _depth: int) -> bytes:
         try:
             return pack(value)
         except (struct.error, OverflowError) as error:
-            raise EncodeError(f"not a value of {tag.type_name}: {error}") from error
+            reason = str(error) if layout in "fd" else f"{least} to {most}"
+            raise EncodeError(f"not a value of {tag.type_name}: {reason}") from error
 
     def decode_body(octets: bytes, offset: int, _depth: int) -> tuple[Any, int]:
         if offset + size > len(octets):

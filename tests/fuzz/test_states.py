@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 #: Seeded inputs for each state, half of them for each profile.
-SEEDED = 1_000
+SEEDED = 400
 
 
 def _counters(scene: Scene) -> CounterLease:
@@ -41,7 +41,7 @@ def test_the_states_are_all_there_are() -> None:
 
 @pytest.mark.parametrize("state", STATES, ids=str)
 def test_mutated_conversations_and_lies_change_nothing(state: Listed) -> None:
-    """A thousand seeded inputs from the state's own conversation, each to a meter in the state."""
+    """Seeded inputs from the state's own conversation, each to a meter in the state."""
     before = REACHED[str(state)]
     for number in range(scaled(SEEDED)):
         where = scene(state, PROFILES[number % 2])

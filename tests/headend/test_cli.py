@@ -1,8 +1,11 @@
 """The command line: usage, exit codes, one line an error, quick help."""
 
+import errno
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,7 @@ USAGE = {
     "an amount of abc": ["--port", "tcp:x:1", "topup", "abc"],
     "no such option": ["--nosuch", "status"],
     "no such transport": ["--port", "pigeon:x", "status"],
+    "the meter's own side of a port": ["--port", "pty:./meter0", "status"],
     "no serial port": ["--port", "serial:/dev/null", "status"],
     "not a tcp address": ["--port", "tcp:nowhere", "status"],
     "not an OBIS code": ["--port", "tcp:x:1", "read", "hello"],
@@ -260,3 +264,71 @@ def test_a_lost_outcome_is_exit_code_4_and_names_the_transaction() -> None:
     settled = json.loads(prepay("--port", spec, "settle", "--json", bench=own).stdout)["settled"]
     assert [each["transaction"] for each in settled] == [told["transaction"]]
     own.close()
+
+
+# --- an output that nobody takes -----------------------------------------------------------------
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def fail_with(error: OSError) -> Callable[..., None]:
+    """Return what raises an error in place of writing."""
+
+    def write(*_: object, **__: object) -> None:
+        raise error
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code", "said"),
+    [
+        (BrokenPipeError(), ["topup", "25"], 0, ""),
+        (FULL, ["topup", "25"], 4, "done, but it cannot be written: No space left on device"),
+        (BrokenPipeError(), ["status"], 0, ""),
+        (FULL, ["status"], 1, "the output cannot be written: No space left on device"),
+    ],
+)
+def test_an_order_counts_although_its_report_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, words: list[str], code: int, said: str
+) -> None:
+    """Exit code 1 would say that the meter refused, and whoever believed it would pay again."""
+    own = Bench("be-wal", LinkKind.HDLC)
+    run(own, "activate")
+    with monkeypatch.context() as broken:
+        broken.setattr("headend.cli.show", fail_with(error))
+        done = run(own, *words)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"prepay: {said}" if said else "")
+    assert done.stderr.count("\n") == bool(said)
+    balance = "EUR 45.00" if "topup" in words else "EUR 20.00"
+    assert balance in run(own, "status").stdout
+    own.close()
+
+
+def test_a_trace_that_nobody_takes_stops_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does an error that nobody can read change its exit code."""
+    own = Bench("be-wal", LinkKind.HDLC)
+    run(own, "activate")
+    echo = click.echo
+
+    def deaf(*said: Any, err: bool = False, **more: Any) -> None:
+        if err:
+            raise BrokenPipeError
+        echo(*said, **more)
+
+    monkeypatch.setattr("headend.report.click.echo", deaf)
+    assert "EUR 45.00" in run(own, "--trace", "topup", "25").stdout
+    assert run(own, "topup", "nothing").exit_code == 2
+    own.close()
+
+
+@pytest.mark.parametrize(("into", "code"), [("| true", 0), ("> /dev/full", 1)])
+def test_no_traceback_tells_of_a_broken_pipe_or_a_full_disk(into: str, code: int) -> None:
+    """The program itself, at a shell."""
+    program = "from headend.cli import main; main(['decode', 'C001C100030100010800FF0200'])"
+    shell = f"set -o pipefail; {shlex.quote(sys.executable)} -c {shlex.quote(program)} {into}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.count("\n") == code
+    assert "Traceback" not in done.stderr

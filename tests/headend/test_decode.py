@@ -64,6 +64,7 @@ def test_a_request_is_explained_row_by_row() -> None:
         "00000000  c0 01 c1 00 08 00 00 01  00 00 ff 02 00           |.............|\n0000000d\n",
         "00000000: c001 c100 0800 0001 0000 ff02 00         .............\n",
         "0000   c0 01 c1 00 08 00 00 01   ........\n0008   00 00 ff 02 00   .....\n",
+        "00000000: c001 c100 0800 0001 0000 ff02 00         a|b  |c|....|\n",
         "{0xC0,0x01,0xC1,0x00,0x08,0x00,0x00,0x01,0x00,0x00,0xFF,0x02,0x00}",
         f"TX: {GET}",
     ],
@@ -81,6 +82,8 @@ def test_hexadecimal_is_read_in_any_usual_notation(written: str) -> None:
         ("C0 01 XY", "line 1: '0' is no hexadecimal"),
         ("C00", "line 1: 3 hexadecimal digits are no whole octets"),
         ("# nothing", "no octets"),
+        ("\xc0\x01\x00", "are these the octets themselves? Try xxd -p FILE"),
+        ("0" * (1 << 24), "too many octets"),
         ("00" * ((1 << 20) + 1), "too many octets"),
     ],
 )
@@ -173,6 +176,19 @@ def test_directions_are_written_in_many_ways() -> None:
     text = f"TX: {GET}\nRX: {GET}\n12:30:01.5 > {GET}\n[2026-11-22 10:00:00] <- {GET}\nrecv {GET}"
     assert [line.direction for line in lines_of(text)] == [">", "<", ">", "<", "<"]
     assert {line.octets.hex().upper() for line in lines_of(text)} == {GET}
+
+
+def test_what_a_command_says_beside_its_trace_is_passed_over() -> None:
+    """As in the example of the help; what has a direction has to be hexadecimal still."""
+    assert [line.direction for line in lines_of(f"> {GET}\n< {GET}\n0 Wh\n")] == [">", "<"]
+    with pytest.raises(UsageError, match="line 2"):
+        lines_of(f"> {GET}\n< C4 01 XY")
+
+
+def test_the_help_names_the_option_for_the_keys() -> None:
+    """Although no meter is asked."""
+    assert "--keys FILE " in decode("--help").stdout
+    assert "--port" not in decode("--help").stdout.partition("Options:")[2].partition("--trace")[0]
 
 
 def test_what_octets_are_can_be_said() -> None:

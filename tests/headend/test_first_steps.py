@@ -133,6 +133,17 @@ def test_a_peer_that_understands_nothing_may_speak_the_other_thing(
             pass
 
 
+def test_silence_at_an_address_that_was_asked_for_may_be_the_address() -> None:
+    """On a line of several meters it mostly is."""
+    with serving(silent, "hdlc+tcp") as spec:
+        patience = Patience(silence=200, whole=400, farewell=50)
+        settings = Settings(port=spec, client=16, physical=9, logical=2)
+        asking = Context(settings, patience=patience)
+        hint = re.escape("does anybody there have that --logical and --physical?)")
+        with pytest.raises(NoAnswer, match=hint), reached(asking):
+            pass
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 REFUSALS = {
@@ -168,6 +179,14 @@ REFUSALS = {
     "a wrong password": (
         ["--client", "2", "--password", "wrong", "clock"],
         "(wrong key or password? --keys FILE, --password)",
+    ),
+    "a wrong mechanism": (
+        ["--mechanism", "sha256", "clock"],
+        "it wants another --mechanism: give --keys the file that the meter has",
+    ),
+    "a protection that is not enough": (
+        ["--protection", "encrypted", "clock"],
+        "or a --protection that the meter finds too weak",
     ),
     "an unknown client": (
         ["--client", "5", "clock"],

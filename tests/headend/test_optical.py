@@ -1,12 +1,15 @@
 """The head-end at a meter's local port: sign-on, readout, registers, options."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from click.testing import CliRunner
 
+from headend.cli import Invocation, main
 from headend.clock import system_clock
 from headend.commands.readout import readout
 from headend.context import Context, Settings
@@ -173,6 +176,18 @@ def test_registers_are_read_with_the_password() -> None:
     assert [row.get("value") for row in report.data["registers"]] == ["mine", None, "000123.456"]
     assert "ERR01" in report.rows[1][3]
     assert bench.device.wake_at() is None
+
+
+@pytest.mark.parametrize(("asked", "code"), [(["X.1"], 0), (["X.1", "F.F"], 1)])
+def test_a_refused_register_is_exit_code_1(asked: list[str], code: int) -> None:
+    """What was read is shown all the same."""
+    context = Bench().context()
+    edge = {"now": context.now, "transports": context.transports}
+    words = ["--port", "optical+tcp:meter:1", "--json", "readout"]
+    words += [word for register in asked for word in ("--register", register)]
+    done = CliRunner().invoke(main, words, obj=Invocation(**edge), env={"PREPAY_KEYS": ""})
+    assert done.exit_code == code
+    assert [row["address"] for row in json.loads(done.stdout)["registers"]] == asked
 
 
 @pytest.mark.parametrize(("password", "error"), [("hushhush", Refused), ("é", UsageError)])

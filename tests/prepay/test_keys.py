@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prepay.keys import LAB_KEYS, KeyFileError, KeyPairs, MeterKeys, lab_keys, parse_keys
+from prepay.keys import (
+    LAB_KEYS,
+    KeyFileError,
+    KeyPairs,
+    MeterKeys,
+    is_published,
+    lab_keys,
+    parse_keys,
+)
 
 FULL = f"""
 suite = 1
@@ -71,10 +79,19 @@ def test_the_example_of_the_documentation_is_the_labs() -> None:
     assert parse_keys(example) == LAB_KEYS
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "[management]\n", "[reader]\n[tokens]\n"])
+@pytest.mark.parametrize("text", ["# nothing\n", "[management]\n", "[reader]\n[tokens]\n"])
 def test_what_a_file_leaves_out_is_the_labs(text: str) -> None:
-    """An empty file, and tables without entries."""
+    """Tables without entries, and a remark that says so."""
     assert parse_keys(text) == LAB_KEYS
+
+
+def test_whether_keys_are_published_is_known_key_by_key() -> None:
+    """One that everybody knows is enough."""
+    own = "".join(f'{name} = "{"5A" * 16}"\n' for name in ("block_cipher_key", "master_key"))
+    assert is_published(LAB_KEYS)
+    assert is_published(parse_keys(f"[management]\n{own}"))
+    own += f'authentication_key = "{"A5" * 16}"\n'
+    assert not is_published(parse_keys(f"[management]\n{own}"))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +148,8 @@ def _line(table: str, entry: str, length: int) -> str:
 
 # file, message
 WRONG = [
+    ("", "it is empty: prepay-sim keys prints a key file"),
+    (" \n", "it is empty"),
     ("[tokens", "not a TOML file: "),
     ("[tokens]\nkey = 00", "not a TOML file: "),
     ("[tokens]\n[tokens]", "not a TOML file: "),

@@ -294,6 +294,17 @@ def test_a_directory_belongs_to_one_meter(meter: Start, tmp_path: Path) -> None:
     assert not (tmp_path / "other").is_symlink()
 
 
+@pytest.mark.parametrize("command", [["keys"], ["profiles"], ["--help"], ["demo", "--help"]])
+def test_a_full_disk_is_told_in_one_line(command: list[str]) -> None:
+    """And not by a traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*_COMMAND, *command], cwd=_ROOT, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = b"prepay-sim: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def _invoke(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -326,6 +337,9 @@ def _invoke(*arguments: str) -> tuple[int, str]:
         (["--port", "pty:m", "--load", "none.csv"], 1, "none.csv: cannot be read"),
         (["--port", "pty:m", "--keys", "none.toml"], 1, "none.toml: No such file"),
         (["--port", "pty:m", "--keys", "bad.toml"], 1, "bad.toml: "),
+        (["--port", "pty:m", "--keys", "."], 1, ".: Is a directory"),
+        (["--port", "pty:m", "--keys", "empty.toml"], 1, "empty.toml: it is empty"),
+        (["--port", "pty:m", "--load", "octets"], 1, "octets: cannot be read: not a text file"),
         (["--port", "pty:bad.toml"], 1, "bad.toml exists"),
         (["--port", "pty:m", "--state", "bad.toml"], 1, "bad.toml: File exists"),
         (["--port", "pty:m", "--state", "/proc/nothing"], 1, "/proc/nothing: "),
@@ -342,6 +356,8 @@ def test_wrong_options_give_one_clear_line(
     """2 for wrong usage, 1 for what cannot be used; no traceback, nothing left behind."""
     monkeypatch.chdir(tmp_path)
     Path("bad.toml").write_text("[management]\nblock_cipher_key = '00'\n")
+    Path("empty.toml").touch()
+    Path("octets").write_bytes(b"\xff\x00")
     result = _invoke("meter", "--no-face", *arguments)
     assert result[0] == code
     assert message in result[1]
