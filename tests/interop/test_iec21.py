@@ -178,8 +178,9 @@ def test_a_wrong_password_gets_a_break_and_the_port_serves_the_next(
     spec, words = f"optical:{port.path}", ("readout", "--register", "1.8.0")
     code, told = prepay(tmp_path, spec, *words, "--password", WRONG)
     assert (code, WRONG in str(told)) == (REFUSED, False)
+    assert prepay(tmp_path, spec, *words)[0] == 0
     code, told = prepay(tmp_path, spec, *words, "--register", "9.9.9")
-    assert code == 0
+    assert code == REFUSED
     assert told["registers"][0]["unit"] == "kWh"
     assert "ERR01" in told["registers"][1]["refused"]
 
