@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.comparing import Comparison, Ratios
+from benchmarks.comparing import SCRIPTS, Comparison, Ratios
 from tests.interop.environments import PeersUnavailableError, default_directory, ensure_all
 
 _RATIOS = pytest.StashKey[Ratios]()
@@ -37,9 +37,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 def interpreters() -> dict[str, Path]:
     """The peers' interpreters; none where they cannot be installed, and we are timed alone."""
     try:
-        return ensure_all(default_directory())
+        made = ensure_all(default_directory())
     except PeersUnavailableError:
         return {}
+    return {peer: python for peer, python in made.items() if peer in SCRIPTS}
 
 
 @pytest.fixture
