@@ -110,8 +110,27 @@ def main() -> None:
 main.add_command(keys)
 
 
+#: Options that one meter and several on a line have alike.
+_PROFILE = click.option(
+    "--profile", metavar="NAME", help="Country or product; be-wal if none is given."
+)
+_SPEED = click.option(
+    "--speed",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Seconds of the meter's time in one second.",
+)
+_KEYS = click.option(
+    "--keys",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="FILE",
+    help="TOML file of the keys.",
+)
+
+
 @main.command(epilog=_METER_EPILOG)
-@click.option("--profile", metavar="NAME", help="Country or product; be-wal if none is given.")
+@_PROFILE
 @click.option(
     "--port",
     "ports",
@@ -123,13 +142,7 @@ main.add_command(keys)
     " port 0 takes a free one."
     " May be given more than once.",
 )
-@click.option(
-    "--speed",
-    type=click.FloatRange(0, 100_000, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Seconds of the meter's time in one second.",
-)
+@_SPEED
 @click.option(
     "--state",
     type=click.Path(path_type=Path, readable=False),
@@ -155,12 +168,7 @@ main.add_command(keys)
     help="Of household, name, serial number and challenges: a run that can be repeated, and"
     " nothing for real secrets. Without it the household is the first, all else is chance.",
 )
-@click.option(
-    "--keys",
-    type=click.Path(path_type=Path, readable=False),
-    metavar="FILE",
-    help="TOML file of the meter's keys.",
-)
+@_KEYS
 @click.option(
     "--name", help="Logical device name, at most 16 characters; else by the seed, or by chance."
 )
@@ -224,7 +232,7 @@ prepay-sim meter.
 @click.option(
     "--meters", type=int, metavar="N", default=2, show_default=True, help="How many, 1 to 125."
 )
-@click.option("--profile", metavar="NAME", help="Country or product; be-wal if none is given.")
+@_PROFILE
 @click.option(
     "--port",
     "ports",
@@ -234,13 +242,7 @@ prepay-sim meter.
     help="pty:LINK or hdlc+tcp:HOST:PORT; port 0 takes a free one. May be given more than once:"
     " all the meters are on each.",
 )
-@click.option(
-    "--speed",
-    type=click.FloatRange(0, 100_000, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Seconds of the meters' time in one second.",
-)
+@_SPEED
 @click.option(
     "--start",
     type=_Moment(),
@@ -252,12 +254,7 @@ prepay-sim meter.
     type=click.IntRange(0, 2**63 - 1),
     help="Of households, names, serial numbers and challenges, each meter's its own.",
 )
-@click.option(
-    "--keys",
-    type=click.Path(path_type=Path, readable=False),
-    metavar="FILE",
-    help="TOML file of the meters' keys.",
-)
+@_KEYS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 def bus(as_json: bool, **given: Any) -> None:
     """Run several meters on one line until they are stopped."""

@@ -13,7 +13,8 @@ import serial
 
 from meter_fw.board import PortId, PortKind
 from protocol.iec21.characters import INITIAL_BAUD
-from sim.ports.base import News, PortError, PortSpecError
+from sim.ports.base import PortError, PortSpecError
+from sim.ports.fixed import FixedLine
 from sim.ports.pty import PtyPort
 from sim.ports.stream import Stream
 
@@ -25,7 +26,7 @@ SUMMARY = "the local port (IEC 62056-21) on a pseudo-terminal, or on the serial 
 _TERMINALS = "/dev/pts/"
 
 
-class SerialPort:
+class SerialPort(FixedLine):
     """A serial port with one line, there from the start.
 
     Args:
@@ -38,43 +39,23 @@ class SerialPort:
 
     def __init__(self, path: str, selector: BaseSelector) -> None:
         self._path = path
-        self._line = PortId(f"{SCHEME}:{path}")
-        self._announced = False
         try:
             self._port = serial.Serial(path, INITIAL_BAUD, timeout=0, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             raise PortError(f"cannot open {path}: {error}") from error
         os.set_blocking(self._port.fileno(), False)
-        self._stream = Stream(self._port.fileno(), selector, keep_on_overflow=True)
+        stream = Stream(self._port.fileno(), selector, keep_on_overflow=True)
+        super().__init__(PortId(f"{SCHEME}:{path}"), PortKind.OPTICAL, stream)
 
     @property
     def client_spec(self) -> str:
         """The device's own end; a client has the other one."""
         return f"{SCHEME}:{self._path}"
 
-    def collect(self) -> News:
-        """Return the octets received; the first call opens the line."""
-        news = News()
-        if not self._announced:
-            self._announced = True
-            news.opened[self._line] = PortKind.OPTICAL
-        data = self._stream.take()
-        if data:
-            news.rx[self._line] = data
-        return news
-
-    def send(self, line: PortId, data: bytes) -> None:
-        """Write to the port."""
-        if line == self._line:
-            self._stream.write(data)
-
     def set_baud(self, line: PortId, baud: int) -> None:
         """Run at another rate from now on; the firmware waits for what is on the wire."""
         if line == self._line and not self._stream.ended:
             self._port.baudrate = baud
-
-    def hang_up(self, line: PortId) -> None:
-        """Do nothing: a serial line cannot be hung up."""
 
     def close(self) -> None:
         """Give the port back."""

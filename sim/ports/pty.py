@@ -12,7 +12,8 @@ from pathlib import Path
 from selectors import BaseSelector
 
 from meter_fw.board import PortId, PortKind
-from sim.ports.base import News, PortError, PortSpecError
+from sim.ports.base import PortError, PortSpecError
+from sim.ports.fixed import FixedLine
 from sim.ports.stream import Stream
 
 SCHEME = "pty"
@@ -20,7 +21,7 @@ FORM = "pty:LINK"
 SUMMARY = "HDLC on a pseudo-terminal; LINK is made to point at it"
 
 
-class PtyPort:
+class PtyPort(FixedLine):
     """A pseudo-terminal with one line, there from the start.
 
     Args:
@@ -41,11 +42,8 @@ class PtyPort:
         client: str = "serial",
     ) -> None:
         self._link = Path(link)
-        self._kind = kind
         self._client = client
-        self._line = PortId(f"pty:{link}")
         self._claim = _claim(self._link)
-        self._announced = False
         self._closed = False
         self._master, self._slave = os.openpty()
         try:
@@ -56,31 +54,13 @@ class PtyPort:
             self._release()
             raise
         os.set_blocking(self._master, False)
-        self._stream = Stream(self._master, selector, keep_on_overflow=True)
+        stream = Stream(self._master, selector, keep_on_overflow=True)
+        super().__init__(PortId(f"pty:{link}"), kind, stream)
 
     @property
     def client_spec(self) -> str:
         """The scheme, ``serial:`` for instance, and the link as it was given."""
         return f"{self._client}:{self._line.removeprefix('pty:')}"
-
-    def collect(self) -> News:
-        """Return the octets received; the first call opens the line."""
-        news = News()
-        if not self._announced:
-            self._announced = True
-            news.opened[self._line] = self._kind
-        data = self._stream.take()
-        if data:
-            news.rx[self._line] = data
-        return news
-
-    def send(self, line: PortId, data: bytes) -> None:
-        """Write to the terminal; what nobody reads is lost."""
-        if line == self._line:
-            self._stream.write(data)
-
-    def hang_up(self, line: PortId) -> None:
-        """Do nothing: a serial line cannot be hung up."""
 
     def close(self) -> None:
         """Close both ends and remove the link, if it is still ours."""
