@@ -155,6 +155,18 @@ class Device:
         """Whether a friendly window is in force."""
         return bool(_typed(types.BOOLEAN, self.get(catalogue.FRIENDLY_WINDOW)))
 
+    def customer(self) -> vendor.CustomerStatus:
+        """Return what is due to the customer, and what has come of it."""
+        return _made(vendor.CustomerStatus.from_data, self.get(catalogue.CUSTOMER))
+
+    def settlement(self) -> vendor.Settlement:
+        """Return what the last closing, or hand-over to a head-end, left to be settled."""
+        return _made(vendor.Settlement.from_data, self.get(catalogue.SETTLEMENT))
+
+    def plan(self) -> vendor.Plan:
+        """Return the plan that waits for its moment; its kind is 0 where there is none."""
+        return _made(vendor.Plan.from_data, self.get(catalogue.PLAN))
+
     # --- relay ---------------------------------------------------------------------------------
 
     def relay(self) -> str:

@@ -55,7 +55,7 @@ class Line:
     @property
     def central(self) -> bool:
         """Whether the head-end keeps the balance."""
-        return self.profile.mode is BalanceMode.CENTRAL
+        return self.meter.mode == BalanceMode.CENTRAL.name.lower()
 
     @property
     def now(self) -> Instant:
@@ -104,15 +104,9 @@ class Line:
 
     def _profile(self) -> Profile:
         try:
-            profile = load_profile(self.meter.profile)
+            return load_profile(self.meter.profile)
         except ProfileError as error:
             raise Refused(f"{self.meter.name}: {error}") from error
-        if profile.mode.name.lower() != self.meter.mode:
-            raise Refused(
-                f"{self.meter.name} runs in {self.meter.mode} mode, "
-                f"the profile {profile.name} is for {profile.mode.name.lower()}"
-            )
-        return profile
 
 
 @contextmanager

@@ -15,6 +15,7 @@ meter's snapshot then tells whether the money got there, because a later one hol
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from headend.errors import NoAnswer, OutcomeUnknown, Unknowable
 from headend.line import Line
@@ -22,12 +23,23 @@ from headend.outcomes import conclude
 from headend.session import ExceptionAnswered
 from headend.store import transactions
 from headend.store.transactions import Order, State, Transaction
+from prepay.cut import BalanceMode
 from prepay.transactions import Kind, Outcome
 from protocol.codes import ActionResult, DataAccessResult
-from protocol.cosem.vendor import Arm, LastOutcome, Snapshot
+from protocol.cosem.vendor import (
+    Arm,
+    Carried,
+    Customer,
+    Debt,
+    LastOutcome,
+    ModeChange,
+    Opening,
+    Snapshot,
+)
 from protocol.cosem.vendor import Order as WireOrder
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import AccessRefused, ActionRefused
+from protocol.timing import Instant
 
 #: How often one command tries to get an answer.
 ATTEMPTS = 3
@@ -39,7 +51,13 @@ _WIRE = {
     Order.ACTIVATE: Kind.ACTIVATE,
     Order.DEACTIVATE: Kind.DEACTIVATE,
     Order.ARM: Kind.ARM,
+    Order.CUSTOMER: Kind.CUSTOMER,
+    Order.WITHDRAW: Kind.WITHDRAW,
+    Order.MODE: Kind.MODE,
+    Order.CANCEL: Kind.CANCEL,
 }
+#: The log has the closing balance, or whether it waits.
+_TOLD_BY_THE_LOG = (Order.DEACTIVATE, Order.MODE)
 _FORGOTTEN = (
     DataAccessResult.SCOPE_OF_ACCESS_VIOLATED,
     ActionResult.SCOPE_OF_ACCESS_VIOLATED,
@@ -54,18 +72,20 @@ class Verdict:
         done: True, False, or None when nobody can say.
         outcome: in words.
         logged: what the meter's log has of it, where it was asked.
+        waits: the meter has it, and will carry it out at its moment.
     """
 
     done: bool | None
     outcome: str
     logged: LastOutcome | None = None
+    waits: bool = False
 
 
 def carry_out(line: Line, planned: Transaction) -> Transaction:
     """Send a transaction, or ask about it, until its outcome is known.
 
     Returns:
-        The transaction in a final state.
+        The transaction in a final state; one that waits for its moment at the meter, still open.
 
     Raises:
         OutcomeUnknown: nobody could say; it is recorded as unknown.
@@ -79,6 +99,8 @@ def carry_out(line: Line, planned: Transaction) -> Transaction:
             fate = str(error)
             line.drop()
             continue
+        if verdict.waits:
+            return _waiting(line, planned)
         if verdict.done is None:
             _mark_unknown(line, planned)
             raise Unknowable(
@@ -116,6 +138,15 @@ def _settle(line: Line, transaction: Transaction) -> Transaction:
         return transaction
 
 
+def _waiting(line: Line, planned: Transaction) -> Transaction:
+    """Return a transaction that is sent, and is asked about again when the meter is next met."""
+    with line.context.store.begin() as db:
+        transactions.mark_sent(db, planned.id, line.now if planned.sent is None else planned.sent)
+        known = transactions.get(db, planned.id)
+    assert known is not None  # it was planned
+    return known
+
+
 def _mark_unknown(line: Line, planned: Transaction) -> None:
     with line.context.store.begin() as db:
         transactions.mark_unknown(db, planned.id)
@@ -125,16 +156,34 @@ def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -
     good = State.SETTLED if late else State.DONE
     state = good if verdict.done else State.REFUSED
     closing = None if verdict.logged is None else verdict.logged.amount
+    handed = _handed_over(line, planned) if verdict.done else None
     with (
         suppress(transactions.AlreadyFinal),  # another process was quicker: its word stands
         line.context.store.begin() as db,
     ):
-        conclude(db, line.meter, planned, state, verdict.outcome, closing, line.now)
+        conclude(db, line.meter, planned, state, verdict.outcome, closing, line.now, handed)
     with line.context.store.begin() as db:
         ended = transactions.get(db, planned.id)
     line.refresh()
     assert ended is not None  # it was planned
     return ended
+
+
+def _handed_over(line: Line, planned: Transaction) -> tuple[int, Instant] | None:
+    """Return from which register and moment on the head-end prices, once the balance is its own.
+
+    The meter has written them down when it handed the balance over.
+    """
+    if planned.kind is not Order.MODE or planned.parameters["mode"] != BalanceMode.CENTRAL:
+        return None
+    record = line.device.settlement()
+    if record.id.hex() != planned.id:
+        return None
+    return record.imported, _instant(record.time.to_datetime(line.profile.zone))
+
+
+def _instant(moment: datetime) -> Instant:
+    return Instant(round(moment.timestamp() * 1000))
 
 
 def _send(line: Line, planned: Transaction) -> Verdict:
@@ -154,7 +203,7 @@ def _send(line: Line, planned: Transaction) -> Verdict:
     except ExceptionAnswered as error:
         # Nothing authenticates an exception: only the log can say what it was worth.
         return _ask(line, planned) or Verdict(False, str(error))
-    if planned.kind is Order.DEACTIVATE:  # the log has the closing balance
+    if planned.kind in _TOLD_BY_THE_LOG or "at" in planned.parameters:
         return _ask(line, planned) or Verdict(True, "done")
     return Verdict(True, "done")
 
@@ -186,6 +235,8 @@ def _ask(line: Line, planned: Transaction) -> Verdict | None:
     if logged is None or not _is_same(planned, logged):
         return None
     words = _words(logged.outcome)
+    if logged.outcome == Outcome.PLANNED:
+        return Verdict(None, words, logged, waits=True)
     # A token that is used under our own id is our own top-up.
     if logged.outcome in (Outcome.DONE, Outcome.TOKEN_USED):
         return Verdict(True, words, logged)
@@ -207,7 +258,7 @@ def _is_same(planned: Transaction, logged: LastOutcome) -> bool:
 def _covered(line: Line, planned: Transaction) -> Verdict | None:
     """Say whether a snapshot of ours that the meter holds includes this transaction's money."""
     sequence = planned.parameters.get("sequence")
-    if planned.kind is Order.ARM or not isinstance(sequence, int) or not line.central:
+    if planned.kind in (Order.ARM, Order.MODE) or not isinstance(sequence, int) or not line.central:
         return None
     held = line.device.snapshot()
     if sequence <= held.sequence and _is_ours(line, held):
@@ -219,7 +270,7 @@ def _is_ours(line: Line, held: Snapshot) -> bool:
     """Say whether we ordered a snapshot; a copy of our database may have ordered another."""
     with line.context.store.begin() as db:
         ordered = transactions.of_meter(db, line.meter.id)
-    return any("balance" in each.parameters and _parameters(each) == held for each in ordered)
+    return any("as_of" in each.parameters and _snapshot(each) == held for each in ordered)
 
 
 def _expired(line: Line, planned: Transaction) -> Verdict:
@@ -236,16 +287,43 @@ def _not_remembered(planned: Transaction) -> Verdict:
     return Verdict(None, "the meter remembers nothing so old, compare its balance by hand")
 
 
-def _parameters(planned: Transaction) -> Snapshot | Arm | None:
+def _snapshot(planned: Transaction) -> Snapshot | None:
+    """Return the snapshot that a transaction carried."""
+    carried = _parameters(planned)
+    if isinstance(carried, Opening):
+        return carried.snapshot
+    return carried if isinstance(carried, Snapshot) else None
+
+
+def _parameters(planned: Transaction) -> Carried | CosemDateTime | None:
     values = planned.parameters
 
     def moment(name: str) -> CosemDateTime:
         return CosemDateTime.from_bytes(bytes.fromhex(str(values[name])))
 
-    if planned.kind is Order.DEACTIVATE:
-        return None
+    if planned.kind in (Order.DEACTIVATE, Order.WITHDRAW, Order.CANCEL):
+        return moment("at") if "at" in values else None
+    if planned.kind is Order.MODE:
+        mode, sequence = int(values["mode"]), int(values["sequence"])
+        if mode == BalanceMode.CENTRAL:
+            return ModeChange(mode, sequence)
+        balance, register = int(values["balance"]), int(values["register"])
+        return ModeChange(mode, sequence, balance, register, moment("as_of"))
+    if planned.kind is Order.CUSTOMER:
+        protected, never_cut = bool(values["protected"]), bool(values["never_cut"])
+        return Customer(protected, never_cut, moment("since"))
     if planned.kind is Order.ARM:
         return Arm(int(values["sequence"]), moment("expiry"))
-    return Snapshot(
+    snapshot = Snapshot(
         int(values["sequence"]), int(values["balance"]), int(values["emergency"]), moment("as_of")
     )
+    if "debts" not in values:
+        return snapshot
+    anchor, at = (moment(name) if name in values else CosemDateTime() for name in ("anchor", "at"))
+    return Opening(snapshot, anchor, debts_of(str(values["debts"])), at)
+
+
+def debts_of(text: str) -> tuple[Debt, ...]:
+    """Return the debts that a transaction's parameters name, as in "4:1500 6:20000"."""
+    pairs = (each.split(":") for each in text.split())
+    return tuple(Debt(int(slot), int(amount)) for slot, amount in pairs)

@@ -7,6 +7,9 @@
 | deactivate | prepayment is off; what is left is settled | |
 | morning | | |
 | arm | | |
+| customer, withdraw, cancel | | |
+| mode, to the meter | the meter prices; this ledger notes what is paid | |
+| mode, to the head-end | the balance is what the meter said; pricing begins at its register | |
 
 A morning books energy that has been used, whether or not the meter takes the news of it; so its
 refusal reverses nothing.
@@ -17,6 +20,7 @@ from sqlalchemy import Connection
 from headend.store import ledger, meters, transactions
 from headend.store.meters import Meter
 from headend.store.transactions import Order, State, Transaction
+from prepay.cut import BalanceMode
 from prepay.ledger import Post, Reason, credit_post
 from protocol.timing import Instant
 
@@ -29,6 +33,7 @@ def conclude(
     outcome: str,
     closing: int | None,
     now: Instant,
+    handed: tuple[int, Instant] | None = None,
 ) -> None:
     """Write down how a transaction ended, and what follows from it.
 
@@ -40,6 +45,7 @@ def conclude(
         outcome: in words.
         closing: of a deactivation, the balance that the meter closed with, in minor units.
         now: the head-end's time.
+        handed: of a balance that the meter has handed over, its register in Wh and the moment.
 
     Raises:
         transactions.AlreadyFinal: it had ended before; nothing was changed.
@@ -53,10 +59,41 @@ def conclude(
     elif planned.kind is Order.ACTIVATE:
         meters.set_prepayment(db, meter, True)
         _price_from_here(db, meter, planned)
+    elif planned.kind is Order.MODE:
+        _hand_over(db, meter, planned, closing, now, handed)
     elif planned.kind is Order.DEACTIVATE:
         meters.set_prepayment(db, meter, False)
         meters.set_priced(db, meter, None, None, 0)
         ledger.book(db, meter.id, _settlement(db, meter, planned, closing, now))
+
+
+def _hand_over(
+    db: Connection,
+    meter: Meter,
+    planned: Transaction,
+    closing: int | None,
+    now: Instant,
+    handed: tuple[int, Instant] | None,
+) -> None:
+    """Let whoever keeps the balance from now on keep it."""
+    to_meter = planned.parameters["mode"] == BalanceMode.LOCAL
+    meters.set_mode(db, meter, "local" if to_meter else "central")
+    register, moment = (None, None) if to_meter or handed is None else handed
+    meters.set_priced(db, meter, register, moment, 0)
+    if not to_meter and closing is not None:
+        ledger.book(db, meter.id, _difference(db, meter, planned, closing, now))
+
+
+def _difference(
+    db: Connection, meter: Meter, planned: Transaction, told: int, now: Instant
+) -> list[Post]:
+    """Return the post that brings this ledger to the balance that the meter told."""
+    ours = ledger.balance(db, meter.id)
+    if told == ours:
+        return []
+    booked = [p for p in ledger.of_meter(db, meter.id) if p.transaction == planned.id]
+    reason = Reason.CONSUMPTION if told < ours else Reason.ADJUSTMENT
+    return [credit_post(planned.id, reason, told - ours, now, len(booked))]
 
 
 def _price_from_here(db: Connection, meter: Meter, planned: Transaction) -> None:
@@ -103,9 +140,7 @@ def _settlement(
     left = ours
     if meter.mode == "local" and closing is not None:
         left = closing
-        if closing != ours:
-            reason = Reason.CONSUMPTION if closing < ours else Reason.ADJUSTMENT
-            posts.append(credit_post(planned.id, reason, closing - ours, now, len(booked)))
+        posts = _difference(db, meter, planned, closing, now)
     if left:
         leg = len(booked) + len(posts)
         posts.append(credit_post(planned.id, Reason.SETTLEMENT, -left, now, leg))

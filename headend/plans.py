@@ -6,7 +6,7 @@ the database knows (read within it), and is committed whole or not at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from headend.store import ledger, meters, transactions
 from headend.store.transactions import Order, Parameters, Transaction
 from prepay.charge import collect
 from prepay.credit import standing
+from prepay.cut import BalanceMode
 from prepay.ledger import Account, Post, Reason, credit_post
 from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 from prepay.tokens.vend import vend_lab
@@ -110,25 +111,97 @@ def central_topup(line: Line, identity: str, amount: int) -> Transaction:
         return _plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of)
 
 
-def central_activation(line: Line, identity: str) -> Transaction:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the customer brings to an account that is opened, and when that is.
+
+    Args:
+        balance: of before, minor units.
+        debts: slot and amount of each.
+        anchor: a day on which a period of the standing charges begins; None for the first day.
+        at: the planned moment; None for now.
+        start_credit: whether the profile's start credit is given.
+    """
+
+    balance: int = 0
+    debts: tuple[tuple[int, int], ...] = ()
+    anchor: date | None = None
+    at: datetime | None = None
+    start_credit: bool = True
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing but the profile's start credit to say."""
+        return self == Opening()
+
+    def first_balance(self, line: Line, held: int) -> int:
+        """Return the first balance, where ``held`` is there already."""
+        brought = held + self.balance
+        return line.profile.start_credit.first_balance(brought) if self.start_credit else brought
+
+    def posts(self, line: Line, identity: str, held: int) -> list[Post]:
+        """Return what of the first balance was brought and what is start credit."""
+        advance = self.first_balance(line, held) - held - self.balance
+        parts = ((Reason.OPENING, self.balance), (Reason.START_CREDIT, advance))
+        told = [(reason, amount) for reason, amount in parts if amount]
+        return [
+            credit_post(identity, reason, amount, line.now, leg)
+            for leg, (reason, amount) in enumerate(told)
+        ]
+
+    def parameters(self, line: Line) -> Parameters:
+        """Return what is sent of it beside the balance."""
+        if self.is_plain:
+            return {}
+        values: dict[str, int | str] = {
+            "debts": " ".join(f"{slot}:{amount}" for slot, amount in self.debts)
+        }
+        if self.anchor is not None:
+            midnight = datetime.combine(self.anchor, time(), line.profile.zone)
+            values["anchor"] = _stamp(line, midnight)
+        if self.at is not None:
+            values["at"] = _stamp(line, self.at)
+        return values
+
+
+def _stamp(line: Line, moment: datetime) -> str:
+    return CosemDateTime.from_datetime(moment.astimezone(line.profile.zone)).to_bytes().hex()
+
+
+def central_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
     """Book the start credit and the first snapshot; pricing begins at the reading of now.
 
     A new activation begins a new line of snapshots, above whatever the meter holds.
+
+    Raises:
+        Refused: prepayment is active, or the opening is to be planned: the reading that pricing
+            begins at is not known yet.
     """
     if line.device.prepayment():
         raise Refused("prepayment is active already")
+    _not_planned(opening.at)
     held, as_of, reading = line.device.snapshot().sequence, meter_time(line), line.device.energy()
     with line.context.store.begin() as db:
         old = ledger.balance(db, line.meter.id)
-        advance = line.profile.start_credit.first_balance(old) - old
-        posts = [credit_post(identity, Reason.START_CREDIT, advance, line.now)] if advance else []
-        more = {"priced_wh": reading, "priced_at": instant(as_of)}
+        posts = opening.posts(line, identity, old)
+        advance = opening.first_balance(line, old) - old
+        more = {"priced_wh": reading, "priced_at": instant(as_of), **opening.parameters(line)}
         meters.set_sequence(db, line.meter, max(held, meters.by_id(db, line.meter.id).sequence))
         return _plan_snapshot(db, line, identity, Order.ACTIVATE, advance, posts, as_of, more)
 
 
-def central_deactivation(line: Line, identity: str) -> Transaction:
+def _not_planned(at: datetime | None) -> None:
+    """Refuse to plan what needs a reading of its moment, where the head-end prices."""
+    if at is not None:
+        raise Refused(
+            "the head-end keeps this balance and prices by a reading of the moment itself: "
+            "give the order at that time, without --at"
+        )
+
+
+def central_deactivation(line: Line, identity: str, at: datetime | None = None) -> Transaction:
     """Price what has been used until now, and plan the end; it is settled once confirmed."""
+    _not_planned(at)
     now, held = meter_time(line), _held(line, "nothing to deactivate")
     reading = Reading(line.device.energy(), instant(now))
     with line.context.store.begin() as db:
@@ -248,28 +321,103 @@ def local_topup(line: Line, identity: str, amount: int) -> Transaction:
         return planned
 
 
-def local_activation(line: Line, identity: str) -> Transaction:
+def local_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
     """Book the start credit that brings the meter's own balance to the profile's first one."""
     if line.device.prepayment():
         raise Refused("prepayment is active already")
     as_of, old = meter_time(line), line.device.local_balance()
-    advance = line.profile.start_credit.first_balance(old) - old
-    stamp = CosemDateTime.from_datetime(as_of.astimezone(line.profile.zone)).to_bytes().hex()
-    values: Parameters = {"sequence": 0, "balance": advance, "emergency": 0, "as_of": stamp}
+    advance = opening.first_balance(line, old) - old
+    stamp = _stamp(line, as_of)
+    values: Parameters = {
+        "sequence": 0,
+        "balance": advance,
+        "emergency": 0,
+        "as_of": stamp,
+        **opening.parameters(line),
+    }
     with line.context.store.begin() as db:
         planned = _plan(db, line, identity, Order.ACTIVATE, advance, values)
-        if advance:
-            post = credit_post(identity, Reason.START_CREDIT, advance, line.now)
-            ledger.book(db, line.meter.id, [post])
+        ledger.book(db, line.meter.id, opening.posts(line, identity, old))
         return planned
 
 
-def local_deactivation(line: Line, identity: str) -> Transaction:
+def local_deactivation(line: Line, identity: str, at: datetime | None = None) -> Transaction:
     """Plan the end; what the meter closes with is settled once it is confirmed."""
     if not line.device.prepayment():
         raise Refused("prepayment is not active on this meter: nothing to deactivate")
+    values: Parameters = {} if at is None else {"at": _stamp(line, at)}
     with line.context.store.begin() as db:
-        return _plan(db, line, identity, Order.DEACTIVATE, 0, {})
+        return _plan(db, line, identity, Order.DEACTIVATE, 0, values)
+
+
+def cancellation(line: Line, identity: str) -> Transaction:
+    """Plan to withdraw what the meter has planned."""
+    with line.context.store.begin() as db:
+        return _plan(db, line, identity, Order.CANCEL, 0, {})
+
+
+# --- from one to the other ---------------------------------------------------------------------
+
+
+def to_meter(line: Line, identity: str) -> Transaction:
+    """Price what has been used until now, and let the meter go on with what is left.
+
+    The order says the register that it is priced to: the meter charges from there on.
+    """
+    now, held = meter_time(line), _held(line)
+    reading = Reading(line.device.energy(), instant(now))
+    with line.context.store.begin() as db:
+        _check_sequence(db, line, held)
+        priced = _price(db, line, identity, reading)
+        meter = meters.by_id(db, line.meter.id)
+        left = ledger.balance(db, meter.id) + _effect(priced)
+        values: Parameters = {
+            "mode": int(BalanceMode.LOCAL),
+            "sequence": meter.sequence + 1,
+            "balance": left,
+            "register": reading.watt_hours,
+            "as_of": _stamp(line, now),
+        }
+        planned = _plan(db, line, identity, Order.MODE, left, values)
+        ledger.book(db, meter.id, priced)
+        meters.set_sequence(db, meter, meter.sequence + 1)
+        return planned
+
+
+def to_head_end(line: Line, identity: str) -> Transaction:
+    """Plan to take the balance over; what the meter says then is booked once it is confirmed."""
+    if not line.device.prepayment():
+        raise Refused("prepayment is not active on this meter: prepay activate")
+    held = line.device.snapshot().sequence
+    with line.context.store.begin() as db:
+        meter = meters.by_id(db, line.meter.id)
+        sequence = max(meter.sequence, held) + 1
+        values: Parameters = {"mode": int(BalanceMode.CENTRAL), "sequence": sequence}
+        planned = _plan(db, line, identity, Order.MODE, 0, values)
+        meters.set_sequence(db, meter, sequence)
+        return planned
+
+
+# --- what is due to the customer ---------------------------------------------------------------
+
+
+def customer(
+    line: Line, identity: str, *, protected: bool, never_cut: bool, since: CosemDateTime
+) -> Transaction:
+    """Plan what is due to the customer from now on; no money moves."""
+    values: Parameters = {
+        "protected": int(protected),
+        "never_cut": int(never_cut),
+        "since": since.to_bytes().hex(),
+    }
+    with line.context.store.begin() as db:
+        return _plan(db, line, identity, Order.CUSTOMER, 0, values)
+
+
+def withdrawal(line: Line, identity: str) -> Transaction:
+    """Plan the end of minimum supply."""
+    with line.context.store.begin() as db:
+        return _plan(db, line, identity, Order.WITHDRAW, 0, {})
 
 
 # -----------------------------------------------------------------------------------------------

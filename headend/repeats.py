@@ -4,8 +4,10 @@ from typing import Any
 
 from headend.errors import Refused, UsageError
 from headend.line import Line
+from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
+from headend.times import meter_iso
 
 
 def repeated(
@@ -39,6 +41,20 @@ def check_done(ended: Transaction) -> None:
     """
     if not ended.succeeded:
         raise Refused(f"{ended.kind.value} refused: {ended.outcome}; transaction {ended.id}")
+
+
+def waiting(line: Line, planned: Transaction) -> Report:
+    """Return the report of what the meter will do at its moment."""
+    found = line.device.plan()
+    at = meter_iso(found.at, line.profile.zone)
+    return Report(
+        {**summary(line, planned), "planned_for": at},
+        (
+            f"{planned.kind.value} of {line.meter.name} is planned for {at}",
+            f"transaction {planned.id}; prepay settle asks for its outcome, prepay cancel "
+            "withdraws it",
+        ),
+    )
 
 
 def summary(line: Line, ended: Transaction) -> dict[str, Any]:

@@ -5,10 +5,11 @@ firmware keeps. ``Inputs.line_now`` is the free-running timer that times the lin
 ``now`` on a real board, but running on at its own pace where a simulated world is hurried.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, Flag, auto
-from typing import NewType, Protocol
+from types import MappingProxyType
+from typing import NamedTuple, NewType, Protocol
 
 from protocol.timing import Instant
 
@@ -78,6 +79,10 @@ class Sign(Flag):
     FRIENDLY = auto()  # a friendly window is in force
     RELAY_OPEN = auto()
     CLOCK_UNKNOWN = auto()
+    LIMITED = auto()  # minimum supply in place of a cut
+    NEVER_CUT = auto()
+    RELAY_FAULT = auto()  # the contact does not follow
+    CALENDAR_ENDS = auto()  # the calendar's tables are about to end, or have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,21 @@ class Lcd:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Phase:
+    """What is measured on one phase.
+
+    Args:
+        voltage: in tenths of a volt.
+        current: in hundredths of an ampere.
+        power: import power in W.
+    """
+
+    voltage: int = 0
+    current: int = 0
+    power: int = 0
+
+
+class Inputs(NamedTuple):  # a tuple is made in half the time, and one is at each tick
     """What happened on the board since the last tick.
 
     Args:
@@ -111,19 +130,29 @@ class Inputs:
         power: present import power, in W.
         buttons: pressed since the last tick.
         contact_closed: feedback of the relay contact; None where the board has none.
+        tamper: the cover is open.
         line_now: the line timer; None is ``now``.
         failing: the supply is about to fail: what is only in memory has to be made durable.
+        exported: exported energy, in Wh.
+        exported_power: present export power, in W.
+        phases: what is measured by phase, from L1; empty where the board does not say.
+        keyed: tokens that somebody has typed since the last tick, each as it was typed.
     """
 
-    rx: Mapping[PortId, bytes] = field(default_factory=dict)
-    opened: Mapping[PortId, PortKind] = field(default_factory=dict)
+    rx: Mapping[PortId, bytes] = MappingProxyType({})
+    opened: Mapping[PortId, PortKind] = MappingProxyType({})
     closed: frozenset[PortId] = frozenset()
     pulses: int = 0
     power: int = 0
     buttons: frozenset[Button] = frozenset()
     contact_closed: bool | None = None
+    tamper: bool = False
     line_now: Instant | None = None
     failing: bool = False
+    exported: int = 0
+    exported_power: int = 0
+    phases: tuple[Phase, ...] = ()
+    keyed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +168,30 @@ class Dial:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
+class Outputs(NamedTuple):  # as Inputs
     """What the firmware wants of its board.
 
     Args:
+        show: makes what the display shows from now on; drawn only where somebody looks.
+        wake_at: tick again at this ``now`` at the latest.
         tx: octets to send, by port; of ``UDP`` one datagram behind the other.
         close: ports to hang up once their octets are out.
         coil: a pulse for the relay, if it has to move.
-        lcd: the display from now on.
-        wake_at: tick again at this ``now`` at the latest.
         line_wake_at: tick again at this ``line_now`` at the latest, if set.
         baud: the rate that a line has to have before ``tx`` goes out, by port, where it changes.
         dial: ports to open by calling somebody; each is then reported as opened or as closed.
     """
 
-    lcd: Lcd
+    show: Callable[[], Lcd]
     wake_at: Instant
-    tx: Mapping[PortId, bytes] = field(default_factory=dict)
+    tx: Mapping[PortId, bytes] = MappingProxyType({})
     close: frozenset[PortId] = frozenset()
     coil: Coil | None = None
     line_wake_at: Instant | None = None
-    baud: Mapping[PortId, int] = field(default_factory=dict)
-    dial: Mapping[PortId, Dial] = field(default_factory=dict)
+    baud: Mapping[PortId, int] = MappingProxyType({})
+    dial: Mapping[PortId, Dial] = MappingProxyType({})
+
+    @property
+    def lcd(self) -> Lcd:
+        """The display from now on, however late one looks."""
+        return self.show()

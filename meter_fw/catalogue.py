@@ -4,16 +4,20 @@ from collections.abc import Mapping
 
 from meter_fw import (
     account,
+    calendar,
     clock,
     disconnect,
     display,
+    events,
     gateway,
     identity,
+    limiter,
     metrology,
     orders,
     port_protection,
     ports,
     push_setup,
+    registers,
     sap,
 )
 from meter_fw.association_ln import current_association
@@ -21,7 +25,6 @@ from meter_fw.factory import Factory
 from meter_fw.security_setup import security_setup
 from meter_fw.server import CosemObject, Objects
 from obis.code import ObisCode
-from prepay.cut import BalanceMode
 
 
 def build_devices(factory: Factory) -> Mapping[int, Objects]:
@@ -54,10 +57,14 @@ def build_objects(factory: Factory) -> Objects:
         *port_protection.objects(),
         *ports.objects(),
         *metrology.objects(),
+        *registers.objects(profile),
         *disconnect.objects(),
-        *account.objects(local=profile.mode is BalanceMode.LOCAL),
+        *limiter.objects(),
+        *events.objects(),
+        *account.objects(profile),
         *gateway.objects(),
         *orders.objects(),
+        *calendar.objects(),
         *display.objects(profile),
     ):
         if each.logical_name in found:

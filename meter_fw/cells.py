@@ -3,7 +3,8 @@
 The kinds and versions here never change their meaning; a new layout takes a new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import Any, Final
 
 from construct import (
@@ -19,9 +20,11 @@ from construct import (
     Struct,
 )
 
+from meter_fw import money_cells
 from meter_fw.nvram import Cell, CellKey
 from meter_fw.state import (
     MAX_DESTINATION,
+    MAX_GROUPS,
     MAX_KEY,
     MAX_PUSH_WINDOWS,
     MAX_PUSHED,
@@ -32,15 +35,20 @@ from meter_fw.state import (
     PUSHED_OBJECT,
     Account,
     Armed,
+    CalendarState,
     CertificatePart,
     Clock,
+    Condition,
     Counters,
+    Customer,
     Day,
     Energy,
     Entry,
     Gateway,
     History,
     Key,
+    Limits,
+    LoggedEvent,
     MeterState,
     Policy,
     PortProtection,
@@ -49,8 +57,11 @@ from meter_fw.state import (
     PushSetup,
     Received,
     Relay,
+    RelayEvent,
+    SchedulePart,
     Secret,
     Snapshot,
+    SpecialDaysPart,
     Totals,
 )
 from prepay.transactions import ID_LENGTH
@@ -282,6 +293,107 @@ PORT_PROTECTION = Cell(
         "until" / Int64sb,
     ),
 )
+CALENDAR = Cell(
+    36,
+    1,
+    CalendarState,
+    Struct(
+        "entries" / Int16sb,
+        "special_days" / Int16sb,
+        "bounded" / Flag,
+        "since" / Int64sb,
+        "until" / Int64sb,
+    ),
+)
+SCHEDULE_PART = Cell(
+    37,
+    1,
+    SchedulePart,
+    Struct(
+        "number" / Int8ub,
+        "length" / Int8ub,
+        "octets" / Bytes(PART),
+    ),
+)
+SPECIAL_DAYS_PART = Cell(
+    38,
+    1,
+    SpecialDaysPart,
+    Struct(
+        "number" / Int8ub,
+        "length" / Int8ub,
+        "octets" / Bytes(PART),
+    ),
+)
+CUSTOMER = Cell(
+    40,
+    1,
+    Customer,
+    Struct(
+        "protected" / Flag,
+        "never_cut" / Flag,
+        "since" / Int64sb,
+    ),
+)
+LIMITS = Cell(
+    41,
+    1,
+    Limits,
+    Struct(
+        "normal" / Int32ub,
+        "emergency" / Int32ub,
+        "over" / Int64sb,
+        "under" / Int64sb,
+        "profile" / Int16ub,
+        "activation" / Bytes(12),
+        "duration" / Int32ub,
+        "groups" / Bytes(2 * MAX_GROUPS),
+        "grouped" / Int8ub,
+    ),
+)
+CONDITION = Cell(
+    42,
+    1,
+    Condition,
+    Struct(
+        "limited" / Flag,
+        "tripped" / Int64sb,
+        "used_up" / Flag,
+        "emergency" / Int8ub,
+        "recurrent" / Flag,
+        "ending" / Flag,
+        "mismatch" / Flag,
+        "opened" / Flag,
+    ),
+)
+LOGGED_EVENT = Cell(
+    43,
+    1,
+    LoggedEvent,
+    Struct(
+        "number" / Int32ub,
+        "time" / Int64sb,
+        "known" / Flag,
+        "code" / Int8ub,
+        "value" / Int32sb,
+    ),
+)
+RELAY_EVENT = Cell(
+    44,
+    1,
+    RelayEvent,
+    Struct(
+        "number" / Int32ub,
+        "time" / Int64sb,
+        "known" / Flag,
+        "code" / Int8ub,
+        "control" / Int8ub,
+        "causes" / Int8ub,
+    ),
+)
+
+#: The items of a ring; each knows its ``slot``.
+Ring = tuple[Any, ...]
 
 #: The cells of single values, by the name of the field.
 SINGLES: Final[Mapping[str, Cell[Any]]] = {
@@ -308,6 +420,11 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "push_setup": PUSH_SETUP,
     "push_list": PUSH_LIST,
     "pushed": PUSHED,
+    "calendar": CALENDAR,
+    "customer": CUSTOMER,
+    "limits": LIMITS,
+    "condition": CONDITION,
+    **money_cells.SINGLES,
 }
 #: The cells of rings, one for each place.
 RINGS: Final[Mapping[str, Cell[Any]]] = {
@@ -315,31 +432,53 @@ RINGS: Final[Mapping[str, Cell[Any]]] = {
     "days": DAY,
     "certificates": CERTIFICATE_PART,
     "protections": PORT_PROTECTION,
+    "schedule": SCHEDULE_PART,
+    "special_days": SPECIAL_DAYS_PART,
+    "events": LOGGED_EVENT,
+    "relay_events": RELAY_EVENT,
+    **money_cells.RINGS,
 }
 
 
-def changes(old: MeterState, new: MeterState) -> dict[CellKey, bytes | None]:
-    """Return the cells that have to be written, None for those to delete."""
+def changes(
+    old: MeterState, new: MeterState, touched: Iterable[str] | None = None
+) -> dict[CellKey, bytes | None]:
+    """Return the cells that have to be written, None for those to delete.
+
+    Args:
+        old: the state that is on flash.
+        new: the one to be written.
+        touched: ``new.touched(old)``, where somebody has asked for that already.
+    """
     changed: dict[CellKey, bytes | None] = {}
-    for name, cell in SINGLES.items():
-        after = getattr(new, name)
-        if getattr(old, name) != after:
-            changed[cell.key()] = cell.encode(after)
-    for name, cell in RINGS.items():
+    for name in new.touched(old) if touched is None else touched:
         before, after = getattr(old, name), getattr(new, name)
-        if before is after:
+        cell = SINGLES.get(name)
+        if cell is None:
+            _ring_changes(RINGS[name], before, after, changed)
             continue
-        stood = {item.slot: item for item in before}
-        stands = {item.slot: item for item in after}
-        changed.update({cell.key(slot): None for slot in stood.keys() - stands.keys()})
-        changed.update(
-            {
-                cell.key(slot): cell.encode(item)
-                for slot, item in stands.items()
-                if stood.get(slot) != item
-            }
-        )
+        values = cell.values(after)
+        if values != cell.values(before):
+            changed[cell.key()] = cell.pack(values)
     return changed
+
+
+def _ring_changes(
+    cell: Cell[Any], before: Ring, after: Ring, changed: dict[CellKey, bytes | None]
+) -> None:
+    """Add what has to be written of a ring, of which mostly one place has changed, or none."""
+    pairs = zip_longest(before, after)
+    differ = [(held, item) for held, item in pairs if held is not item]
+    # An item that stands where it stood has its place; only the others can have changed it.
+    stood = {held.slot: held for held, _ in differ if held is not None}
+    for _, item in differ:
+        if item is None:
+            continue
+        held, values = stood.pop(item.slot, None), cell.values(item)
+        if held is None or cell.values(held) != values:
+            changed[cell.key(item.slot)] = cell.pack(values)
+    for slot in stood:
+        changed[cell.key(slot)] = None
 
 
 def restore(cells: Mapping[CellKey, bytes]) -> MeterState:

@@ -23,6 +23,29 @@ def _ask(view: View, ask: Any) -> Change:
     return Change(replace(view.state, relay=replace(stood, control=control, causes=causes)))
 
 
+def cover(view: View, *, opened: bool) -> MeterState:
+    """Return the state after the cover has been opened, which is tamper, or closed.
+
+    What was opened is not undone by closing it: only an operator clears the cause. Nor does a
+    cover that is still open set it again, so he may clear it with a fitter at work.
+    """
+    state = view.state
+    condition = replace(state.condition, opened=opened)
+    if not opened:
+        return state.but(condition=condition)
+    causes = state.relay.causes | relay.Cause.TAMPER
+    control = relay.arbitrate(view.factory.profile.relay_control_mode, state.relay.control, causes)
+    stands = replace(state.relay, control=control, causes=causes)
+    return state.but(condition=condition, relay=stands)
+
+
+def _output(view: View) -> bool:
+    """Whether supply is on: what the contact says, and where it says nothing, the state."""
+    if view.contact is not None:
+        return view.contact
+    return view.state.relay.control is ControlState.CONNECTED
+
+
 def press_select(view: View) -> MeterState:
     """Return the state after a hand on the button: closed, where the control mode wants one."""
     stood = view.state.relay
@@ -40,9 +63,7 @@ def objects() -> tuple[CosemObject, ...]:
             DISCONNECT_CONTROL,
             catalogue.DISCONNECT_CONTROL,
             {
-                2: Attribute(
-                    lambda view: view.state.relay.control is ControlState.CONNECTED, READERS
-                ),
+                2: Attribute(_output, READERS),
                 3: Attribute(lambda view: view.state.relay.control, READERS),
                 4: Attribute(lambda view: view.factory.profile.relay_control_mode, READERS),
             },

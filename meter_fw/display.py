@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from meter_fw import supply
 from meter_fw.board import Lcd, Sign
+from meter_fw.calendar import runs_out
 from meter_fw.identity import data
 from meter_fw.server import Attribute, CosemObject
 from meter_fw.transactions import balance, clamp
@@ -20,7 +21,7 @@ from obis.units import Unit
 from prepay.credit import EMERGENCY_CREDIT
 from prepay.cut import BalanceMode
 from prepay.money import format_amount
-from prepay.profile import Display, Indicator, Profile, Shown
+from prepay.profile import Display, Indicator, Page, Profile, Shown
 from protocol.cosem.disconnect_control import ControlState
 from protocol.cosem.register import REGISTER
 from protocol.cosem.types import DATE_TIME, DOUBLE_LONG
@@ -31,14 +32,14 @@ _NEVER: Final = "----------------"
 
 def updated(view: View) -> bytes:
     """Return when the balance was last updated, as a COSEM date-time: in local mode, now."""
-    if view.factory.profile.mode is BalanceMode.LOCAL:
+    if view.mode is BalanceMode.LOCAL:
         return view.stamp(view.clock)
     return view.state.snapshot.as_of
 
 
 def emergency(view: View) -> int:
     """Return the emergency credit that the display shows, in minor units."""
-    if view.factory.profile.mode is BalanceMode.CENTRAL:
+    if view.mode is BalanceMode.CENTRAL:
         return view.state.snapshot.emergency
     return supply.stand(view).emergency_available
 
@@ -71,14 +72,21 @@ _SHOWN: Final[dict[Shown, Callable[[View], tuple[str, str]]]] = {
 def _signs(view: View) -> Sign:
     state, active = view.state, view.state.account.active
     arrow = view.factory.profile.display.indicator is Indicator.ARROW
-    in_emergency = active and supply.stand(view).in_use == EMERGENCY_CREDIT
+    standing = supply.stand(view)
+    in_emergency = active and standing.in_use == EMERGENCY_CREDIT
+    # lit, it promises that nobody is cut now: a window that is void promises nothing
+    protects = view.friendly and state.clock.known and not standing.window_void
     lit = {
         Sign.EURO_ARROW: active and arrow,
         Sign.LOW_CREDIT: state.account.low_announced,
         Sign.EMERGENCY: in_emergency,
-        Sign.FRIENDLY: active and view.friendly,
+        Sign.FRIENDLY: active and protects,
         Sign.RELAY_OPEN: state.relay.control is not ControlState.CONNECTED,
         Sign.CLOCK_UNKNOWN: not state.clock.known,
+        Sign.CALENDAR_ENDS: active and runs_out(view),
+        Sign.LIMITED: state.condition.limited,
+        Sign.NEVER_CUT: active and supply.never_cut(view),
+        Sign.RELAY_FAULT: state.condition.mismatch,
     }
     signs = Sign.NONE
     for sign, on in lit.items():
@@ -88,9 +96,18 @@ def _signs(view: View) -> Sign:
 
 def pages(view: View) -> tuple[Lcd, ...]:
     """Return the pages of the display as they stand at this moment."""
-    signs, relay = _signs(view), view.state.relay.control.name.lower()
-    shown = [(page.code, *_SHOWN[page.shows](view)) for page in view.factory.profile.display.pages]
-    return tuple(Lcd(code, value, unit, signs, relay) for code, value, unit in shown)
+    return tuple(_draw(view, each) for each in view.factory.profile.display.pages)
+
+
+def page(view: View, turned: int) -> Lcd:
+    """Return the page that shows after the button has been pressed ``turned`` times."""
+    all_of_them = view.factory.profile.display.pages
+    return _draw(view, all_of_them[turned % len(all_of_them)])
+
+
+def _draw(view: View, each: Page) -> Lcd:
+    value, unit = _SHOWN[each.shows](view)
+    return Lcd(each.code, value, unit, _signs(view), view.state.relay.control.name.lower())
 
 
 def objects(profile: Profile) -> tuple[CosemObject, ...]:

@@ -5,13 +5,16 @@ lives in the journal instead.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from meter_fw.relay import MODES
-from prepay.friendly import DatedWindow, FriendlyCalendar
+from meter_fw.terms import InForce
+from prepay.friendly import CalendarKind
 from prepay.keys import MeterKeys
 from prepay.profile import Profile
+from prepay.schedule import Schedule, Tables, weekly_entries
 
 #: The firmware's own version, as 1-0:0.2.0 shows it.
 FIRMWARE_VERSION = "openprepay 0.1"
@@ -29,10 +32,10 @@ class Factory:
         serial: serial number, ASCII.
         system_title: 8 octets, unique to the meter: no two may share it under one key.
         keys: its secrets.
-        dated: dated friendly windows in order, filled in at commissioning for years around.
+        windows: the friendly windows, filled in at commissioning for years around; None for the
+            weekly ones of the profile, and where that needs more, for tables complete at no time.
         physical: HDLC physical (lower) address.
         shared_line: other meters hang on the same HDLC line.
-        calendar_until: until when the dated windows are complete; None when none are needed.
         push_to: where the meter pushes to until a head-end says otherwise, as in
             "udp:192.0.2.7:4059" or "tcp:192.0.2.7:4059"; empty for nowhere.
 
@@ -45,12 +48,12 @@ class Factory:
     serial: str
     system_title: bytes
     keys: MeterKeys
-    dated: tuple[DatedWindow, ...] = ()
+    windows: Schedule | None = None
     physical: int = 1
     shared_line: bool = False
-    calendar_until: datetime | None = None
     push_to: str = ""
-    calendar: FriendlyCalendar = field(init=False)
+    calendar: Schedule = field(init=False, compare=False)
+    in_force: InForce = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and 1 <= len(self.name) <= MAX_NAME):
@@ -59,10 +62,19 @@ class Factory:
             raise ValueError("a system title has 8 octets")
         if self.profile.relay_control_mode not in MODES:
             raise ValueError(f"no control mode {self.profile.relay_control_mode} on this relay")
-        calendar = self.profile.calendar(self.dated, self.calendar_until)
-        object.__setattr__(self, "calendar", calendar)
+        object.__setattr__(self, "calendar", self.windows or _weekly(self.profile))
+        object.__setattr__(self, "in_force", InForce(self.profile.account))
 
     @property
     def zone(self) -> ZoneInfo:
         """Where the wall clock hangs."""
         return self.profile.zone
+
+
+@cache
+def _weekly(profile: Profile) -> Schedule:
+    """Return what a profile's own file says of windows; meters of one profile share it."""
+    more = profile.sabbath or profile.holidays is not CalendarKind.NONE
+    until = datetime(1970, 1, 1, tzinfo=UTC) if more else None
+    entries = tuple(weekly_entries(profile.weekly))
+    return Schedule(profile.zone, Tables(entries, complete_until=until))

@@ -7,14 +7,20 @@ that it causes are one record.
 """
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from meter_fw import (
-    account,
+    credits,
     disconnect,
     display,
+    events,
+    gateway,
+    lifecycle,
+    limiter,
     metrology,
+    money,
     port_protection,
     push,
     readout,
@@ -22,12 +28,24 @@ from meter_fw import (
     supply,
 )
 from meter_fw.association_sn import by_short_names
-from meter_fw.board import Button, Coil, Dial, Flash, Inputs, Lcd, Outputs, PortId, PortKind
+from meter_fw.board import (
+    Button,
+    Coil,
+    Dial,
+    Flash,
+    Inputs,
+    Lcd,
+    Outputs,
+    Phase,
+    PortId,
+    PortKind,
+)
 from meter_fw.catalogue import build_devices
 from meter_fw.cells import changes, restore
+from meter_fw.contact import Feedback
 from meter_fw.factory import Factory
 from meter_fw.lines import Line, Security
-from meter_fw.nvram import Finding, FlashFailure, Journal
+from meter_fw.nvram import CommitTooLarge, Finding, FlashFailure, Journal, StateTooLarge
 from meter_fw.port_protection import Port
 from meter_fw.push import Pusher
 from meter_fw.sap import MANAGEMENT_DEVICE
@@ -49,9 +67,20 @@ MAX_PORTS: Final = 48
 CAPTURE_PERIOD: Final = 15 * 60 * 1000
 #: Invocation counters are reserved in flash this many at a time.
 COUNTER_BLOCK: Final = 1000
-#: Cells that may wait for the next commit: energy with its charge, and counters received.
-VOLATILE: Final = frozenset({"energy", "totals", "counters", "received"})
-URGENT: Final = tuple(sorted({field.name for field in fields(MeterState)} - VOLATILE))
+#: Cells that may wait for the next commit: energy with its charge, counters received, and events
+#: of which nothing else has changed.
+VOLATILE: Final = frozenset(
+    {
+        "energy",
+        "registers",
+        "totals",
+        "charges",
+        "counters",
+        "received",
+        "events",
+        "relay_events",
+    }
+)
 
 
 class Kernel:
@@ -84,8 +113,17 @@ class Kernel:
         if mounted.finding is Finding.LOST:  # with the offset the time of day is lost as well
             self._state = replace(self._state, clock=Clock(known=False))
         self._now = now
+        self._state = money.mounted(factory, self._state, self._clock(now))
         self._power = 0
         self._page = 0
+        self._contact: bool | None = None
+        self._exported_power = 0
+        self._phases: tuple[Phase, ...] = ()
+        self._failing = self._worn = False
+        self._feedback = Feedback()
+        self._watch = limiter.Watch.of(self._state)
+        self._seen: View | None = None
+        self._made = View(factory, self._state, 0, entropy=entropy)
         self._coil: Coil | None = None
         self._next_counter = _first_counter(mounted.finding, self._state.counters.reserved, now)
         self._lines: dict[PortId, Line] = {}
@@ -93,7 +131,8 @@ class Kernel:
         self._broadcast_guard = ReplayGuard(self._state.received.broadcast)
         book = SharedBook(self._guard, self._broadcast_guard)
         self._security = Security(self, book, lambda: self._state)
-        self._windows = supply.Windows(factory.calendar)
+        self._windows = supply.Windows(factory)
+        self._state = events.powered(self.view, mounted.finding)
         self._steer()
 
     # --- what may be looked at -----------------------------------------------------------------
@@ -105,8 +144,17 @@ class Kernel:
 
     @property
     def view(self) -> View:
-        """The meter at this moment, as its own rules see it."""
-        return self._view(None)
+        """The meter at this moment, as its own rules see it.
+
+        Between two ticks it follows from the state alone, so it is the same object as long as
+        that is: all else that it shows comes in with a tick, which begins anew.
+        """
+        seen, state = self._seen, self._state
+        if seen is None or seen.state is not state:
+            same = seen is not None and _same_moment(seen.state, state)
+            seen = seen.with_state(state) if seen is not None and same else self._view(None)
+            self._seen = seen
+        return seen
 
     def display(self) -> tuple[Lcd, ...]:
         """Return every page of the display, as it would show at this moment."""
@@ -121,35 +169,87 @@ class Kernel:
             now: the board's true time, not before that of the last tick.
             inputs: what happened since.
         """
+        self._seen = None
         line_now = now if inputs.line_now is None else inputs.line_now
         before = self._clock(self._now)
         self._now, self._power = max(now, self._now), inputs.power
-        self._meter(inputs.pulses, before, failing=inputs.failing)
-        self._press(inputs.buttons)
+        self._contact = inputs.contact_closed
+        self._exported_power, self._phases = inputs.exported_power, inputs.phases
+        self._meter(inputs, before)
+        if inputs.buttons:
+            self._press(inputs.buttons)
+        for text in inputs.keyed:
+            self._key_in(text)
         self._serve(inputs, line_now)
-        if Button.DISPLAY in inputs.buttons:
+        if inputs.buttons and Button.DISPLAY in inputs.buttons:
             for line in self._lines.values():
                 line.push(self.readout(None), line_now)
         self._push_on(inputs, line_now)
+        self._follow()
         return self._outputs()
 
-    def _meter(self, pulses: int, before: int, *, failing: bool) -> None:
+    def _meter(self, inputs: Inputs, before: int) -> None:
         """Energy until now, the day's start if one began, and what the rules say to that."""
-        self._state = metered = metrology.consume(self.view, pulses)
+        self._state = metered = money.consume(self.view, inputs.pulses, inputs.exported)
+        self._by_the_clock()
         self._state = metrology.capture_day(self.view)
-        self._state = supply.apply(self.view)
+        self._feel(inputs)
+        self._apply()
         due = self._clock(self._now) // CAPTURE_PERIOD != before // CAPTURE_PERIOD
-        self._commit(otherwise=metered, all_of_it=due or failing)
+        self._commit(otherwise=metered, all_of_it=due or inputs.failing)
+
+    def _by_the_clock(self) -> None:
+        """Prices that take over, periods that begin, a plan whose moment has come."""
+        self._state = money.by_the_clock(self.view)
+        self._state = lifecycle.carry_out(self.view)
+
+    def _apply(self) -> None:
+        """The rules of supply, and then the limiter's, which may move the relay too."""
+        self._state = supply.apply(self.view)
+        view = self.view
+        self._watch = limiter.watch(self._watch, view)
+        kept = limiter.keep(view, self._watch)
+        if kept is not self._state:
+            self._state = kept
+            self._state = supply.apply(self.view)
+
+    def _feel(self, inputs: Inputs) -> None:
+        """What the board tells beside energy: a cover that is opened, a supply that fails."""
+        if inputs.tamper is not self._state.condition.opened:
+            self._state = disconnect.cover(self.view, opened=inputs.tamper)
+        if inputs.failing and not self._failing:
+            self._state = events.note(self.view, events.Code.POWER_DOWN)
+        self._failing = inputs.failing
+
+    def _follow(self) -> None:
+        """See whether the contact has followed the coil; pulse the coil again where it has not."""
+        wanted = self._state.relay.control is ControlState.CONNECTED
+        before, now = self._feedback, self._now
+        self._feedback = after = before.follow(wanted, self._contact, now)
+        if after.since is not None and before.due(now):
+            self._steer()
+        state = self._state
+        mismatch = after.since is not None and (state.condition.mismatch or after.stuck(now))
+        if mismatch is not state.condition.mismatch:
+            self._state = state.but(condition=replace(state.condition, mismatch=mismatch))
+            self._commit(otherwise=state)
 
     def _press(self, buttons: frozenset[Button]) -> None:
         if Button.DISPLAY in buttons:
             self._page += 1
         if Button.SELECT in buttons:
             before = self._state
-            self._state = account.press_select(self.view)
-            self._state = supply.apply(self.view)
+            self._state = credits.press_select(self.view)
+            self._apply()
             self._state = disconnect.press_select(self.view)
             self._commit(otherwise=before)
+
+    def _key_in(self, text: str) -> None:
+        """Take a token that somebody has typed; like one that comes over the line."""
+        before = self._state
+        self._state = gateway.key_in(self.view, text)
+        self._apply()
+        self._commit(otherwise=before, all_of_it=True)
 
     def _serve(self, inputs: Inputs, line_now: Instant) -> None:
         for port, kind in inputs.opened.items():
@@ -216,8 +316,11 @@ class Kernel:
         answered = server.answer(objects, view, request)
         if answered.state is not view.state:
             self._state = answered.state
+            if self._state.clock is not view.state.clock:
+                self._state = money.clock_moved(view, self.view)
+            self._by_the_clock()
             self._state = metrology.capture_day(self.view)  # its clock may have been set
-            self._state = supply.apply(self.view)
+            self._apply()
             if not self._commit(otherwise=view.state, all_of_it=True):
                 return server.hardware_fault(request)
             self._guard_new_keys(view.state)
@@ -271,6 +374,8 @@ class Kernel:
     def _push_on(self, inputs: Inputs, line_now: Instant) -> None:
         """Bring the push that is under way further, or begin the next."""
         pusher = self._pusher
+        if pusher.idle:
+            return
         if pusher.port in inputs.opened and pusher.port in self._lines:
             self._say([self._lines[pusher.port]], line_now)
         elif pusher.port in inputs.closed or pusher.overdue(line_now):
@@ -313,8 +418,12 @@ class Kernel:
         return readout.data_sets(self.view, address)
 
     def _outputs(self) -> Outputs:
-        pages = self.display()
         coil, self._coil = self._coil, None
+        view = self.view
+        show = partial(display.page, view, self._page)
+        if not (self._lines or self._dial or self._given_up):  # as at most of a year's ticks
+            line_wake_at = self._pusher.line_wake_at()
+            return Outputs(show, self._wake_at(view), coil=coil, line_wake_at=line_wake_at)
         tx = {port: octets for port, line in self._lines.items() if (octets := line.outgoing())}
         baud = {port: rate for port, line in self._lines.items() if (rate := line.baud())}
         close = frozenset(port for port, line in self._lines.items() if line.hung_up)
@@ -323,8 +432,8 @@ class Kernel:
         dial, self._dial = self._dial, {}
         given_up, self._given_up = self._given_up, set()
         return Outputs(
-            lcd=pages[self._page % len(pages)],
-            wake_at=self._wake_at(),
+            show=show,
+            wake_at=self._wake_at(view),
             tx=tx,
             baud=baud,
             close=close | given_up,
@@ -342,29 +451,34 @@ class Kernel:
 
     def _view(self, caller: Caller | None) -> View:
         clock = self._clock(self._now)
-        return View(
-            self._factory,
+        return self._made.at_moment(
             self._state,
             clock,
-            self._windows.cover(clock),
+            self._windows.cover(clock, self._state),
             self._power,
             caller,
             self._now,
-            self._entropy,
+            self._contact,
+            self._exported_power,
+            self._phases,
         )
 
-    def _wake_at(self) -> Instant:
+    def _wake_at(self, view: View) -> Instant:
         """The next moment at which a rule may decide otherwise although nothing came in."""
-        clock = self._clock(self._now)
-        edges = [clock - clock % CAPTURE_PERIOD + CAPTURE_PERIOD]
-        edge = self._windows.next_edge(clock)
-        if edge is not None:
-            edges.append(edge)
-        armed = self._state.armed
-        if armed.armed and armed.expiry > clock:
-            edges.append(armed.expiry)
-        due = Instant(min(edges) - self._state.clock.offset)
-        return earliest(due, self._pusher.wake_at()) or due
+        clock, state = view.clock, view.state
+        edge = clock - clock % CAPTURE_PERIOD + CAPTURE_PERIOD
+        window = self._windows.next_edge(clock, state)
+        if window is not None and window < edge:
+            edge = window
+        brought = money.next_edge(state)
+        if brought is not None and clock < brought < edge:
+            edge = brought
+        armed = state.armed
+        if armed.armed and clock < armed.expiry < edge:
+            edge = armed.expiry
+        due = Instant(edge - state.clock.offset)
+        limits = limiter.deadlines(view, self._watch)
+        return earliest(due, self._pusher.wake_at(), self._feedback.wake_at(), *limits) or due
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -379,19 +493,26 @@ class Kernel:
         Returns:
             False: the flash did not take it.
         """
-        if not all_of_it and all(
-            getattr(self._state, name) is getattr(self._committed, name) for name in URGENT
-        ):
+        touched = self._state.touched(self._committed)
+        urgent = not VOLATILE.issuperset(touched)
+        if not (touched and (urgent or all_of_it)):
             return True
-        changed = changes(self._committed, self._state)
+        if urgent:  # energy and its charge are no event
+            recorded = events.record(self._committed, self.view)
+            if recorded is not self._state:
+                self._state, touched = recorded, recorded.touched(self._committed)
+        changed = changes(self._committed, self._state, touched)
         try:
             if changed:
                 self._journal.commit(changed)
-        except FlashFailure:
+        except (FlashFailure, StateTooLarge, CommitTooLarge):  # the last two: by long tables
             self._state = otherwise
+            if not self._worn:  # told while the meter has power: to keep it there is no room
+                self._worn = True
+                self._state = events.note(self.view, events.Code.MEMORY_ERROR, -1)
             return False
         moved = self._committed.relay.control is not self._state.relay.control
-        causes = push.causes(self._committed, self._state)
+        causes = push.causes(self._committed, self._state) if urgent else ()
         self._committed = self._state
         if moved:
             self._steer()
@@ -423,6 +544,16 @@ class Kernel:
             self._broadcast_guard = ReplayGuard(state.received.broadcast)
         if (state.unicast_key, state.broadcast_key) != (before.unicast_key, before.broadcast_key):
             self._security.guard = SharedBook(self._guard, self._broadcast_guard)
+
+
+def _same_moment(before: MeterState, after: MeterState) -> bool:
+    """Say whether clock and calendar are the same, so that a view differs in its state alone."""
+    return (
+        after.clock is before.clock
+        and after.calendar is before.calendar
+        and after.schedule is before.schedule
+        and after.special_days is before.special_days
+    )
 
 
 def _first_counter(finding: Finding, reserved: int, now: Instant) -> int:

@@ -1,4 +1,4 @@
-"""Energy: the import register, the charge for it, and the register at the start of each day."""
+"""Energy: the import register, and the register at the start of each day."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,8 +9,6 @@ from meter_fw.state import DAYS_KEPT, Day, MeterState
 from meter_fw.view import READERS, View, milliseconds
 from obis import catalogue
 from obis.units import Unit
-from prepay.charge import collect
-from prepay.cut import BalanceMode
 from protocol.cosem.register import REGISTER
 from protocol.cosem.types import DATE_TIME, DOUBLE_LONG_UNSIGNED
 
@@ -18,24 +16,6 @@ from protocol.cosem.types import DATE_TIME, DOUBLE_LONG_UNSIGNED
 ENERGY = DOUBLE_LONG_UNSIGNED
 _ROLLOVER = 1 << 32
 _REGISTER = REGISTER.typed(value=ENERGY)
-
-
-def consume(view: View, watt_hours: int) -> MeterState:
-    """Return the state after ``watt_hours`` of import, charged for where the meter does that."""
-    state, profile = view.state, view.factory.profile
-    if watt_hours == 0:
-        return state
-    energy = replace(state.energy, imported=state.energy.imported + watt_hours)
-    if profile.mode is BalanceMode.CENTRAL or not state.account.active:
-        return replace(state, energy=energy)
-    amount, remainder = collect(
-        profile.tariff, watt_hours, state.energy.remainder, profile.currency
-    )
-    return replace(
-        state,
-        energy=replace(energy, remainder=remainder),
-        totals=replace(state.totals, charged=state.totals.charged + amount),
-    )
 
 
 def capture_day(view: View) -> MeterState:
@@ -46,7 +26,7 @@ def capture_day(view: View) -> MeterState:
     twice and no reading stays that was taken under a date set by mistake.
     """
     state = view.state
-    today, last = view.local.date().toordinal(), state.energy.last_day
+    today, last = view.today, state.energy.last_day
     if not state.clock.known or today == last:
         return state
     energy = replace(state.energy, last_day=today)

@@ -1,18 +1,20 @@
 """Our manufacturer-specific objects: the transaction door and its log, and what status needs."""
 
 import zlib
+from types import UnionType
 from typing import Any
 
 from meter_fw import supply
 from meter_fw.identity import data
+from meter_fw.money_state import unpack_debts
 from meter_fw.profile_generic import Column, profile_generic
-from meter_fw.relay import Cause
+from meter_fw.relay import bits
 from meter_fw.server import Attribute, CosemObject
-from meter_fw.state import Snapshot
-from meter_fw.transactions import HANDLERS, Order, execute
-from meter_fw.view import READERS, Change, Role, View, milliseconds
+from meter_fw.state import Customer, Snapshot
+from meter_fw.transactions import HANDLERS, Order, clamp, execute
+from meter_fw.view import READERS, Change, Role, View, is_never, milliseconds
 from obis import catalogue
-from prepay.cut import Arm
+from prepay.cut import Arm, BalanceMode
 from prepay.transactions import REMEMBERED, Kind
 from protocol import axdr
 from protocol.codes import DataAccessResult
@@ -26,17 +28,24 @@ from protocol.cosem.types import (
     VISIBLE_STRING,
     TypeMismatch,
 )
-from protocol.cosem_time import WildcardError
+from protocol.cosem_time import CosemDateTime, WildcardError
 from protocol.errors import AccessRefused
 
+#: A register on the wire rolls over there.
+_ROLLOVER = 1 << 32
 #: What each kind of order has to carry.
-_PARAMETERS: dict[Kind, type] = {
-    Kind.ACTIVATE: vendor.Snapshot,
+_PARAMETERS: dict[Kind, type | UnionType] = {
+    Kind.ACTIVATE: vendor.Snapshot | vendor.Opening,
     Kind.SNAPSHOT: vendor.Snapshot,
     Kind.ARM: vendor.Arm,
     Kind.ADJUST: int,
-    Kind.DEACTIVATE: type(None),
+    Kind.DEACTIVATE: type(None) | CosemDateTime,
+    Kind.MODE: vendor.ModeChange,
+    Kind.DEBT: vendor.Debt,
+    Kind.CANCEL: type(None),
     Kind.DISARM: type(None),
+    Kind.CUSTOMER: vendor.Customer,
+    Kind.WITHDRAW: type(None),
 }
 
 
@@ -65,7 +74,74 @@ def _read(view: View, asked: vendor.Order, kind: Kind, content: int) -> Order:
         return Order(
             asked.id, kind, content, sequence=given.sequence, expiry=expiry, expiry_stamp=stamp
         )
-    return Order(asked.id, kind, content, amount=given or 0)
+    if isinstance(given, vendor.Customer):
+        return Order(asked.id, kind, content, customer=_customer(view, given))
+    return _of_money(view, asked.id, kind, content, given)
+
+
+def _of_money(
+    view: View,
+    identity: bytes,
+    kind: Kind,
+    content: int,
+    given: vendor.Opening | vendor.ModeChange | vendor.Debt | CosemDateTime | int | None,
+) -> Order:
+    match given:
+        case vendor.Opening():
+            first = given.snapshot
+            return Order(
+                identity,
+                kind,
+                content,
+                snapshot=Snapshot(
+                    first.sequence, first.balance, first.emergency, first.as_of.to_bytes()
+                ),
+                at=_at(view, given.at),
+                anchor=_day(given.anchor),
+                debts=tuple((debt.slot, debt.amount) for debt in given.debts),
+            )
+        case vendor.ModeChange():
+            return Order(
+                identity,
+                kind,
+                content,
+                sequence=given.sequence,
+                amount=given.balance,
+                mode=BalanceMode(given.mode),
+                register=given.register,
+                as_of=given.as_of.to_bytes(),
+            )
+        case vendor.Debt():
+            return Order(identity, kind, content, amount=given.amount, slot=given.slot)
+        case CosemDateTime():
+            return Order(identity, kind, content, at=_at(view, given))
+    return Order(identity, kind, content, amount=given or 0)
+
+
+def _at(view: View, moment: CosemDateTime) -> int:
+    """Return a planned moment in ms since 1970; -1 for now."""
+    if is_never(moment.to_bytes()):
+        return -1
+    return max(milliseconds(moment.to_datetime(view.factory.zone)), 0)
+
+
+def _day(moment: CosemDateTime) -> int | None:
+    """Return the ordinal of a local date; None where it is all wild."""
+    if is_never(moment.to_bytes()):
+        return None
+    return moment.date.to_date().toordinal()
+
+
+def _customer(view: View, given: vendor.Customer) -> Customer:
+    now = is_never(given.since.to_bytes())
+    since = -1 if now else milliseconds(given.since.to_datetime(view.factory.zone))
+    return Customer(given.protected, given.never_cut, since)
+
+
+def _customer_status(view: View) -> tuple[bool, bool, bytes, bool, bool]:
+    held, condition = view.state.customer, view.state.condition
+    since = view.stamp(held.since)
+    return (held.protected, held.never_cut, since, condition.limited, condition.recurrent)
 
 
 def _last(view: View) -> Any:
@@ -83,8 +159,7 @@ def _log(view: View) -> list[tuple[Any, ...]]:
 
 
 def _causes(view: View) -> str:
-    causes = view.state.relay.causes
-    return "".join("1" if cause in causes else "0" for cause in Cause).ljust(8, "0")
+    return bits(view.state.relay.causes)
 
 
 def _snapshot(view: View) -> tuple[int, int, int, bytes]:
@@ -95,6 +170,24 @@ def _snapshot(view: View) -> tuple[int, int, int, bytes]:
 def _armed(view: View) -> tuple[bool, int, bytes]:
     armed = view.state.armed
     return (supply.arm(view) is Arm.ARMED, armed.sequence, armed.expiry_stamp)
+
+
+def _settlement(view: View) -> tuple[Any, ...]:
+    last = view.state.settled
+    return (
+        last.id,
+        view.stamp(last.time),
+        last.imported % _ROLLOVER,
+        last.exported % _ROLLOVER,
+        clamp(last.balance),
+        clamp(last.returned),
+        list(unpack_debts(last.debts)),
+    )
+
+
+def _plan(view: View) -> tuple[int, bytes, bytes]:
+    waiting = view.state.plan
+    return (waiting.kind, waiting.id, view.stamp(waiting.at))
 
 
 def objects() -> tuple[CosemObject, ...]:
@@ -121,10 +214,13 @@ def objects() -> tuple[CosemObject, ...]:
             readers=READERS,
         ),
         data(catalogue.PROFILE_NAME, VISIBLE_STRING, lambda view: view.factory.profile.name),
-        data(catalogue.BALANCE_MODE, ENUM, lambda view: int(view.factory.profile.mode)),
+        data(catalogue.BALANCE_MODE, ENUM, lambda view: int(view.mode)),
         data(catalogue.FRIENDLY_WINDOW, BOOLEAN, lambda view: view.friendly),
         data(catalogue.RELAY_CAUSES, vendor.RELAY_CAUSES_TYPE, _causes),
         data(catalogue.SNAPSHOT, vendor.SNAPSHOT_TYPE, _snapshot),
         data(catalogue.ARMED_CUT, vendor.ARMED_CUT_TYPE, _armed),
+        data(catalogue.SETTLEMENT, vendor.SETTLEMENT_TYPE, _settlement),
+        data(catalogue.PLAN, vendor.PLAN_TYPE, _plan),
         data(catalogue.LOW_CREDIT, BOOLEAN, lambda view: view.state.account.low_announced),
+        data(catalogue.CUSTOMER, vendor.CUSTOMER_STATUS_TYPE, _customer_status),
     )

@@ -25,9 +25,10 @@ from meter_fw import server
 from meter_fw.board import Dial, PortId, PortKind
 from meter_fw.push_setup import allowed, dial, listed
 from meter_fw.server import Objects
-from meter_fw.state import MeterState, Pushed, PushSetup
+from meter_fw.state import Condition, MeterState, Pushed, PushSetup
 from meter_fw.view import Caller, Role, View
 from obis import catalogue
+from prepay.credit import CreditStatus
 from protocol.axdr import Data, null, structure
 from protocol.codes import ActionResult
 from protocol.cosem.push_setup import PUSH_SETUP, PushOperationMethod
@@ -62,6 +63,13 @@ class Cause(IntEnum):
     LOW_CREDIT = 3
     ACTIVATED = 4  # prepayment began
     CLOSED = 5  # prepayment ended
+    EMERGENCY = 6  # the emergency credit came into use, or is used up
+    USED_UP = 7  # the credit is used up, though a window or the lack of an arm may hold the cut
+    MINIMUM_SUPPLY = 8  # began in place of a cut, or ended
+    RECURRENT_DEFAULTER = 9
+    CALENDAR = 10  # it is about to end
+    CONTACT = 11  # the relay's contact does not follow, or does again
+    COVER = 12  # the cover was opened
 
 
 class Outcome(IntEnum):
@@ -91,7 +99,23 @@ def causes(before: MeterState, after: MeterState) -> list[Cause]:
         found.append(Cause.LOW_CREDIT)
     if after.account.active != before.account.active:
         found.append(Cause.ACTIVATED if after.account.active else Cause.CLOSED)
+    if after.condition is not before.condition:
+        found += _conditions(before.condition, after.condition)
     return found
+
+
+def _conditions(before: Condition, after: Condition) -> list[Cause]:
+    in_use, was = (one.emergency == CreditStatus.IN_USE for one in (after, before))
+    told = {
+        Cause.EMERGENCY: in_use is not was and (in_use or after.used_up),
+        Cause.USED_UP: after.used_up and not before.used_up,
+        Cause.MINIMUM_SUPPLY: after.limited is not before.limited,
+        Cause.RECURRENT_DEFAULTER: after.recurrent and not before.recurrent,
+        Cause.CALENDAR: after.ending and not before.ending,
+        Cause.CONTACT: after.mismatch is not before.mismatch,
+        Cause.COVER: after.opened and not before.opened,
+    }
+    return [cause for cause, happened in told.items() if happened]
 
 
 def message(objects: Objects, view: View) -> DataNotification:
@@ -143,6 +167,11 @@ class Pusher:
     def port(self) -> PortId | None:
         """The port of the push that is under way."""
         return self._port
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing waits."""
+        return self._port is None and not self._queue
 
     @property
     def by_hdlc(self) -> bool:

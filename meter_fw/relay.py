@@ -23,11 +23,16 @@ The theory
     The meter's own rules use g and h (local), a head-end a to d (remote), a hand e and f
     (manual). A transition to *connected* while a cause stands is not made: there a leads only
     to *ready*, and e and h do nothing.
+
+    A cover that was opened (tamper) is the operator's affair too: the relay opens by g, and his
+    remote_reconnect is what clears the cause. From *ready*, where a and d have no business, that
+    moves nothing by itself: the causes that are left decide, and then h or e.
 """
 
 from collections.abc import Mapping
 from enum import Enum, IntFlag
 from types import MappingProxyType
+from typing import Final
 
 from protocol.cosem.disconnect_control import ControlState
 
@@ -41,6 +46,15 @@ class Cause(IntFlag):
     LIMITER = 4
     TAMPER = 8
     GAS_SAFETY = 16
+
+
+#: The causes that stand until an operator clears them.
+OPERATORS: Final = Cause.OPERATOR | Cause.TAMPER
+
+
+def bits(causes: Cause) -> str:
+    """Return causes as the bit string that goes over the line."""
+    return "".join("1" if cause in causes else "0" for cause in Cause).ljust(8, "0")
 
 
 class Request(Enum):
@@ -123,17 +137,18 @@ def remote_disconnect(
 def remote_reconnect(
     mode: int, state: ControlState, causes: Cause
 ) -> tuple[ControlState, Cause] | None:
-    """Withdraw the operator's cause; None where there is nothing of his to withdraw.
+    """Withdraw the causes that are the operator's; None where there is nothing to withdraw.
 
     Other causes go on standing, so that this alone does not close the relay for a household
     whose credit is used up.
     """
+    left = causes & ~OPERATORS
     if state is ControlState.CONNECTED:
-        return state, causes
+        return state, left
     target = step(mode, state, Request.REMOTE_RECONNECT)
     if target is None:
-        return None
-    left = causes & ~Cause.OPERATOR
+        here = state is ControlState.READY_FOR_RECONNECTION and left != causes
+        return (arbitrate(mode, state, left), left) if here else None
     if target is ControlState.CONNECTED and left:
         target = ControlState.READY_FOR_RECONNECTION
     return arbitrate(mode, target, left), left

@@ -94,6 +94,58 @@ PLACES: Final[tuple[str, ...]] = (
     "1-0:99.2.0*255",  # daily profile
     "0-0:44.2.0*255",  # local port protection
     "0-0:44.2.1*255",  # network port protection
+    "0-0:17.0.0*255",  # limiter
+    "0-0:96.11.0*255",  # event
+    "0-0:99.98.0*255",  # event log
+    "0-0:96.11.2*255",  # disconnect control event
+    "0-0:99.98.2*255",  # disconnect control log
+    "0-0:128.3.0*255",  # customer
+    "0-0:128.3.1*255",  # event value
+    "0-1:12.0.1*255",  # friendly schedule
+    "0-1:11.0.2*255",  # friendly special days
+    "0-1:10.0.106*255",  # friendly scripts
+    "0-0:128.4.0*255",  # calendar complete from
+    "0-0:128.4.1*255",  # calendar complete until
+    "0-0:128.4.2*255",  # calendar about to end
+    "0-0:128.2.0*255",  # settlement
+    "0-0:128.2.1*255",  # plan
+    "0-0:128.2.2*255",  # token log
+    "0-0:128.2.3*255",  # last token
+    "1-0:2.8.0*255",  # active energy export
+    "1-0:2.7.0*255",  # active power export
+    "0-0:96.14.0*255",  # active rate
+    "1-0:1.8.1*255",  # active energy import rate 1
+    "1-0:1.8.2*255",  # active energy import rate 2
+    "1-0:1.8.3*255",  # active energy import rate 3
+    "1-0:1.8.4*255",  # active energy import rate 4
+    "1-0:2.8.1*255",  # active energy export rate 1
+    "1-0:2.8.2*255",  # active energy export rate 2
+    "1-0:2.8.3*255",  # active energy export rate 3
+    "1-0:2.8.4*255",  # active energy export rate 4
+    "1-0:32.7.0*255",  # voltage phase 1
+    "1-0:31.7.0*255",  # current phase 1
+    "1-0:21.7.0*255",  # active power import phase 1
+    "1-0:52.7.0*255",  # voltage phase 2
+    "1-0:51.7.0*255",  # current phase 2
+    "1-0:41.7.0*255",  # active power import phase 2
+    "1-0:72.7.0*255",  # voltage phase 3
+    "1-0:71.7.0*255",  # current phase 3
+    "1-0:61.7.0*255",  # active power import phase 3
+    "0-0:19.20.1*255",  # charge 1
+    "0-0:19.20.2*255",  # charge 2
+    "0-0:19.20.3*255",  # charge 3
+    "0-0:19.20.4*255",  # charge 4
+    "0-0:19.20.5*255",  # charge 5
+    "0-0:19.20.6*255",  # charge 6
+    "0-0:19.20.7*255",  # charge 7
+    "0-0:19.20.8*255",  # charge 8
+    "0-0:19.20.9*255",  # charge 9
+    "0-0:19.20.10*255",  # charge 10
+    "0-0:19.20.11*255",  # charge 11
+    "0-0:19.20.12*255",  # charge 12
+    "0-0:19.20.13*255",  # charge 13
+    "0-0:19.20.14*255",  # charge 14
+    "0-0:19.20.15*255",  # charge 15
 )
 
 

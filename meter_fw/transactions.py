@@ -8,68 +8,21 @@ changes the state; what it did and what came of it become one record.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from meter_fw.state import Account, Armed, Entry, MeterState, Snapshot
+from meter_fw import lifecycle
+from meter_fw.ordering import Done as Done
+from meter_fw.ordering import Order as Order
+from meter_fw.ordering import balance as balance
+from meter_fw.ordering import central
+from meter_fw.ordering import clamp as clamp
+from meter_fw.ordering import fits as fits
+from meter_fw.state import Armed, Condition, Entry, MeterState
 from meter_fw.view import Change, View
-from prepay.cut import BalanceMode
+from prepay.profile import Commodity
 from prepay.transactions import REMEMBERED, Kind, Outcome
 from protocol.codes import DataAccessResult
-
-_DOUBLE_LONG: Final = 1 << 31
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A transaction as it was ordered.
-
-    Args:
-        id: 16 octets.
-        kind: what is ordered.
-        content: a check sum of all of it, to tell a repetition from another order.
-        snapshot: for ACTIVATE and SNAPSHOT.
-        sequence: for ARM.
-        expiry: for ARM, by the meter's clock, ms since 1970.
-        expiry_stamp: the same as it was given, 12 octets.
-        amount: for ADJUST, minor units.
-    """
-
-    id: bytes
-    kind: Kind
-    content: int
-    snapshot: Snapshot = Snapshot()
-    sequence: int = 0
-    expiry: int = -1
-    expiry_stamp: bytes = b"\xff" * 12
-    amount: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a handler came to: the state (unchanged for a refusal), the outcome, the amount."""
-
-    state: MeterState
-    outcome: Outcome
-    amount: int = 0
-
-
-def balance(view: View) -> int:
-    """Return the balance that this meter knows, in minor units."""
-    state = view.state
-    if view.factory.profile.mode is BalanceMode.CENTRAL:
-        return state.snapshot.balance
-    return state.totals.balance
-
-
-def fits(amount: int) -> bool:
-    """Say whether an amount fits the double-long that carries it on the wire."""
-    return -_DOUBLE_LONG <= amount < _DOUBLE_LONG
-
-
-def clamp(amount: int) -> int:
-    """Return an amount as its double-long shows it: one that has outgrown it, the greatest."""
-    return max(-_DOUBLE_LONG, min(amount, _DOUBLE_LONG - 1))
 
 
 def recall(state: MeterState, identity: bytes) -> Entry | None:
@@ -88,7 +41,8 @@ def remember(view: View, order: Order, done: Done) -> MeterState:
     kept = state.transactions
     slot, lost = len(kept), history.forgotten
     if len(kept) >= REMEMBERED:
-        smallest = min(kept, key=lambda entry: entry.id)
+        waiting = state.plan.id if state.plan.kind else b""  # what came of it is still to be told
+        smallest = min((e for e in kept if e.id != waiting), key=lambda entry: entry.id)
         kept = tuple(entry for entry in kept if entry is not smallest)
         slot, lost = smallest.slot, max(smallest.id, lost)
     entry = Entry(
@@ -120,54 +74,17 @@ def execute(view: View, order: Order) -> Change:
         return Change(view.state, _answer(known.outcome if same else Outcome.ID_REUSED))
     if forgotten(view.state, order.id):
         return Change(view.state, _answer(Outcome.TOO_OLD))
-    done = HANDLERS[order.kind](view, order)
+    handler = lifecycle.plan if order.at >= 0 else HANDLERS[order.kind]
+    done = handler(view, order)
     return Change(remember(view, order, done), _answer(done.outcome))
 
 
 def _answer(outcome: Outcome) -> DataAccessResult:
-    if outcome is Outcome.DONE:
+    if outcome in (Outcome.DONE, Outcome.PLANNED):
         return DataAccessResult.SUCCESS
     if outcome in (Outcome.ID_REUSED, Outcome.TOO_OLD):
         return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED  # the only refusals that leave no entry
     return DataAccessResult.OTHER_REASON
-
-
-def _central(view: View) -> bool:
-    return view.factory.profile.mode is BalanceMode.CENTRAL
-
-
-def activate(view: View, order: Order) -> Done:
-    """Prepayment on, with the first snapshot (central) or the start credit (local)."""
-    state, first = view.state, order.snapshot
-    if state.account.active:
-        return Done(state, Outcome.ALREADY_ACTIVE)
-    account = Account(active=True, activated_at=view.clock)
-    if _central(view):
-        if first.sequence <= state.snapshot.sequence:
-            return Done(state, Outcome.STALE_SEQUENCE)
-        state = replace(state, snapshot=first, armed=Armed())
-    else:
-        started = state.totals.balance + first.balance
-        if first.balance < 0 or not fits(started):
-            return Done(state, Outcome.AMOUNT_OUT_OF_RANGE)
-        totals = replace(state.totals, started=state.totals.started + first.balance)
-        energy = replace(state.energy, remainder=0)
-        state = replace(state, totals=totals, energy=energy)
-    return Done(replace(state, account=account), Outcome.DONE, first.balance)
-
-
-def deactivate(view: View, order: Order) -> Done:
-    """Prepayment off; the amount of the record is the closing balance, for settlement."""
-    state = view.state
-    if not state.account.active:
-        return Done(state, Outcome.NOT_ACTIVE)
-    closing = balance(view)
-    account = Account(closed=True, activated_at=state.account.activated_at, closed_at=view.clock)
-    totals = state.totals
-    if not _central(view):
-        totals = replace(totals, settled=totals.settled + closing)
-    state = replace(state, account=account, totals=totals, armed=Armed())
-    return Done(state, Outcome.DONE, closing)
 
 
 def push_snapshot(view: View, order: Order) -> Done:
@@ -177,7 +94,7 @@ def push_snapshot(view: View, order: Order) -> Done:
     so that it lets no cut begin but a household that has not paid stays cut (`prepay.cut`).
     """
     state, pushed = view.state, order.snapshot
-    if not _central(view):
+    if not central(view):
         return Done(state, Outcome.WRONG_MODE)
     if not state.account.active:
         return Done(state, Outcome.NOT_ACTIVE)
@@ -191,7 +108,7 @@ def push_snapshot(view: View, order: Order) -> Done:
 def arm(view: View, order: Order) -> Done:
     """Take leave to cut, for the snapshot that the meter holds and until the expiry."""
     state = view.state
-    if not _central(view):
+    if not central(view):
         return Done(state, Outcome.WRONG_MODE)
     if not state.account.active:
         return Done(state, Outcome.NOT_ACTIVE)
@@ -205,30 +122,74 @@ def arm(view: View, order: Order) -> Done:
 
 def disarm(view: View, order: Order) -> Done:
     """Withdraw the leave to cut."""
-    if not _central(view):
+    if not central(view):
         return Done(view.state, Outcome.WRONG_MODE)
     return Done(replace(view.state, armed=Armed()), Outcome.DONE)
 
 
-def adjust(view: View, order: Order) -> Done:
-    """Put a signed amount onto a local balance."""
-    state = view.state
-    if _central(view):
+def customer(view: View, order: Order) -> Done:
+    """Take what is due to the customer, whether prepayment is active or not.
+
+    Protection is not taken away in winter like that either, unless something better comes in
+    its place; a profile that knows no minimum supply has none to give.
+    """
+    state, asked = view.state, order.customer
+    profile = view.factory.profile
+    if asked.protected and profile.protection is None and profile.commodity is not Commodity.GAS:
         return Done(state, Outcome.WRONG_MODE)
-    if not state.account.active:
-        return Done(state, Outcome.NOT_ACTIVE)
-    if not fits(state.totals.balance + order.amount):
-        return Done(state, Outcome.AMOUNT_OUT_OF_RANGE)
-    totals = replace(state.totals, adjusted=state.totals.adjusted + order.amount)
-    return Done(replace(state, totals=totals), Outcome.DONE, order.amount)
+    if state.customer.protected and not asked.protected and not asked.never_cut and winter(view):
+        return Done(state, Outcome.WINTER)
+    since = -1
+    if asked.protected:
+        since = view.clock if asked.since < 0 else asked.since
+        if asked.since < 0 and state.customer.protected:
+            since = state.customer.since  # the months that have run go on running
+    made = replace(asked, since=since)
+    lost = state.customer.protected and not made.protected
+    condition = _released(state) if lost else state.condition
+    if made.since != state.customer.since and condition.recurrent:
+        condition = replace(condition, recurrent=False)
+    return Done(state.but(customer=made, condition=condition), Outcome.DONE)
+
+
+def withdraw(view: View, order: Order) -> Done:
+    """End minimum supply, and the protection that it is due to; not in winter.
+
+    What then happens is judged anew: in a window no cut begins.
+    """
+    state = view.state
+    if not state.customer.protected:
+        return Done(state, Outcome.DONE)
+    if winter(view):
+        return Done(state, Outcome.WINTER)
+    left = replace(state.customer, protected=False, since=-1)
+    return Done(state.but(customer=left, condition=_released(state)), Outcome.DONE)
+
+
+def _released(state: MeterState) -> Condition:
+    """Return what supply lives under once minimum supply has ended by order."""
+    return replace(state.condition, limited=False)
+
+
+def winter(view: View) -> bool:
+    """Say whether minimum supply is not withdrawn now; it may be winter while nobody knows."""
+    rules = view.factory.profile.protection
+    if rules is None:
+        return False
+    return not view.state.clock.known or rules.winter.covers(view.local.date())
 
 
 #: TOKEN is missing: a token comes through its gateway, never as an order.
 HANDLERS: Final[Mapping[Kind, Callable[[View, Order], Done]]] = {
-    Kind.ACTIVATE: activate,
-    Kind.DEACTIVATE: deactivate,
+    Kind.ACTIVATE: lifecycle.activate,
+    Kind.DEACTIVATE: lifecycle.deactivate,
     Kind.SNAPSHOT: push_snapshot,
     Kind.ARM: arm,
     Kind.DISARM: disarm,
-    Kind.ADJUST: adjust,
+    Kind.ADJUST: lifecycle.adjust,
+    Kind.MODE: lifecycle.mode,
+    Kind.DEBT: lifecycle.debt,
+    Kind.CANCEL: lifecycle.cancel,
+    Kind.CUSTOMER: customer,
+    Kind.WITHDRAW: withdraw,
 }

@@ -37,13 +37,25 @@ INVOCATION_COUNTER: Final = ObisCode.parse("0-0:43.1.0*255")
 SECURITY_SETUP: Final = ObisCode.parse("0-0:43.0.0*255")
 CURRENT_ASSOCIATION: Final = ObisCode.parse("0-0:40.0.0*255")
 ACTIVE_ENERGY_IMPORT: Final = ObisCode.parse("1-0:1.8.0*255")
+ACTIVE_ENERGY_EXPORT: Final = ObisCode.parse("1-0:2.8.0*255")
+ACTIVE_POWER_EXPORT: Final = ObisCode.parse("1-0:2.7.0*255")
+#: The energy registers of the rates, from the first.
+IMPORT_RATES: Final = tuple(ObisCode(1, 0, 1, 8, rate, 255) for rate in (1, 2, 3, 4))
+EXPORT_RATES: Final = tuple(ObisCode(1, 0, 2, 8, rate, 255) for rate in (1, 2, 3, 4))
+ACTIVE_RATE: Final = ObisCode.parse("0-0:96.14.0*255")
+#: Voltage, current and power by phase, from L1.
+PHASE_VOLTAGE: Final = tuple(ObisCode(1, 0, c, 7, 0, 255) for c in (32, 52, 72))
+PHASE_CURRENT: Final = tuple(ObisCode(1, 0, c, 7, 0, 255) for c in (31, 51, 71))
+PHASE_POWER: Final = tuple(ObisCode(1, 0, c, 7, 0, 255) for c in (21, 41, 61))
 ACTIVE_POWER_IMPORT: Final = ObisCode.parse("1-0:1.7.0*255")
 DAILY_PROFILE: Final = ObisCode.parse("1-0:99.2.0*255")
 DISCONNECT_CONTROL: Final = ObisCode.parse("0-0:96.3.10*255")
 ACCOUNT: Final = ObisCode.parse("0-0:19.0.0*255")
 TOKEN_CREDIT: Final = ObisCode.parse("0-0:19.10.0*255")
 EMERGENCY_CREDIT: Final = ObisCode.parse("0-0:19.10.1*255")
-CONSUMPTION_CHARGE: Final = ObisCode.parse("0-0:19.20.0*255")
+#: A charge for each slot of an account; the first is for the imported energy.
+CHARGES: Final = tuple(ObisCode(0, 0, 19, 20, slot, 255) for slot in range(16))
+CONSUMPTION_CHARGE: Final = CHARGES[0]
 TOKEN_GATEWAY: Final = ObisCode.parse("0-0:19.40.0*255")
 SAP_ASSIGNMENT: Final = ObisCode.parse("0-0:41.0.0*255")
 PUSH_SETUP: Final = ObisCode.parse("0-0:25.9.0*255")
@@ -52,6 +64,15 @@ LOCAL_PORT_SETUP: Final = ObisCode.parse("0-0:20.0.0*255")
 HDLC_SETUP: Final = ObisCode.parse("0-0:22.0.0*255")
 LOCAL_PORT_PROTECTION: Final = ObisCode.parse("0-0:44.2.0*255")
 NETWORK_PORT_PROTECTION: Final = ObisCode.parse("0-0:44.2.1*255")
+CALENDAR_SCHEDULE: Final = ObisCode.parse("0-1:12.0.1*255")
+CALENDAR_SPECIAL_DAYS: Final = ObisCode.parse("0-1:11.0.2*255")
+CALENDAR_SCRIPTS: Final = ObisCode.parse("0-1:10.0.106*255")
+LIMITER: Final = ObisCode.parse("0-0:17.0.0*255")
+#: The code of the last event, and the log of them; the same of the disconnect control.
+EVENT: Final = ObisCode.parse("0-0:96.11.0*255")
+RELAY_EVENT: Final = ObisCode.parse("0-0:96.11.2*255")
+EVENT_LOG: Final = ObisCode.parse("0-0:99.98.0*255")
+RELAY_EVENT_LOG: Final = ObisCode.parse("0-0:99.98.2*255")
 
 #: The customer display of the Belgian prepaid meter: C = 94 is country specific, D = 32 Belgium.
 DISPLAY_UPDATED: Final = ReducedCode.parse("94.32.2*1")
@@ -67,6 +88,15 @@ RELAY_CAUSES: Final = ObisCode.parse("0-0:128.1.3*255")
 SNAPSHOT: Final = ObisCode.parse("0-0:128.1.4*255")
 ARMED_CUT: Final = ObisCode.parse("0-0:128.1.5*255")
 LOW_CREDIT: Final = ObisCode.parse("0-0:128.1.6*255")
+CALENDAR_FROM: Final = ObisCode.parse("0-0:128.4.0*255")
+CALENDAR_UNTIL: Final = ObisCode.parse("0-0:128.4.1*255")
+CALENDAR_RUNS_OUT: Final = ObisCode.parse("0-0:128.4.2*255")
+SETTLEMENT: Final = ObisCode.parse("0-0:128.2.0*255")
+PLAN: Final = ObisCode.parse("0-0:128.2.1*255")
+TOKEN_LOG: Final = ObisCode.parse("0-0:128.2.2*255")
+LAST_TOKEN: Final = ObisCode.parse("0-0:128.2.3*255")
+CUSTOMER: Final = ObisCode.parse("0-0:128.3.0*255")
+EVENT_VALUE: Final = ObisCode.parse("0-0:128.3.1*255")
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(CLOCK, "clock", 8),
@@ -104,6 +134,47 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(SNAPSHOT, "balance snapshot", 1),
     Entry(ARMED_CUT, "armed cut", 1),
     Entry(LOW_CREDIT, "low credit announced", 1),
+    Entry(CALENDAR_SCHEDULE, "friendly schedule", 10),
+    Entry(CALENDAR_SPECIAL_DAYS, "friendly special days", 11),
+    Entry(CALENDAR_SCRIPTS, "friendly scripts", 9),
+    Entry(CALENDAR_FROM, "calendar complete from", 1),
+    Entry(CALENDAR_UNTIL, "calendar complete until", 1),
+    Entry(CALENDAR_RUNS_OUT, "calendar about to end", 1),
+    Entry(LIMITER, "limiter", 71),
+    Entry(EVENT, "event", 1),
+    Entry(EVENT_LOG, "event log", 7),
+    Entry(RELAY_EVENT, "disconnect control event", 1),
+    Entry(RELAY_EVENT_LOG, "disconnect control log", 7),
+    Entry(CUSTOMER, "customer", 1),
+    Entry(EVENT_VALUE, "event value", 1),
+    Entry(SETTLEMENT, "settlement", 1),
+    Entry(PLAN, "plan", 1),
+    Entry(TOKEN_LOG, "token log", 7),
+    Entry(LAST_TOKEN, "last token", 1),
+    Entry(ACTIVE_ENERGY_EXPORT, "active energy export", 3, Unit.WATT_HOUR, 0),
+    Entry(ACTIVE_POWER_EXPORT, "active power export", 3, Unit.WATT, 0),
+    Entry(ACTIVE_RATE, "active rate", 1),
+    *(
+        Entry(code, f"active energy import rate {rate}", 3, Unit.WATT_HOUR, 0)
+        for rate, code in enumerate(IMPORT_RATES, start=1)
+    ),
+    *(
+        Entry(code, f"active energy export rate {rate}", 3, Unit.WATT_HOUR, 0)
+        for rate, code in enumerate(EXPORT_RATES, start=1)
+    ),
+    *(
+        Entry(code, f"voltage phase {phase}", 3, Unit.VOLT, -1)
+        for phase, code in enumerate(PHASE_VOLTAGE, start=1)
+    ),
+    *(
+        Entry(code, f"current phase {phase}", 3, Unit.AMPERE, -2)
+        for phase, code in enumerate(PHASE_CURRENT, start=1)
+    ),
+    *(
+        Entry(code, f"active power import phase {phase}", 3, Unit.WATT, 0)
+        for phase, code in enumerate(PHASE_POWER, start=1)
+    ),
+    *(Entry(code, f"charge {slot}", 113) for slot, code in enumerate(CHARGES) if slot),
 )
 
 _BY_CODE: Final = {entry.code: entry for entry in CATALOGUE}

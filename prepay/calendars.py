@@ -1,25 +1,70 @@
-"""The making of dated windows, years ahead, from the calendars of the world.
+"""The making of a meter's calendar tables, years ahead, from the calendars of the world.
 
-Whoever prepares a meter runs this (the head-end, the simulator); a meter carries only the table
-that comes out. A festival is kept from before sunset of its eve to nightfall. How long before, and
-how dark nightfall is, differs by custom: both are settings. Plain Sabbaths are not in the table, a
-weekly window of the profile holds them; a Sabbath that touches a festival is, so that there is no
-edge between the two.
+Whoever prepares a meter runs this (the head-end, the simulator); a meter carries only the two
+tables that come out (``prepay.schedule``).
+
+**What the tables are made of.** The weekly windows of the profile, and Sabbath where it keeps it,
+come every week: entries without a year. Dated windows, of festivals and public holidays, are laid
+over them: each date that such a window touches becomes a special day, on which none of the weekly
+entries runs, and what opens and closes on that date, by either, is told by entries of that one
+date. So a Sabbath that runs into a festival has no edge in between, and a date on which nothing
+opens or closes has no entry at all.
+
+**Sabbath** by season: sunset moves by three hours in a year, and a window that held every Friday's
+would be hours too long. For each half of a month an entry opens before the earliest candle
+lighting that any year has in it, by the clock of that year, and another closes after the latest
+nightfall. Half months that round to the same time are one.
+
+**A festival** is kept from before sunset of its eve to nightfall. How long before, and how dark
+nightfall is, differs by custom: both are settings. **A public holiday** lasts from midnight to
+midnight; a window of the night before or after makes it longer.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache, partial
+from itertools import groupby
+from typing import Final
 from zoneinfo import ZoneInfo
 
+import holidays
 from astral import Observer
 from astral.sun import dusk, sunset
 from pyluach.dates import HebrewDate
 
-from prepay.friendly import CalendarKind, DatedWindow, FriendlyCalendar
+from prepay.friendly import CalendarKind, DatedWindow, merge_dated
 from prepay.profile import Place, Profile
+from prepay.schedule import (
+    MEMORY,
+    DatePattern,
+    Schedule,
+    ScheduleEntry,
+    SpecialDay,
+    Tables,
+    renumbered,
+    weekly_entries,
+)
+
+#: Tables are made for so many years, from 1 January of the year before.
+YEARS: Final = 10
+#: The day_id of the dates on which a dated window begins, lasts or ends.
+HOLIDAY: Final = 1
 
 _ONE_DAY = timedelta(days=1)
+# An opening that makes no difference is told anyway when nothing else has run for so long.
+_FRESH = MEMORY // 2
+_FRIDAY, _SABBATH = "0000100", "0000010"
+_ON_HOLIDAYS = "0" * HOLIDAY + "1"
+# Four years of dates: by how much the sun of one date differs between other years is in the margin.
+_LEAP_CYCLE = range(2024, 2028)
+# Years whose rules of daylight saving a season has to hold.
+_CLOCK_YEARS = range(2020, 2080)
+_MINUTE = timedelta(minutes=1)
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+#: From and to, by the wall clock.
+_Span = tuple[datetime, datetime]
 _SATURDAY = 5
 # Longer than any run of festivals and Sabbaths that touch (three days).
 _LONGEST_RUN = timedelta(days=7)
@@ -37,10 +82,13 @@ class HolyTimes:
         before_sunset: candle lighting, as long before sunset of the eve; 40 minutes is the custom
             of Jerusalem.
         depression: degrees that the sun is below the horizon at nightfall; 8.5 is the usual one.
+        margin: by how much more a plain Sabbath's window is open at either end: for a meter that
+            is not exactly at its profile's place.
     """
 
     before_sunset: timedelta = timedelta(minutes=40)
     depression: float = 8.5
+    margin: timedelta = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +99,121 @@ class DatedTable:
     valid_until: datetime | None
 
 
-def friendly_calendar(profile: Profile, first: date, years: int) -> FriendlyCalendar:
+def commissioned(profile: Profile, today: date) -> Schedule:
+    """Return the calendar that a meter is given on a day: ``YEARS`` from the year before.
+
+    The same profile and year give the same object: meters of one place share what it remembers.
+
+    Raises:
+        CalendarError: see ``dated_table``.
+    """
+    return _commissioned(profile, today.year - 1)
+
+
+def friendly_calendar(profile: Profile, first: date, years: int) -> Schedule:
     """Return all the windows of a profile, dated ones for whole years from ``first``.
 
     Raises:
         CalendarError: see ``dated_table``.
     """
-    table = dated_table(profile, first, years)
-    return profile.calendar(table.windows, table.valid_until)
+    return Schedule(profile.zone, tables(profile, first, years))
+
+
+def tables(
+    profile: Profile, first: date, years: int = YEARS, times: HolyTimes | None = None
+) -> Tables:
+    """Return the tables of a profile.
+
+    Args:
+        profile: names the windows, the calendar, the zone and the place.
+        first: local date on which the dated part begins.
+        years: how long it lasts, 1 to 50; see ``dated_table``.
+        times: the customs, where the usual ones do not fit.
+
+    Raises:
+        CalendarError: as ``dated_table``.
+        ScheduleError: so many years that the tables have no room for them.
+    """
+    dated = dated_table(profile, first, years, times)
+    made = laid_over(_base(profile, times or HolyTimes()), dated.windows, profile.zone)
+    if dated.valid_until is None:
+        return made
+    since = datetime.combine(first, time(), profile.zone)
+    return replace(made, complete_from=since, complete_until=dated.valid_until)
+
+
+def of_windows(
+    profile: Profile,
+    windows: Iterable[DatedWindow] = (),
+    complete_from: datetime | None = None,
+    complete_until: datetime | None = None,
+) -> Schedule:
+    """Return the calendar of a profile with dated windows of one's own choice.
+
+    Raises:
+        CalendarError: Sabbath cannot be had at the place.
+        ScheduleError: too many windows, or a bound without a zone.
+    """
+    made = laid_over(_base(profile, HolyTimes()), windows, profile.zone)
+    made = replace(made, complete_from=complete_from, complete_until=complete_until)
+    return Schedule(profile.zone, made)
+
+
+def laid_over(
+    base: Iterable[ScheduleEntry], windows: Iterable[DatedWindow], zone: ZoneInfo
+) -> Tables:
+    """Return the tables of entries that come every week with dated windows laid over them.
+
+    Args:
+        base: entries by weekdays, without special days.
+        windows: dated windows, in any order.
+        zone: where the wall clock hangs.
+
+    Raises:
+        ScheduleError: too many windows.
+    """
+    entries = list(base)
+    plain = Schedule(zone, Tables(renumbered(entries)))
+    spans = [_wall(window, zone) for window in merge_dated(windows)]
+    special: list[date] = []
+    last = _midnight(date.min)
+    for first, until, inside in _touched(spans, plain):
+        special += (first + count * _ONE_DAY for count in range((until - first).days + 1))
+        for at, opens, needed in _union(first, until, inside, plain):
+            if needed or _is_stale(at, last, plain, special):
+                entries.append(_dated_entry(at, opens))
+                last = at
+    days = (
+        SpecialDay(number, DatePattern.of(day), HOLIDAY)
+        for number, day in enumerate(special, start=1)
+    )
+    return Tables(renumbered(entries), tuple(days))
+
+
+def sabbath_entries(profile: Profile, times: HolyTimes) -> list[ScheduleEntry]:
+    """Return the entries of plain Sabbaths at the profile's place, by season, without a year.
+
+    Raises:
+        CalendarError: the profile names no place, or the sun does not set there.
+    """
+    if profile.place is None:
+        raise CalendarError(f"profile {profile.name} names no place for sunset")
+    found = []
+    for opens, weekday in ((True, _FRIDAY), (False, _SABBATH)):
+        seasons = _seasons(profile.place, profile.zone, times)
+        for minute, run in groupby(seasons, key=lambda one: one.opens if opens else one.closes):
+            halves = list(run)
+            found.append(
+                ScheduleEntry(
+                    1,
+                    opens,
+                    time(*divmod(minute, 60)),
+                    weekday,
+                    begin=halves[0].begin,
+                    end=halves[-1].end,
+                )
+            )
+    return list(renumbered(found))
 
 
 def dated_table(
@@ -108,6 +263,14 @@ def holy_window(
     return DatedWindow(start, end)
 
 
+def public_holidays(kind: CalendarKind, first: date, last: date) -> list[date]:
+    """Return the public holidays from ``first`` to ``last``, those in lieu included, in order."""
+    country, part = _COUNTRIES[kind]
+    years = range(first.year, last.year + 1)
+    found = holidays.country_holidays(country, subdiv=part, years=years)
+    return sorted(day for day in found if first <= day <= last)
+
+
 def is_festival_in_israel(day: date) -> bool:
     """Whether work rests on a day as a festival in Israel; a plain Sabbath is none."""
     hebrew = HebrewDate.from_pydate(day)
@@ -146,7 +309,181 @@ def _runs(first: date, last: date) -> Iterator[list[date]]:
         day += _ONE_DAY
 
 
+def _public(
+    kind: CalendarKind, profile: Profile, first: date, last: date, times: HolyTimes
+) -> DatedTable:
+    midnight = partial(datetime.combine, time=time(), tzinfo=profile.zone)
+    windows = tuple(
+        DatedWindow(midnight(day), midnight(day + _ONE_DAY))
+        for day in public_holidays(kind, first, last)
+    )
+    return DatedTable(merge_dated(windows), midnight(last + _ONE_DAY))
+
+
+@lru_cache(maxsize=64)
+def _commissioned(profile: Profile, year: int) -> Schedule:
+    return friendly_calendar(profile, date(year, 1, 1), YEARS)
+
+
+def _base(profile: Profile, times: HolyTimes) -> list[ScheduleEntry]:
+    """Return what comes every week, by the profile."""
+    sabbaths = sabbath_entries(profile, times) if profile.sabbath else []
+    return [*weekly_entries(profile.weekly), *sabbaths]
+
+
+# --- dated windows over weekly ones ------------------------------------------------------------
+
+
+def _wall(window: DatedWindow, zone: ZoneInfo) -> _Span:
+    """Return first and last moment of a window by the wall clock."""
+    start, end = window.start.astimezone(zone), window.end.astimezone(zone)
+    return start.replace(tzinfo=None), end.replace(tzinfo=None)
+
+
+def _touched(spans: list[_Span], plain: Schedule) -> Iterator[tuple[date, date, list[_Span]]]:
+    """Yield runs of dates that dated windows touch: the first, the last, and those windows.
+
+    A window that ends at midnight does not touch the next date, if a weekly one goes on there.
+    """
+    run: list[_Span] = []
+    first = last = date.min
+    for start, end in spans:
+        until = end.date()
+        if end.time() == time() and _was_open(plain, end):
+            until -= _ONE_DAY
+        if run and start.date() > last + _ONE_DAY:
+            yield first, last, run
+            run = []
+        if not run:
+            first = start.date()
+        run, last = [*run, (start, end)], until
+    if run:
+        yield first, last, run
+
+
+def _union(
+    first: date, last: date, inside: list[_Span], plain: Schedule
+) -> Iterator[tuple[datetime, bool, bool]]:
+    """Yield what opens or closes from ``first`` to ``last``, by weekly and by dated windows.
+
+    Each with whether it makes a difference: a weekly opening within a window makes none.
+    """
+    begin, end = _midnight(first), _midnight(last + _ONE_DAY)
+    weekly = dict(_strokes(plain, first, last))
+    dated = {edge for span in inside for edge in span}
+    moments = sorted({begin, *weekly, *(edge for edge in dated if begin <= edge < end)})
+    base = before = _was_open(plain, begin)
+    for moment in moments:
+        base = weekly.get(moment, base)
+        now = base or any(start <= moment < until for start, until in inside)
+        if now is not before or (now and weekly.get(moment, False)):
+            yield moment, now, now is not before
+        before = now
+
+
+def _is_stale(at: datetime, last: datetime, plain: Schedule, special: list[date]) -> bool:
+    """Say whether nothing has run for so long that an open window would be forgotten."""
+    if at - last < _FRESH:
+        return False
+    days = (at.date() - back * _ONE_DAY for back in range(1, _FRESH.days + 1))
+    return not any(plain.strokes(day) for day in days if day not in special)
+
+
+def _dated_entry(at: datetime, opens: bool) -> ScheduleEntry:
+    when = DatePattern.of(at.date())
+    return ScheduleEntry(1, opens, at.time(), day_ids=_ON_HOLIDAYS, begin=when, end=when)
+
+
+def _strokes(plain: Schedule, first: date, last: date) -> Iterator[tuple[datetime, bool]]:
+    """Yield what the weekly entries do, by the wall clock; of equal moments the last counts."""
+    for count in range((last - first).days + 1):
+        day = first + count * _ONE_DAY
+        for stroke in plain.strokes(day):
+            yield _midnight(day) + timedelta(seconds=stroke.second), stroke.opens
+
+
+def _was_open(plain: Schedule, moment: datetime) -> bool:
+    """Say whether a weekly window is open up to a midnight, by the wall clock."""
+    days = MEMORY.days
+    return next(
+        (
+            strokes[-1].opens
+            for back in range(1, days + 1)
+            if (strokes := plain.strokes((moment - back * _ONE_DAY).date()))
+        ),
+        False,
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time())
+
+
+# --- Sabbath by season ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _HalfMonth:
+    """A season: its dates of every year, and the minutes of the day at which Sabbath's window
+    opens on a Friday and closes on a Saturday of it."""
+
+    begin: DatePattern
+    end: DatePattern
+    opens: int
+    closes: int
+
+
+@lru_cache(maxsize=64)
+def _seasons(place: Place, zone: ZoneInfo, times: HolyTimes) -> tuple[_HalfMonth, ...]:
+    halves: dict[tuple[int, bool], list[tuple[float, float]]] = {}
+    for (month, day), (down, dark) in sorted(_suns(place, times.depression).items()):
+        minutes = halves.setdefault((month, day > 15), [])
+        minutes += [(down + offset, dark + offset) for offset in _offsets(zone, month, day)]
+    before = (times.before_sunset + times.margin) / _MINUTE
+    after = times.margin / _MINUTE
+    return tuple(
+        _HalfMonth(
+            DatePattern(None, month, 16 if second else 1),
+            DatePattern(None, month, (_LONGEST[month - 1] if second else 15)),
+            int(min(down for down, _ in minutes) - before) // 5 * 5,
+            -int(-(max(dark for _, dark in minutes) + after) // 5) * 5,
+        )
+        for (month, second), minutes in halves.items()
+    )
+
+
+def _suns(place: Place, depression: float) -> dict[tuple[int, int], tuple[float, float]]:
+    """Return the earliest sunset and the latest nightfall of each date, in minutes of UTC's day."""
+    observer = Observer(place.latitude, place.longitude)
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    day = date(_LEAP_CYCLE.start, 1, 1)
+    while day.year in _LEAP_CYCLE:
+        noon = datetime.combine(day, time(), UTC)
+        try:
+            sun = sunset(observer, day, UTC), dusk(observer, day, depression, UTC)
+        except ValueError as error:
+            raise CalendarError(f"no sunset at {place} on {day}: {error}") from error
+        down, dark = ((moment - noon) / _MINUTE for moment in sun)
+        known = found.get((day.month, day.day), (down, dark))
+        found[day.month, day.day] = min(known[0], down), max(known[1], dark)
+        day += _ONE_DAY
+    return found
+
+
+def _offsets(zone: ZoneInfo, month: int, day: int) -> set[float]:
+    """Return by how many minutes the clock is ahead of UTC on the evenings of a date."""
+    years = (year for year in _CLOCK_YEARS if (month, day) != (2, 29) or year % 4 == 0)
+    evenings = (datetime(year, month, day, 18, tzinfo=zone) for year in years)
+    return {(evening.utcoffset() or timedelta()) / _MINUTE for evening in evenings}
+
+
+_COUNTRIES: Final = {
+    CalendarKind.BELGIUM: ("BE", None),
+    CalendarKind.IRELAND: ("IE", None),
+    CalendarKind.GREAT_BRITAIN: ("GB", "ENG"),  # England and Wales; the others have days of theirs
+}
 _MAKERS: dict[CalendarKind, Callable[[Profile, date, date, HolyTimes], DatedTable]] = {
     CalendarKind.NONE: _none,
     CalendarKind.ISRAEL: _israel,
+    **{kind: partial(_public, kind) for kind in _COUNTRIES},
 }

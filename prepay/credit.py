@@ -11,18 +11,37 @@ eaten into it:
     token credit  in use       | exhausted
     emergency     enabled      | selectable -> in use | exhausted
 
-Statuses, status bits and ``available_credit`` are those of classes 111 and 112, as gurux-dlms and
-pydlms-client name them. The emergency credit goes back to enabled once the balance is above the
-threshold at which it was offered.
+The theory of it; the first row that fits decides.
+
+| balance                            | left of the advance | taken | token credit | emergency  |
+|------------------------------------|---------------------|-------|--------------|------------|
+| above limit, above threshold       |                     |       | in use       | enabled    |
+| above limit, at or below threshold |                     | no    | in use       | selectable |
+| above limit, at or below threshold |                     | yes   | in use       | selected   |
+| at or below limit                  | something           | no    | exhausted    | selectable |
+| at or below limit                  | something           | yes   | exhausted    | in use     |
+| at or below limit                  | nothing             |       | exhausted    | exhausted  |
+
+The advance is given back, and the emergency credit enabled again, only by a balance above the
+threshold at which it was offered: so nothing rattles. Automatic, it is taken whenever it is
+offered. Statuses, status bits and ``available_credit`` are those of classes 111 and 112, as
+gurux-dlms and pydlms-client name them.
 """
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import cache
+from typing import NamedTuple
 
+from prepay.charge import REMAINDER_PER_MINOR
 from prepay.money import MIN_AMOUNT
 
 #: Index of each credit in the account's credit_reference_list.
 TOKEN_CREDIT, EMERGENCY_CREDIT = 0, 1
+#: Whole local days that recent use is averaged over.
+RECENT_DAYS = 7
+#: The most days that a profile may warn ahead.
+MAX_LOW_DAYS = 366
 
 
 class EmergencySelection(Enum):
@@ -55,6 +74,7 @@ class CreditRules:
         emergency_threshold: it is offered while the balance is at or below this; at least
             ``limit``, or supply would be cut before the offer.
         window_void_in_emergency: friendly windows no longer protect once the advance is in use.
+        low_days: a balance that lasts for fewer days than this is low, too; 0: days do not count.
 
     Raises:
         ValueError: the figures contradict each other.
@@ -66,6 +86,7 @@ class CreditRules:
     emergency_selection: EmergencySelection = EmergencySelection.NONE
     emergency_threshold: int = 0
     window_void_in_emergency: bool = False
+    low_days: int = 0
 
     def __post_init__(self) -> None:
         if self.limit > 0:
@@ -78,6 +99,8 @@ class CreditRules:
             raise ValueError("emergency_threshold: below the limit it would come too late")
         if self.floor < MIN_AMOUNT:
             raise ValueError("limit: less the emergency amount it does not fit a double-long")
+        if not 0 <= self.low_days <= MAX_LOW_DAYS:
+            raise ValueError(f"low_days: not in 0..{MAX_LOW_DAYS}")
 
     @property
     def has_emergency(self) -> bool:
@@ -90,8 +113,7 @@ class CreditRules:
         return self.limit - self.emergency_amount
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):  # a tuple is made in half the time, and one is at each tick
     """What a balance amounts to under some rules; amounts in minor units.
 
     Args:
@@ -103,7 +125,7 @@ class Standing:
         emergency_available: what is left of the advance, taken or not.
         available: available_credit, the positive amounts of the credits selected or in use.
         amount_to_clear: what brings the balance back to zero.
-        low: the balance is under the low-credit threshold.
+        low: the balance is under the low-credit threshold, or lasts for too few days.
         out_of_credit: used up; the next credit is missing, exhausted or merely selectable.
         window_void: friendly windows do not protect this customer now.
     """
@@ -155,7 +177,9 @@ class Standing:
         return "".join("1" if bit else "0" for bit in bits)
 
 
-def standing(rules: CreditRules, balance: int, emergency_selected: bool) -> Standing:
+def standing(
+    rules: CreditRules, balance: int, emergency_selected: bool, lasts: int | None = None
+) -> Standing:
     """Judge a balance.
 
     Args:
@@ -163,30 +187,86 @@ def standing(rules: CreditRules, balance: int, emergency_selected: bool) -> Stan
         balance: the running balance, in minor units.
         emergency_selected: whether the advance was taken before: by the customer's button, or
             the ``emergency_selected`` of the standing before this one.
+        lasts: whole days for which it lasts at recent use (``days_left``); None where nothing
+            is known of recent use, or it costs nothing.
     """
-    used_up = balance <= rules.limit
-    token = CreditStatus.EXHAUSTED if used_up else CreditStatus.IN_USE
     left = _emergency_left(rules, balance)
     selected = _stays_selected(rules, balance, emergency_selected)
-    emergency = _emergency_status(rules, balance, selected, left) if rules.has_emergency else None
+    above_limit, above_threshold = balance > rules.limit, balance > rules.emergency_threshold
+    row = _row(above_limit, above_threshold, left > 0, selected)
+    used_up = row.token is CreditStatus.EXHAUSTED
+    emergency = row.emergency if rules.has_emergency else None
+    positive = balance if balance > 0 else 0
     return Standing(
         balance=balance,
-        token_status=token,
+        token_status=row.token,
         emergency_status=emergency,
         emergency_selected=selected,
         emergency_available=left,
-        available=max(balance, 0) + (left if selected else 0),
-        amount_to_clear=max(-balance, 0),
-        low=balance < rules.low_threshold,
+        available=positive + (left if selected else 0),
+        amount_to_clear=positive - balance,
+        low=balance < rules.low_threshold or (lasts is not None and lasts < rules.low_days),
         out_of_credit=used_up and emergency is not CreditStatus.IN_USE,
         window_void=rules.window_void_in_emergency and selected and used_up,
     )
 
 
+def days_left(balance: int, cost: int, days: int) -> int | None:
+    """Return for how many whole days a balance lasts at recent use, in exact arithmetic.
+
+    Args:
+        balance: in minor units.
+        cost: of the energy of those days at the prices of now, in billionths of a minor unit.
+        days: whole local days on record, of the last ``RECENT_DAYS``.
+
+    Returns:
+        0 for a balance below it; None where no day is on record or use costs nothing.
+    """
+    if days <= 0 or cost <= 0:
+        return None
+    return max(balance, 0) * REMAINDER_PER_MINOR * days // cost
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Statuses, and what they ask of the facts; None asks nothing."""
+
+    token: CreditStatus
+    emergency: CreditStatus
+    above_limit: bool
+    above_threshold: bool | None = None
+    left: bool | None = None
+    taken: bool | None = None
+
+
+_TABLE = (
+    _Row(CreditStatus.IN_USE, CreditStatus.ENABLED, True, above_threshold=True),
+    _Row(CreditStatus.IN_USE, CreditStatus.SELECTABLE, True, above_threshold=False, taken=False),
+    _Row(CreditStatus.IN_USE, CreditStatus.SELECTED, True, above_threshold=False, taken=True),
+    _Row(CreditStatus.EXHAUSTED, CreditStatus.SELECTABLE, False, left=True, taken=False),
+    _Row(CreditStatus.EXHAUSTED, CreditStatus.IN_USE, False, left=True, taken=True),
+    _Row(CreditStatus.EXHAUSTED, CreditStatus.EXHAUSTED, False, left=False),
+)
+
+
+@cache  # of sixteen answers, asked for at each tick
+def _row(above_limit: bool, above_threshold: bool, left: bool, taken: bool) -> _Row:
+    """Return the row of the table that these facts fit."""
+    return next(
+        row
+        for row in _TABLE
+        if row.above_limit is above_limit
+        and row.above_threshold in (None, above_threshold)
+        and row.left in (None, left)
+        and row.taken in (None, taken)
+    )
+
+
 def _emergency_left(rules: CreditRules, balance: int) -> int:
     """Return what is left of the advance: debt below the limit has eaten from it."""
-    eaten = max(rules.limit - balance, 0)
-    return max(rules.emergency_amount - eaten, 0)
+    if balance >= rules.limit:
+        return rules.emergency_amount
+    return max(rules.emergency_amount - (rules.limit - balance), 0)
 
 
 def _stays_selected(rules: CreditRules, balance: int, selected: bool) -> bool:
@@ -194,13 +274,3 @@ def _stays_selected(rules: CreditRules, balance: int, selected: bool) -> bool:
     if not rules.has_emergency or balance > rules.emergency_threshold:
         return False
     return selected or rules.emergency_selection is EmergencySelection.AUTOMATIC
-
-
-def _emergency_status(rules: CreditRules, balance: int, selected: bool, left: int) -> CreditStatus:
-    if balance > rules.emergency_threshold:
-        return CreditStatus.ENABLED
-    if not left:  # selecting it would give nothing
-        return CreditStatus.EXHAUSTED
-    if not selected:
-        return CreditStatus.SELECTABLE
-    return CreditStatus.IN_USE if balance <= rules.limit else CreditStatus.SELECTED

@@ -1,4 +1,4 @@
-"""May this meter supply? A decision table, read from the top; the first row that fits decides.
+"""What may this meter supply? A decision table, read from the top; the first row that fits decides.
 
 The theory of it. Only credit is judged here: an operator, the limiter and the others keep causes
 of their own, and the relay opens while any cause stands.
@@ -14,22 +14,34 @@ that was rightly begun outlives the arm: the expiry stops a late cut and does no
 that has not paid, and each morning's snapshot would otherwise close the relay until the next arm
 opens it again. Supply comes back with a snapshot that is above the limit, or with a disarm.
 
-| active | used up | clock | mode    | arm              | window | was cut | supply |
-|--------|---------|-------|---------|------------------|--------|---------|--------|
-| no     |         |       |         |                  |        |         | yes    |
-|        | no      |       |         |                  |        |         | yes    |
-|        |         |       | central | none             |        |         | yes    |
-|        |         |       |         |                  |        | yes     | no     |
-|        |         | lost  |         |                  |        |         | yes    |
-|        |         |       |         |                  | yes    |         | yes    |
-|        |         |       | central | expired, another |        |         | yes    |
-|        |         |       |         |                  |        |         | no     |
+Nor is it always a cut. A customer whose supply is *never cut* (a landlord's house, a medical need,
+the gas of a protected customer) keeps all of it. A *protected* one has minimum supply in its
+place: the relay stays closed, and the limiter watches what is drawn. Both begin and are held back
+alike, so "cut" in the table says that either of them has begun before and that nothing has ended
+it.
 
+| active | used up | never cut | clock | mode    | arm    | window | cut    | protected | supply  |
+|--------|---------|-----------|-------|---------|--------|--------|--------|-----------|---------|
+| no     |         |           |       |         |        |        |        |           | full    |
+|        | no      |           |       |         |        |        |        |           | full    |
+|        |         | yes       |       |         |        |        |        |           | full    |
+|        |         |           |       | central | none   |        |        |           | full    |
+|        |         |           |       |         |        |        | yes    | yes       | limited |
+|        |         |           |       |         |        |        | yes    |           | none    |
+|        |         |           | lost  |         |        |        |        |           | full    |
+|        |         |           |       |         |        | yes    |        |           | full    |
+|        |         |           |       | central | lapsed |        |        |           | full    |
+|        |         |           |       |         |        |        |        | yes       | limited |
+|        |         |           |       |         |        |        |        |           | none    |
+
+An arm has lapsed when its expiry has passed, or when another snapshot is in force.
 A window counts as in force only when it is not void: see ``Standing.window_void``.
 """
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import cache
+from typing import Any, NamedTuple
 
 from prepay.credit import Standing
 
@@ -50,17 +62,28 @@ class Arm(Enum):
     ANOTHER_SEQUENCE = "armed for a snapshot that is no longer the one in force"
 
 
+class Supply(Enum):
+    """What credit lets through."""
+
+    FULL = "full"
+    LIMITED = "limited"  # minimum supply: what the limiter allows
+    NONE = "none"
+
+
 class Reason(Enum):
     """Why a meter supplies, or not, as far as credit goes."""
 
     NOT_PREPAID = "prepayment is not active"
     CREDIT_LEFT = "credit is left"
+    NEVER_CUT = "used up, but this supply is never cut"
     NOT_ARMED = "used up, and the head-end has not armed the cut"
     STILL_CUT = "used up, and cut before"
     CLOCK_UNKNOWN = "used up, but the clock is unknown and a window may be in force"
     FRIENDLY_WINDOW = "used up, but a friendly window is in force"
     ARM_LAPSED = "used up, but the arm has expired or is for another snapshot"
     USED_UP = "used up"
+    STILL_MINIMUM = "used up before, and protected: minimum supply goes on"
+    MINIMUM = "used up, but protected: minimum supply in place of a cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +91,81 @@ class Verdict:
     """What credit says about the supply.
 
     Args:
-        supply: whether credit lets energy flow.
+        flow: how much of it credit lets through.
         reason: the row of the table that decided.
     """
 
-    supply: bool
+    flow: Supply
     reason: Reason
 
+    @property
+    def supply(self) -> bool:
+        """Whether energy may flow at all."""
+        return self.flow is not Supply.NONE
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+    @property
+    def limited(self) -> bool:
+        """Whether it may flow only as far as the limiter allows."""
+        return self.flow is Supply.LIMITED
+
+
+class _Facts(NamedTuple):
     active: bool
     used_up: bool
+    never_cut: bool
     clock_known: bool
     central: bool
     arm: Arm
     window: bool
     cut: bool
+    protected: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     """A verdict, and what it asks of the facts; None asks nothing."""
 
-    supply: bool
+    flow: Supply
     reason: Reason
     active: bool | None = None
     used_up: bool | None = None
+    never_cut: bool | None = None
     clock_known: bool | None = None
     central: bool | None = None
     arm: frozenset[Arm] | None = None
     window: bool | None = None
     cut: bool | None = None
+    protected: bool | None = None
 
     def fits(self, facts: _Facts) -> bool:
         """Whether the facts are what this row asks for."""
         return (
             self.active in (None, facts.active)
             and self.used_up in (None, facts.used_up)
+            and self.never_cut in (None, facts.never_cut)
             and self.clock_known in (None, facts.clock_known)
             and self.central in (None, facts.central)
             and (self.arm is None or facts.arm in self.arm)
             and self.window in (None, facts.window)
             and self.cut in (None, facts.cut)
+            and self.protected in (None, facts.protected)
         )
 
 
 _LAPSED = frozenset({Arm.EXPIRED, Arm.ANOTHER_SEQUENCE})
+_FULL, _LIMITED, _NONE = Supply
 _TABLE = (
-    _Row(True, Reason.NOT_PREPAID, active=False),
-    _Row(True, Reason.CREDIT_LEFT, used_up=False),
-    _Row(True, Reason.NOT_ARMED, central=True, arm=frozenset({Arm.NONE})),
-    _Row(False, Reason.STILL_CUT, cut=True),
-    _Row(True, Reason.CLOCK_UNKNOWN, clock_known=False),
-    _Row(True, Reason.FRIENDLY_WINDOW, window=True),
-    _Row(True, Reason.ARM_LAPSED, central=True, arm=_LAPSED),
-    _Row(False, Reason.USED_UP),
+    _Row(_FULL, Reason.NOT_PREPAID, active=False),
+    _Row(_FULL, Reason.CREDIT_LEFT, used_up=False),
+    _Row(_FULL, Reason.NEVER_CUT, never_cut=True),
+    _Row(_FULL, Reason.NOT_ARMED, central=True, arm=frozenset({Arm.NONE})),
+    _Row(_LIMITED, Reason.STILL_MINIMUM, cut=True, protected=True),
+    _Row(_NONE, Reason.STILL_CUT, cut=True),
+    _Row(_FULL, Reason.CLOCK_UNKNOWN, clock_known=False),
+    _Row(_FULL, Reason.FRIENDLY_WINDOW, window=True),
+    _Row(_FULL, Reason.ARM_LAPSED, central=True, arm=_LAPSED),
+    _Row(_LIMITED, Reason.MINIMUM, protected=True),
+    _Row(_NONE, Reason.USED_UP),
 )
 
 
@@ -136,8 +178,10 @@ def judge(
     armed: Arm,
     clock_known: bool,
     already_cut: bool,
+    protected: bool = False,
+    never_cut: bool = False,
 ) -> Verdict:
-    """Say whether credit lets the meter supply, and why.
+    """Say how much supply credit lets through, and why.
 
     Args:
         mode: who keeps the balance.
@@ -147,16 +191,25 @@ def judge(
             customer is seen here. Any value when the clock is unknown.
         armed: the head-end's permission, in central mode.
         clock_known: whether the meter knows the time.
-        already_cut: whether the credit cause holds the relay open now.
+        already_cut: whether the last verdict was a cut, or minimum supply in its place.
+        protected: minimum supply is this customer's due.
+        never_cut: this supply is never cut for want of credit.
     """
-    facts = _Facts(
-        active=prepayment_active,
-        used_up=standing.out_of_credit,
-        clock_known=clock_known,
-        central=mode is BalanceMode.CENTRAL,
-        arm=armed,
-        window=friendly and not standing.window_void,
-        cut=already_cut,
+    return _decide(  # in the order of _Facts
+        prepayment_active,
+        standing.out_of_credit,
+        never_cut,
+        clock_known,
+        mode is BalanceMode.CENTRAL,
+        armed,
+        friendly and not standing.window_void,
+        already_cut,
+        protected,
     )
-    row = next(row for row in _TABLE if row.fits(facts))
-    return Verdict(row.supply, row.reason)
+
+
+@cache  # of a thousand answers at most, one of which is asked for at each tick
+def _decide(*facts: Any) -> Verdict:
+    """Return what the table says of the facts, in the order of ``_Facts``."""
+    row = next(row for row in _TABLE if row.fits(_Facts(*facts)))
+    return Verdict(row.flow, row.reason)

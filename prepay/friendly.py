@@ -1,43 +1,24 @@
-"""Friendly windows: the times in which supply is never cut.
+"""Friendly windows: the times in which supply is never cut, as people agree on them.
 
-People agree on windows in the wall time of a place ("Friday 16:00 to Monday 08:00"); a cut happens
-at one instant. So each edge of a weekly window is turned into an instant of UTC, and everything
-else is done there. Two kinds of edge have no plain answer:
-
-* **An edge that the clock skips** (02:30 on the night when 02:00 becomes 03:00) happens when the
-  gap ends, at 03:00. A window that lies wholly in the gap does not happen that night.
-* **An edge that the clock shows twice** (02:30 on the night when 03:00 becomes 02:00 again): a
-  window starts at the first and ends at the second, so that doubt never cuts, and so that a
-  window does not fall in two.
+They say so in the wall time of a place ("Friday 16:00 to Monday 08:00"), or by two moments. What a
+meter lives by is a schedule that is made of them: ``prepay.schedule`` has the rules.
 
 Windows that touch or overlap are one window: there is no edge between them. A window holds its
-first instant and not its last. Dated windows are instants from the beginning.
-
-Whether a window is in force is a pure function of the moment and the table. The answers come in
-UTC, because Python compares two times of one zone by their wall time and so gets the repeated
-hour wrong.
+first moment and not its last. Moments are kept in UTC, because Python compares two times of one
+zone by their wall time and so gets the repeated hour wrong.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
-from functools import lru_cache
-from zoneinfo import ZoneInfo
-
-#: The first instant of a window and the first after it, in UTC.
-Span = tuple[datetime, datetime]
+from typing import Protocol
 
 _EDGE = re.compile(r"([A-Za-z]{3}) ([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)")
 _DAY = 24 * 60 * 60
-_WEEK = 7 * _DAY
-_ONE_WEEK = timedelta(weeks=1)
-# Weeks around a moment in which the weekly window that holds it, or the next one, can start:
-# the week before for one that runs over Sunday, two after for one that a clock change swallows.
-_WEEKS_AROUND = range(-1, 3)
-_FIRST_YEAR, _LAST_YEAR = 2, 9998  # a week either side still has a date
+#: Seconds of wall time in a week.
+WEEK = 7 * _DAY
 
 
 class FriendlyError(ValueError):
@@ -49,6 +30,9 @@ class CalendarKind(IntEnum):
 
     NONE = 0
     ISRAEL = 1  # the festivals of the Jewish calendar as kept in Israel
+    BELGIUM = 2  # public holidays
+    IRELAND = 3  # the same
+    GREAT_BRITAIN = 4  # the bank holidays of England and Wales
 
 
 class Weekday(IntEnum):
@@ -106,7 +90,7 @@ class WeeklyWindow:
     @property
     def end_second(self) -> int:
         """Seconds of wall time from the Monday 00:00 before the start to the end."""
-        return self._end_second + (_WEEK if self._end_second < self.start_second else 0)
+        return self._end_second + (WEEK if self._end_second < self.start_second else 0)
 
     @property
     def _end_second(self) -> int:
@@ -141,86 +125,21 @@ class DatedWindow:
             raise FriendlyError(f"a window cannot end at {self.end} that starts at {self.start}")
 
 
-@dataclass(frozen=True)
-class FriendlyCalendar:
-    """All the windows of a place.
-
-    Between two edges the answer does not change, so whoever asks often asks ``next_edge`` once.
-
-    Args:
-        zone: where the wall clock hangs.
-        weekly: windows in wall time.
-        dated: windows in instants, in any order.
-        valid_until: until when the dated table is complete; None when it needs none. Past it the
-            weekly windows still hold, and somebody has to be told in time.
-    """
-
-    zone: ZoneInfo
-    weekly: tuple[WeeklyWindow, ...] = ()
-    dated: tuple[DatedWindow, ...] = ()
-    valid_until: datetime | None = None
-    _segments: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
-    _spans: tuple[DatedWindow, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.valid_until is not None:
-            object.__setattr__(self, "valid_until", _in_utc(self.valid_until))
-        object.__setattr__(self, "_segments", _merge_weekly(self.weekly))
-        object.__setattr__(self, "_spans", merge_dated(self.dated))
+class Calendar(Protocol):
+    """Whatever can say when a window is in force."""
 
     @property
-    def always(self) -> bool:
-        """Whether the weekly windows leave no gap at all."""
-        return any(end - start >= _WEEK for start, end in self._segments)
+    def valid_until(self) -> datetime | None:
+        """Until when the answers are known to miss no window; None for ever."""
 
     def covers(self, moment: datetime) -> bool:
-        """Whether a window is in force at ``moment``.
-
-        Raises:
-            FriendlyError: no zone, or a year that no meter lives in (2 to 9998 are taken).
-        """
-        return self.always or self._end_of_window(_in_utc(moment)) is not None
+        """Say whether a window is in force at ``moment``."""
 
     def next_edge(self, after: datetime) -> datetime | None:
-        """Return the first instant after ``after`` at which ``covers`` changes, in UTC.
-
-        None when it never does: no window, or nothing but windows.
-
-        Raises:
-            FriendlyError: as ``covers``.
-        """
-        moment = _in_utc(after)
-        if self.always:
-            return None
-        end = self._end_of_window(moment)
-        if end is None:
-            starts = (start for start, _ in self._around(moment) if start > moment)
-            return min(starts, default=None)
-        while (longer := self._end_of_window(end)) is not None:
-            end = longer
-        return end
+        """Return the first moment after ``after`` at which to ask again; None for never."""
 
     def runs_out_within(self, moment: datetime, notice: timedelta) -> bool:
-        """Whether the dated table ends at ``moment`` plus ``notice`` or before."""
-        return self.valid_until is not None and self.valid_until <= _in_utc(moment) + notice
-
-    def _end_of_window(self, moment: datetime) -> datetime | None:
-        """Return the latest end of the windows that hold ``moment``, if any does."""
-        holding = (end for start, end in self._around(moment) if start <= moment < end)
-        return max(holding, default=None)
-
-    def _around(self, moment: datetime) -> Iterator[Span]:
-        """Yield the windows that may hold ``moment``, and the next to start after it."""
-        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-            raise FriendlyError(f"no windows in the year {moment.year}")
-        index = bisect_right(self._spans, moment, key=lambda span: span.start)
-        for window in self._spans[max(index - 1, 0) : index + 1]:
-            yield window.start, window.end
-        if self._segments:
-            today = moment.astimezone(self.zone).date()
-            monday = today - timedelta(days=today.weekday())
-            for week in _WEEKS_AROUND:
-                yield from _week(monday + week * _ONE_WEEK, self._segments, self.zone)
+        """Say whether the answers end at ``moment`` plus ``notice`` or before."""
 
 
 def merge_dated(windows: Iterable[DatedWindow]) -> tuple[DatedWindow, ...]:
@@ -235,7 +154,7 @@ def merge_dated(windows: Iterable[DatedWindow]) -> tuple[DatedWindow, ...]:
     return tuple(merged)
 
 
-def _merge_weekly(windows: Iterable[WeeklyWindow]) -> tuple[tuple[int, int], ...]:
+def merge_weekly(windows: Iterable[WeeklyWindow]) -> tuple[tuple[int, int], ...]:
     """Return the cover of a week as (start, end) seconds of wall time that do not touch.
 
     A week is a circle. Laid out three times in a row, every segment of the circle starts once in
@@ -244,7 +163,7 @@ def _merge_weekly(windows: Iterable[WeeklyWindow]) -> tuple[tuple[int, int], ...
     rounds = sorted(
         (window.start_second + shift, window.end_second + shift)
         for window in windows
-        for shift in (-_WEEK, 0, _WEEK)
+        for shift in (-WEEK, 0, WEEK)
     )
     merged: list[tuple[int, int]] = []
     for start, end in rounds:
@@ -252,48 +171,9 @@ def _merge_weekly(windows: Iterable[WeeklyWindow]) -> tuple[tuple[int, int], ...
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
             merged.append((start, end))
-    if any(end - start >= _WEEK for start, end in merged):
-        return ((0, _WEEK),)
-    return tuple(segment for segment in merged if 0 <= segment[0] < _WEEK)
-
-
-@lru_cache(maxsize=128)  # every meter of a place asks for the same few weeks
-def _week(monday: date, segments: tuple[tuple[int, int], ...], zone: ZoneInfo) -> tuple[Span, ...]:
-    """Return the windows that start in the wall-clock week of ``monday``, in UTC."""
-    spans = (
-        (_instant(monday, start, zone, last=False), _instant(monday, end, zone, last=True))
-        for start, end in segments
-    )
-    return tuple((start, end) for start, end in spans if start < end)  # else wholly in a gap
-
-
-def _instant(monday: date, second: int, zone: ZoneInfo, *, last: bool) -> datetime:
-    """Return when the wall clock shows ``second`` of the week, in UTC; see the top.
-
-    Args:
-        monday: the first day of the week.
-        second: seconds of wall time from its midnight.
-        zone: where the wall clock hangs.
-        last: of two answers take the second.
-    """
-    wall = datetime.combine(monday, time()) + timedelta(seconds=second)
-    early = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    late = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    if early > late:
-        return _end_of_gap(late, early, zone)
-    return late if last else early
-
-
-def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
-    """Return the second at which the clock of ``zone`` jumps, between two instants of UTC."""
-    old = before.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
-        if middle.astimezone(zone).utcoffset() == old:
-            before = middle
-        else:
-            after = middle
-    return after
+    if any(end - start >= WEEK for start, end in merged):
+        return ((0, WEEK),)
+    return tuple(segment for segment in merged if 0 <= segment[0] < WEEK)
 
 
 def _in_utc(moment: datetime) -> datetime:

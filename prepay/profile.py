@@ -4,20 +4,22 @@ The figures live in ``profiles/*.toml``, one file each, every figure with the ma
 ``profile_schema`` reads such a file; here is what comes out of it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from zoneinfo import ZoneInfo
 
-from prepay.charge import Tariff
+from prepay.account_rules import AccountRules, DebtRules
+from prepay.charge import Charge, Tariff
 from prepay.credit import CreditRules
 from prepay.cut import BalanceMode
-from prepay.friendly import CalendarKind, DatedWindow, FriendlyCalendar, WeeklyWindow
+from prepay.friendly import CalendarKind, WeeklyWindow
 from prepay.money import Currency
+from prepay.protection import ProtectionRules
+from prepay.topup import StartCredit as StartCredit
+from prepay.topup import StartRule as StartRule
 from prepay.topup import TopUpLimits
 
 
@@ -26,13 +28,6 @@ class Commodity(Enum):
 
     ELECTRICITY = "electricity"
     GAS = "gas"
-
-
-class StartRule(Enum):
-    """What activation makes of the balance that a customer brings."""
-
-    RAISE_TO = "raise_to"  # at least the start credit
-    ADD = "add"  # the start credit on top
 
 
 class Indicator(Enum):
@@ -51,25 +46,6 @@ class Shown(Enum):
     UPDATED = "updated"  # when the balance was last updated
     BALANCE = "balance"
     EMERGENCY = "emergency"  # emergency credit that is left
-
-
-@dataclass(frozen=True, slots=True)
-class StartCredit:
-    """The credit at installation or activation.
-
-    Args:
-        amount: minor units, 0 or more.
-        rule: what becomes of an old balance.
-    """
-
-    amount: int
-    rule: StartRule
-
-    def first_balance(self, old: int) -> int:
-        """Return the balance to start with, given the one brought along, in minor units."""
-        if self.rule is StartRule.RAISE_TO:
-            return max(old, self.amount)
-        return old + self.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +95,21 @@ class Profile:
         start_credit: at activation.
         top_up: limits of one top-up.
         credit: limits and emergency credit.
-        tariff: a default for the laboratory; no supplier's price.
+        charges: by slot; prices are defaults for the laboratory, no supplier's.
+        order: steps of a top-up.
+        debts: what debts take of a top-up.
         weekly: friendly windows of every week.
+        sabbath: so is every Sabbath, by season, at ``place``.
         holidays: which calendar the dated windows come from.
         place: where sunset is looked up; None where no calendar needs it.
         relay_control_mode: control_mode of class 70.
         display: pages and signs.
+        protection: minimum supply of protected customers; None where there is none.
+        phases: 1 or 3, unless a meter is made otherwise.
+        account: all that is said about money, put together.
+
+    Raises:
+        RulesError: what is said about money contradicts itself.
     """
 
     name: str
@@ -136,23 +121,35 @@ class Profile:
     start_credit: StartCredit
     top_up: TopUpLimits
     credit: CreditRules
-    tariff: Tariff
+    charges: tuple[Charge, ...]
+    order: tuple[str, ...]
+    debts: DebtRules
     weekly: tuple[WeeklyWindow, ...]
+    sabbath: bool
     holidays: CalendarKind
     place: Place | None
     relay_control_mode: int
     display: Display
+    protection: ProtectionRules | None = None
+    phases: int = 1
+    account: AccountRules = field(init=False, repr=False, compare=False)
 
-    def calendar(
-        self, dated: Iterable[DatedWindow] = (), valid_until: datetime | None = None
-    ) -> FriendlyCalendar:
-        """Return the windows of this profile, with a dated table if there is one.
+    def __post_init__(self) -> None:
+        account = AccountRules(
+            currency=self.currency,
+            credit=self.credit,
+            charges=self.charges,
+            order=self.order,
+            debts=self.debts,
+            limits=self.top_up,
+            start_credit=self.start_credit,
+        )
+        object.__setattr__(self, "account", account)
 
-        Args:
-            dated: made by ``prepay.calendars`` for ``holidays`` and ``place``.
-            valid_until: until when that table is complete.
-        """
-        return FriendlyCalendar(self.zone, self.weekly, tuple(dated), valid_until)
+    @property
+    def tariff(self) -> Tariff:
+        """The first price of energy, by which the head-end prices in central mode."""
+        return self.charges[0].tariffs[0]
 
 
 class ProfileError(ValueError):

@@ -14,10 +14,12 @@ from enum import Enum
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from obis import code as obis_code
-from prepay.charge import Tariff
+from prepay.account_rules import MAX_CHARGES, RulesError
+from prepay.account_schema import ChargeTables, DebtsTable, charge_of, debts_of
+from prepay.charge import CREDIT_STEP, Charge
 from prepay.credit import CreditRules, EmergencySelection
 from prepay.cut import BalanceMode
 from prepay.friendly import CalendarKind, WeeklyWindow
@@ -34,12 +36,13 @@ from prepay.profile import (
     StartCredit,
     StartRule,
 )
+from prepay.protection import ProtectionRules, Winter
+from prepay.schema_table import Table, Text
 from prepay.topup import TopUpLimits
 
 #: Characters of a profile's file that are looked at.
 MAX_LENGTH = 64 * 1024
 
-_Text = Annotated[str, Field(min_length=1, max_length=120)]
 _Octet = Annotated[int, Field(ge=0, le=255)]
 _Key = tuple[str | int, ...]
 _AnyEnum = TypeVar("_AnyEnum", bound=Enum)
@@ -48,71 +51,83 @@ _ASSIGNMENT = re.compile(r"\s*([\w-]+)\s*=")
 _ZONE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+){0,2}")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+class _StartCredit(Table):
+    amount: Text
+    rule: Text
 
 
-class _StartCredit(_Table):
-    amount: _Text
-    rule: _Text
+class _TopUp(Table):
+    minimum: Text
+    maximum: Text
+    max_credit: Text | None = None
+    order: list[Text] = Field(default=[CREDIT_STEP], max_length=MAX_CHARGES + 3)
 
 
-class _TopUp(_Table):
-    minimum: _Text
-    maximum: _Text
-
-
-class _Credit(_Table):
-    limit: _Text
-    low_threshold: _Text
-    emergency_selection: _Text
-    emergency_amount: _Text = "0"
-    emergency_threshold: _Text = "0"
+class _Credit(Table):
+    limit: Text
+    low_threshold: Text
+    emergency_selection: Text
+    emergency_amount: Text = "0"
+    emergency_threshold: Text = "0"
     window_void_in_emergency: bool = False
+    low_days: int = 0
 
 
-class _Weekly(_Table):
-    start: _Text = Field(alias="from")
-    end: _Text = Field(alias="to")
+class _Weekly(Table):
+    start: Text = Field(alias="from")
+    end: Text = Field(alias="to")
 
 
-class _Friendly(_Table):
+class _Friendly(Table):
     weekly: Annotated[list[_Weekly], Field(max_length=32)]
-    holidays: _Text
+    holidays: Text
+    sabbath: bool = False
 
 
-class _Place(_Table):
+class _Place(Table):
     latitude: Annotated[float, Field(ge=-60, le=60)]  # further out the sun may not set
     longitude: Annotated[float, Field(ge=-180, le=180)]
 
 
-class _Page(_Table):
+class _Protection(Table):
+    threshold_w: int
+    over: int
+    rest: int
+    months: int
+    winter_from: Text
+    winter_to: Text
+
+
+class _Page(Table):
     code: Annotated[str, Field(min_length=1, max_length=16)]
-    shows: _Text
+    shows: Text
 
 
-class _Display(_Table):
+class _Display(Table):
     code_a: _Octet
     code_b: _Octet
-    indicator: _Text
+    indicator: Text
     pages: Annotated[list[_Page], Field(min_length=1, max_length=32)]
 
 
-class _File(_Table):
+class _File(Table):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
-    title: _Text
+    title: Text
     mode: Literal["central", "local"]
-    commodity: _Text
-    currency: _Text
-    zone: _Text
-    tariff: _Text
+    commodity: Text
+    currency: Text
+    zone: Text
+    phases: Literal[1, 3] = 1
     relay_control_mode: Annotated[int, Field(ge=0, le=7)]
     start_credit: _StartCredit
     top_up: _TopUp
     credit: _Credit
     friendly: _Friendly
     display: _Display
+    charges: ChargeTables
+    debts: DebtsTable | None = None
     place: _Place | None = None
+    protection: _Protection | None = None
 
 
 def parse_profile(text: str, source: str) -> Profile:
@@ -192,12 +207,17 @@ class _Builder:
 
     def profile(self) -> Profile:
         file = self.file
-        with self.document.at("tariff"):
-            tariff = Tariff.per_kwh(file.tariff)
         place = Place(file.place.latitude, file.place.longitude) if file.place else None
         holidays = self._holidays()
-        if holidays is not CalendarKind.NONE and place is None:
+        if place is None and (holidays is CalendarKind.ISRAEL or file.friendly.sabbath):
             raise self.document.error(("place",), "this holiday calendar needs a place for sunset")
+        try:
+            return self._profile(place, holidays)
+        except RulesError as error:
+            raise self.document.error(error.where, str(error)) from error
+
+    def _profile(self, place: Place | None, holidays: CalendarKind) -> Profile:
+        file = self.file
         return Profile(
             name=file.name,
             title=file.title,
@@ -211,12 +231,17 @@ class _Builder:
             ),
             top_up=self._top_up(),
             credit=self._credit(),
-            tariff=tariff,
+            charges=self._charges(),
+            order=tuple(file.top_up.order),
+            debts=debts_of(file.debts, self._currency, self.document.at),
             weekly=self._weekly(),
+            sabbath=file.friendly.sabbath,
             holidays=holidays,
             place=place,
             relay_control_mode=file.relay_control_mode,
             display=self._display(),
+            protection=self._protection(),
+            phases=file.phases,
         )
 
     @property
@@ -250,8 +275,16 @@ class _Builder:
     def _top_up(self) -> TopUpLimits:
         minimum = self._amount(self.file.top_up.minimum, "top_up", "minimum")
         maximum = self._amount(self.file.top_up.maximum, "top_up", "maximum")
+        greatest = self.file.top_up.max_credit
+        most = None if greatest is None else self._amount(greatest, "top_up", "max_credit")
         with self.document.at("top_up"):
-            return TopUpLimits(minimum, maximum)
+            return TopUpLimits(minimum, maximum, most)
+
+    def _charges(self) -> tuple[Charge, ...]:
+        return tuple(
+            charge_of(table, place, self._currency, self.document.at)
+            for place, table in enumerate(self.file.charges)
+        )
 
     def _credit(self) -> CreditRules:
         table = self.file.credit
@@ -267,6 +300,7 @@ class _Builder:
                 **amounts,
                 emergency_selection=selection,
                 window_void_in_emergency=table.window_void_in_emergency,
+                low_days=table.low_days,
             )
 
     def _weekly(self) -> tuple[WeeklyWindow, ...]:
@@ -283,6 +317,15 @@ class _Builder:
             kinds = ", ".join(kind.name.lower() for kind in CalendarKind)
             reason = f"{self.file.friendly.holidays!a} is not one of {kinds}"
             raise self.document.error(("friendly", "holidays"), reason) from None
+
+    def _protection(self) -> ProtectionRules | None:
+        table = self.file.protection
+        if table is None:
+            return None
+        with self.document.at("protection", "winter_from"):
+            winter = Winter.parse(table.winter_from, table.winter_to)
+        with self.document.at("protection"):
+            return ProtectionRules(table.threshold_w, table.over, table.rest, table.months, winter)
 
     def _display(self) -> Display:
         table = self.file.display

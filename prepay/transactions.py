@@ -46,6 +46,11 @@ class Kind(IntEnum):
     DISARM = 5
     ADJUST = 6  # local mode: signed amount onto the balance
     TOKEN = 7  # local mode: a token that was entered; never ordered as a transaction
+    MODE = 8  # the balance goes over from the head-end to the meter, or back
+    CUSTOMER = 9  # what is due to the customer: protected, never cut
+    DEBT = 10  # signed amount onto what remains of a debt
+    CANCEL = 11  # the plan that waits is withdrawn
+    WITHDRAW = 12  # minimum supply ends; not in winter
 
 
 class Outcome(IntEnum):
@@ -63,3 +68,11 @@ class Outcome(IntEnum):
     TOKEN_USED = 9
     TOKEN_FALSE = 10  # the token's check fails: another meter's, or garbled
     TOO_OLD = 11  # below the ids the meter still remembers: it may have been executed before
+    PLANNED = 12  # it waits for its moment, and then turns into what came of it
+    PLAN_EXISTS = 13  # another one waits
+    NO_PLAN = 14  # there is none to withdraw
+    WINTER = 15  # minimum supply is not withdrawn now
+    OVER_MAX_CREDIT = 16  # the balance would rise above the greatest credit
+    OVER_MAX_TOP_UP = 17  # more than the greatest top-up
+    NO_SUCH_CHARGE = 18  # no charge of that number, or one that is no debt
+    WITHDRAWN = 19  # it was a plan, and was withdrawn before its moment

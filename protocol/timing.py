@@ -13,4 +13,8 @@ def later(now: Instant, milliseconds: int) -> Instant:
 
 def earliest(*moments: Instant | None) -> Instant | None:
     """Return the first of ``moments`` to come, or None when none of them is set."""
-    return min((moment for moment in moments if moment is not None), default=None)
+    first = None
+    for moment in moments:
+        if moment is not None and (first is None or moment < first):
+            first = moment
+    return first

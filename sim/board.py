@@ -1,5 +1,6 @@
 """A board made of software: flash, a latching relay with feedback, a meter head and an LCD."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -31,7 +32,8 @@ class SoftwareBoard:
         remainder: energy measured that is not a pulse yet, in units of 1 Wh / ``UNITS_PER_WH``.
         failing: its supply is about to fail; the firmware is told.
         stuck: the contact does not follow its coil any more; a fault to play with.
-        lcd: what the display shows; None before the first tick.
+        opened: the cover is open.
+        show: makes what the display shows; None before the first tick.
         pulses: blinks of the metering LED, one a Wh, since the board was switched on.
     """
 
@@ -42,18 +44,30 @@ class SoftwareBoard:
     remainder: int = 0
     failing: bool = False
     stuck: bool = False
-    lcd: Lcd | None = None
+    opened: bool = False
+    show: Callable[[], Lcd] | None = None
     pulses: int = 0
     _pressed: set[Button] = field(default_factory=set)
+    _keyed: list[str] = field(default_factory=list)
+    _seen_open: bool = False
 
     @property
     def touched(self) -> bool:
-        """Whether a button has been pressed that the firmware has not seen yet."""
-        return bool(self._pressed)
+        """Whether somebody has been at it, which the firmware has not seen yet."""
+        return bool(self._pressed or self._keyed) or self.opened is not self._seen_open
+
+    @property
+    def lcd(self) -> Lcd | None:
+        """What the display shows; None before the first tick."""
+        return None if self.show is None else self.show()
 
     def press(self, button: Button) -> None:
         """Press a button; the firmware sees it at its next tick."""
         self._pressed.add(button)
+
+    def key_in(self, text: str) -> None:
+        """Type a token; the firmware sees it at its next tick."""
+        self._keyed.append(text)
 
     def measure(self, now: Instant, news: News, line_now: Instant | None = None) -> Inputs:
         """Let time pass until ``now`` and return what the firmware is told.
@@ -70,6 +84,9 @@ class SoftwareBoard:
         self.pulses += pulses
         buttons = frozenset(self._pressed)
         self._pressed.clear()
+        keyed = tuple(self._keyed)
+        self._keyed.clear()
+        self._seen_open = self.opened
         return Inputs(
             rx=news.rx,
             opened=news.opened,
@@ -78,13 +95,15 @@ class SoftwareBoard:
             power=self.consumption.power_at(now) if closed else 0,
             buttons=buttons,
             contact_closed=closed,
+            tamper=self.opened,
             line_now=line_now,
             failing=self.failing,
+            keyed=keyed,
         )
 
     def drive(self, outputs: Outputs) -> bool:
         """Do what the firmware wants; return whether the contact moved."""
-        self.lcd = outputs.lcd
+        self.show = outputs.show
         if outputs.coil is None or self.stuck:
             return False
         wanted = Contact.OPEN if outputs.coil is Coil.OPEN else Contact.CLOSED

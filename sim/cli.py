@@ -194,7 +194,8 @@ _KEYS = click.option(
 @click.option(
     "--control",
     is_flag=True,
-    help="Take orders on standard input: speed N, until TIME, press display, press select, stop."
+    help="Take orders on standard input: speed N, until TIME, press display, press select,"
+    " cover open, cover close, contact stuck, contact free, stop."
     " The end of the input stops the meter.",
 )
 def meter(face: bool | None, as_json: bool, events: str | None, **given: Any) -> None:
@@ -267,6 +268,7 @@ def bus(as_json: bool, **given: Any) -> None:
 def _run(run: Callable[[], None], keys: Path | None) -> None:
     from meter_fw.nvram import JournalError
     from prepay.keys import KeyFileError
+    from prepay.money import AmountError
     from prepay.profile import ProfileError
     from sim.flash import FlashError
     from sim.load import LoadError
@@ -276,7 +278,7 @@ def _run(run: Callable[[], None], keys: Path | None) -> None:
 
     try:
         run()
-    except (PortSpecError, ProfileError, OptionError) as error:
+    except (PortSpecError, ProfileError, OptionError, AmountError) as error:
         _fail(str(error), 2)
     except KeyFileError as error:
         _fail(f"{keys}: {error}", 1)
@@ -322,6 +324,54 @@ def profiles(as_json: bool) -> None:
         return
     for row in found:
         click.echo(f"{row['name']:<8} {row['mode']:<8} {row['title']}")
+
+
+_EXPLAIN_EPILOG = """\b
+Examples:
+  prepay-sim explain --profile il --at 2027-04-22T18:30 --balance -60
+  prepay-sim explain --state ./meter0
+  prepay-sim explain --state ./meter0 --at 2027-01-04T08:00 --json
+
+Exit codes: 0 told, 1 the state cannot be read, 2 wrong usage.
+"""
+
+
+@main.command(epilog=_EXPLAIN_EPILOG)
+@_PROFILE
+@click.option(
+    "--at",
+    type=_Moment(),
+    metavar="YYYY-MM-DDTHH:MM",
+    help="The moment, by the meter's clock; else the state's last one, or now.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, readable=False),
+    metavar="DIR",
+    help="Ask the meter that was kept there; nothing in it is changed.",
+)
+@click.option(
+    "--balance",
+    metavar="AMOUNT",
+    help="Of a new meter, in units of its currency; else its start credit.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(as_json: bool, **given: Any) -> None:
+    """Say why supply is on or off at a moment, and what would change it next.
+
+    The words come from the same rules that the meter lives by: balance and credits, friendly
+    windows, protection, and whoever else holds the relay open.
+    """
+    from sim.explain import Question, ask
+
+    def say() -> None:
+        answer = ask(Question(**given))
+        if as_json:
+            click.echo(json.dumps(answer.data(), ensure_ascii=False))
+        else:
+            click.echo("\n".join(answer.lines()))
+
+    _run(say, None)
 
 
 _DEMO_EPILOG = """\b

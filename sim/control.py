@@ -3,6 +3,9 @@
     speed 60                     seconds of the meter's time in one second
     until 2026-11-24T06:00       as fast as the host can, until the meter's clock shows that
     press display                a finger on a button; also: press select
+    token 0100...                somebody types a token on the meter's keys
+    cover open                   somebody opens the meter's cover; also: cover close
+    contact stuck                the relay's contact follows its coil no more; also: contact free
     stop                         as SIGTERM would, and as the end of the input does
 
 They are about the world, never about the meter: what a head-end wants goes through a port. Each
@@ -10,7 +13,7 @@ is answered through ``say`` when it has been done, or with the reason why not.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -61,6 +64,9 @@ class Control:
             "speed": self._speed,
             "until": self._until,
             "press": self._press,
+            "token": self._token,
+            "cover": partial(self._turn, "opened", {"open": True, "close": False}),
+            "contact": partial(self._turn, "stuck", {"stuck": True, "free": False}),
             "stop": self._stop,
         }
 
@@ -126,6 +132,22 @@ class Control:
             self._board.press(Button[text.upper()])
         except KeyError:
             raise OrderError("a button is display or select") from None
+        done()
+
+    def _token(self, text: str, done: Callable[[], None]) -> None:
+        """Type it; what the meter makes of it, its display and its token log say."""
+        if not text:
+            raise OrderError("a token has digits")
+        self._board.key_in(text)
+        done()
+
+    def _turn(
+        self, what: str, words: Mapping[str, bool], text: str, done: Callable[[], None]
+    ) -> None:
+        """Turn something of the board on or off."""
+        if text not in words:
+            raise OrderError(f"say {' or '.join(words)}")
+        setattr(self._board, what, words[text])
         done()
 
     def _stop(self, text: str, done: Callable[[], None]) -> None:

@@ -22,7 +22,15 @@ SIGNS: dict[Sign, tuple[str, str]] = {
     Sign.FRIENDLY: ("friendly", "FRIENDLY HOURS"),
     Sign.RELAY_OPEN: ("relay-open", "RELAY OPEN"),
     Sign.CLOCK_UNKNOWN: ("clock-unknown", "CLOCK ?"),
+    Sign.LIMITED: ("limited", "LIMITED SUPPLY"),
+    Sign.NEVER_CUT: ("never-cut", "NEVER CUT"),
+    Sign.RELAY_FAULT: ("relay-fault", "RELAY ?"),
+    Sign.CALENDAR_ENDS: ("calendar-ends", "CALENDAR ENDS"),
 }
+
+#: The glass has two rows of them: above the digits, and below.
+_LOWER = Sign.LIMITED | Sign.NEVER_CUT | Sign.RELAY_FAULT | Sign.CALENDAR_ENDS
+_UPPER = ~_LOWER
 
 # Seven segments a character, in three rows of three columns, as the glass has them:
 #  _      top
@@ -103,7 +111,7 @@ def compose(face: Face, *, unicode: bool = True) -> list[str]:
     lcd = face.lcd
     arrow = ("▲" if unicode else "^") if Sign.EURO_ARROW in lcd.signs else " "
     euro = {"EUR": "€" if unicode else "E"}.get(face.case.currency, " ")
-    lit = "   ".join(text for sign, (_, text) in SIGNS.items() if text and sign in lcd.signs)
+    upper, lower = (_lit(lcd.signs, row) for row in (_UPPER, _LOWER))
     rows = segments(lcd.value[:16])
     units = ("", "", lcd.unit)
     room = WIDTH - 2 * _MARGIN - 5
@@ -113,10 +121,10 @@ def compose(face: Face, *, unicode: bool = True) -> list[str]:
     clock = f"{pulse} {face.clock:%Y-%m-%d %H:%M:%S}"
     inner = WIDTH - 2 * _MARGIN
     lines = [
-        f"{arrow}   {lit}",
+        f"{arrow}   {upper}",
         f"{euro}   {lcd.code:>{inner - 4}}",
         *digits,
-        "",
+        f"    {lower}",
         f"{relay}{clock:>{inner - len(relay)}}",
     ]
     return [f"{'':{_MARGIN}}{line}".rstrip() for line in lines]
@@ -152,6 +160,10 @@ def event_line(face: Face) -> str:
     signs = ",".join(words_of(lcd.signs)) or "-"
     value = f"{lcd.value} {lcd.unit}".strip()
     return f"[{face.clock:%Y-%m-%d %H:%M:%S}] {lcd.code}  {value}  relay {lcd.relay}  signs {signs}"
+
+
+def _lit(signs: Sign, row: Sign) -> str:
+    return "   ".join(text for sign, (_, text) in SIGNS.items() if text and sign in signs & row)
 
 
 def _relay(lcd: Lcd, unicode: bool) -> str:

@@ -140,14 +140,17 @@ class MemoryFlash:
         if self._programmed is not None and any(self._programmed[start:end]):
             raise ProgrammedTwice(f"block {block}, offset {offset}, {len(data)} octets")
         before = self._octets[start:end]
-        # One and of two big numbers is a hundred times faster than one an octet.
-        cleared = int.from_bytes(before, "big") & int.from_bytes(data, "big")
-        after = cleared.to_bytes(len(data), "big")
+        after = data
+        if before.count(ERASED) < len(before):
+            # One and of two big numbers is a hundred times faster than one an octet.
+            cleared = int.from_bytes(before, "big") & int.from_bytes(data, "big")
+            after = cleared.to_bytes(len(data), "big")
         tear = self._begin()
         if tear is Tear.TORN:
             after = self._torn_program(before, after)
         if tear is not Tear.NOT_WRITTEN:
-            self._note_programmed(start, b"\x01" * len(data))
+            if self._programmed is not None:
+                self._programmed[start:end] = b"\x01" * len(data)
             self._change(start, after)
         self._finish(tear)
 

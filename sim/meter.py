@@ -19,13 +19,13 @@ from selectors import BaseSelector, DefaultSelector
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
-from meter_fw import account, disconnect
+from meter_fw import credits, disconnect
 from meter_fw.board import Button, Flash, Outputs
 from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
 from meter_fw.nvram import Finding
 from meter_fw.push import Cause, Outcome
-from prepay.calendars import dated_table
+from prepay.calendars import commissioned
 from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
 from protocol.timing import Instant
@@ -47,10 +47,6 @@ from sim.world import Site, World
 #: The flash of every simulated meter: two erase blocks, used in turn.
 FLASH_BLOCKS = 2
 FLASH_BLOCK_SIZE = 65536
-#: Years for which a meter is given its dated friendly windows, the first of them before its
-#: start: its clock may be set back, and a holiday of last year is one too.
-CALENDAR_YEARS = 40
-CALENDAR_YEARS_BEFORE = 10
 #: The profile and the seed of a meter that is given none.
 DEFAULT_PROFILE = "be-wal"
 DEFAULT_SEED = 1
@@ -291,7 +287,7 @@ def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -
         profile: its profile.
         name: its logical device name.
         keys: its secrets.
-        start: it knows the dated windows for ``CALENDAR_YEARS`` around.
+        start: when it is commissioned; its calendar is that of these years.
 
     Raises:
         OptionError: the name does not fit.
@@ -299,8 +295,6 @@ def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -
     if not (1 <= len(name) <= MAX_NAME and name.isascii() and name.isprintable()):
         raise OptionError(f"a meter's name has 1 to {MAX_NAME} ASCII characters: {name!a}")
     made = (_EPOCH + timedelta(milliseconds=start)).astimezone(profile.zone).date()
-    first = made.replace(year=made.year - CALENDAR_YEARS_BEFORE, month=1, day=1)
-    table = dated_table(profile, first, CALENDAR_YEARS)
     digest = blake2b(name.encode(), digest_size=5).digest()
     return Factory(
         profile=profile,
@@ -308,8 +302,7 @@ def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -
         serial=f"{int.from_bytes(digest, 'big'):013}",
         system_title=b"OPP" + digest,
         keys=keys,
-        dated=table.windows,
-        calendar_until=table.valid_until,
+        windows=commissioned(profile, made),
     )
 
 
@@ -442,5 +435,5 @@ def _offered(kernel: Kernel) -> bool:
     """Whether the button "select" would do anything now."""
     view = kernel.view
     return any(
-        rule(view) is not view.state for rule in (account.press_select, disconnect.press_select)
+        rule(view) is not view.state for rule in (credits.press_select, disconnect.press_select)
     )

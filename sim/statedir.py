@@ -59,6 +59,42 @@ class BoardRecord:
     remainder: int
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A meter's directory as it was found: its name plate, its board and its memory."""
+
+    plate: NamePlate
+    board: BoardRecord
+    memory: bytes
+
+
+def look(path: Path) -> Found:
+    """Return what lies in a meter's directory, and change nothing there.
+
+    Raises:
+        StateError: no meter is there, it is damaged, or a simulator holds it.
+    """
+    try:
+        board = os.open(path / _BOARD, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise StateError(f"{path} holds no meter: prepay-sim meter --state makes one") from error
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(board, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        plate, record = _plate(path / _PLATE), _record(board, path)
+        memory = (path / FLASH).read_bytes()
+    except BlockingIOError as error:
+        raise StateError(f"{path} is in use by another prepay-sim: stop that one first") from error
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(board)
+    if plate is None or record is None:
+        raise StateError(f"{path} holds no meter: prepay-sim meter --state makes one")
+    return Found(plate, record, memory)
+
+
 class StateDir:
     """One directory, held by one process at a time.
 
@@ -106,21 +142,7 @@ class StateDir:
         Raises:
             StateError: it cannot be read.
         """
-        path = self.path / _PLATE
-        try:
-            fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            plate = NamePlate(**fields)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise StateError(f"{path} is damaged: {error}") from error
-        if not (
-            isinstance(plate.name, str)
-            and isinstance(plate.profile, str)
-            and isinstance(plate.seed, int)
-        ):
-            raise StateError(f"{path} is damaged: a field has the wrong type")
-        return plate
+        return _plate(self.path / _PLATE)
 
     def engrave(self, plate: NamePlate) -> None:
         """Write the name plate of a new meter, whole or not at all."""
@@ -135,16 +157,7 @@ class StateDir:
         Raises:
             StateError: it is damaged.
         """
-        text = os.pread(self._board, _LONGEST_RECORD, 0)
-        if not text:
-            return None
-        try:
-            now, contact, remainder, check = text.decode("ascii").split()
-            if int(check, 16) != crc32(f"{now} {contact} {remainder}".encode()):
-                raise ValueError("its check fails")
-            return BoardRecord(Instant(int(now)), Contact(contact), int(remainder))
-        except ValueError as error:
-            raise StateError(f"{self.path / _BOARD} is damaged: {error}") from error
+        return _record(self._board, self.path)
 
     def record(self, board: BoardRecord) -> None:
         """Overwrite the board's record, in one write that a kill cannot part."""
@@ -157,3 +170,33 @@ class StateDir:
         """Let go of the directory."""
         with suppress(OSError):
             os.close(self._board)
+
+
+def _plate(path: Path) -> NamePlate | None:
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        plate = NamePlate(**fields)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StateError(f"{path} is damaged: {error}") from error
+    if not (
+        isinstance(plate.name, str)
+        and isinstance(plate.profile, str)
+        and isinstance(plate.seed, int)
+    ):
+        raise StateError(f"{path} is damaged: a field has the wrong type")
+    return plate
+
+
+def _record(board: int, path: Path) -> BoardRecord | None:
+    text = os.pread(board, _LONGEST_RECORD, 0)
+    if not text:
+        return None
+    try:
+        now, contact, remainder, check = text.decode("ascii").split()
+        if int(check, 16) != crc32(f"{now} {contact} {remainder}".encode()):
+            raise ValueError("its check fails")
+        return BoardRecord(Instant(int(now)), Contact(contact), int(remainder))
+    except ValueError as error:
+        raise StateError(f"{path / _BOARD} is damaged: {error}") from error

@@ -3,31 +3,52 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._opening import opening as as_told
 from headend.context import Context
 from headend.line import open_line
 from headend.orders import carry_out
 from headend.plans import central_activation, check_id, local_activation, new_id
-from headend.repeats import check_done, repeated, summary
+from headend.repeats import check_done, repeated, summary, waiting
 from headend.report import Report
 from headend.store.transactions import Order
 
 
 @click.command("activate")
+@click.option("--opening", metavar="AMOUNT", help="What the customer brings from before.")
+@click.option("--debt", multiple=True, metavar="NAME=AMOUNT", help="A debt brought along.")
+@click.option("--anchor", metavar="DATE", help="A day on which a billing period begins.")
+@click.option("--at", metavar="TIME", help="Let the meter do it then, by its own clock.")
 @click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id acts once.")
 @with_context
-def command(context: Context, identity: str | None) -> Report:
+def command(
+    context: Context,
+    opening: str | None,
+    debt: tuple[str, ...],
+    anchor: str | None,
+    at: str | None,
+    identity: str | None,
+) -> Report:
     """Activate prepayment, with the profile's start credit.
 
-    In central mode the register reading of now is where pricing begins.
+    In central mode the register reading of now is where pricing begins, so --at is for meters
+    that keep their balance themselves. The names of debts are those of the profile's charges.
 
     Example: prepay --port serial:./meter0 activate
 
     Next: prepay topup 25.00.
     """
-    return activate(context, identity)
+    return activate(context, identity, balance=opening, debts=debt, anchor=anchor, at=at)
 
 
-def activate(context: Context, identity: str | None = None) -> Report:
+def activate(
+    context: Context,
+    identity: str | None = None,
+    *,
+    balance: str | None = None,
+    debts: tuple[str, ...] = (),
+    anchor: str | None = None,
+    at: str | None = None,
+) -> Report:
     """Activate prepayment on the meter at the context's port.
 
     Raises:
@@ -39,15 +60,18 @@ def activate(context: Context, identity: str | None = None) -> Report:
         planned = repeated(line, identity, Order.ACTIVATE)
         if planned is None:
             plan = central_activation if line.central else local_activation
-            planned = plan(line, identity or new_id(line))
+            told = as_told(line, balance=balance, debts=debts, anchor=anchor, at=at)
+            planned = plan(line, identity or new_id(line), told)
         ended = carry_out(line, planned) if planned.is_open else planned
+        if ended.is_open:
+            return waiting(line, ended)
         check_done(ended)
-        balance = int(ended.parameters["balance"])
+        first = int(ended.parameters["balance"])
         return Report(
-            {**summary(line, ended), "prepayment": True, "start_balance": line.decimal(balance)},
+            {**summary(line, ended), "prepayment": True, "start_balance": line.decimal(first)},
             (
                 f"prepayment active on {line.meter.name}, "
-                f"start credit {line.money(ended.amount)}, balance {line.money(balance)}",
+                f"start credit {line.money(ended.amount)}, balance {line.money(first)}",
                 f"transaction {ended.id}",
             ),
         )

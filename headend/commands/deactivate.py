@@ -3,21 +3,25 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._opening import moment
 from headend.context import Context
+from headend.errors import HeadendError
 from headend.line import Line, open_line
 from headend.orders import carry_out
 from headend.plans import central_deactivation, check_id, local_deactivation, new_id
-from headend.repeats import check_done, repeated, summary
+from headend.repeats import check_done, repeated, summary, waiting
 from headend.report import Report
 from headend.store import ledger
 from headend.store.transactions import Order, Transaction
 from prepay.ledger import Reason
+from protocol.cosem.vendor import Settlement
 
 
 @click.command("deactivate")
+@click.option("--at", metavar="TIME", help="Let the meter do it then, by its own clock.")
 @click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id acts once.")
 @with_context
-def command(context: Context, identity: str | None) -> Report:
+def command(context: Context, at: str | None, identity: str | None) -> Report:
     """Deactivate prepayment and report the remaining balance for settlement.
 
     In central mode the register is read first and the rest is priced; in local mode the meter
@@ -27,10 +31,10 @@ def command(context: Context, identity: str | None) -> Report:
 
     Next: prepay ledger shows what was settled.
     """
-    return deactivate(context, identity)
+    return deactivate(context, identity, at)
 
 
-def deactivate(context: Context, identity: str | None = None) -> Report:
+def deactivate(context: Context, identity: str | None = None, at: str | None = None) -> Report:
     """Deactivate prepayment on the meter at the context's port.
 
     Raises:
@@ -42,16 +46,29 @@ def deactivate(context: Context, identity: str | None = None) -> Report:
         planned = repeated(line, identity, Order.DEACTIVATE)
         if planned is None:
             plan = central_deactivation if line.central else local_deactivation
-            planned = plan(line, identity or new_id(line))
+            planned = plan(line, identity or new_id(line), moment(line, at))
         ended = carry_out(line, planned) if planned.is_open else planned
+        if ended.is_open:
+            return waiting(line, ended)
         check_done(ended)
         with line.context.store.begin() as db:
             left = ledger.under(db, line.meter.id, ended.id, Reason.SETTLEMENT)
             cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
-        return _report(line, ended, left, cost)
+        return _report(line, ended, left, cost, _record(line, ended))
 
 
-def _report(line: Line, ended: Transaction, left: int, cost: int) -> Report:
+def _record(line: Line, ended: Transaction) -> Settlement | None:
+    """Return the meter's own record of the closing; None where it has another by now."""
+    try:
+        found = line.device.settlement()
+    except HeadendError:  # the closing is done; what it is told in more words is not vital
+        return None
+    return found if found.id.hex() == ended.id else None
+
+
+def _report(
+    line: Line, ended: Transaction, left: int, cost: int, record: Settlement | None
+) -> Report:
     used = ended.parameters.get("watt_hours")  # only in central mode it is the head-end's to price
     data = {
         **summary(line, ended),
@@ -65,6 +82,13 @@ def _report(line: Line, ended: Transaction, left: int, cost: int) -> Report:
         f"remaining balance for settlement: {line.money(left)}",
         f"transaction {ended.id}",
     ]
+    if record is not None:
+        names = line.profile.account.charges
+        debts = {names[debt.slot].name: line.decimal(debt.amount) for debt in record.debts}
+        data |= {"returned": line.decimal(record.returned), "debts": debts}
+        lines[2:2] = [f"debt left, {name}: {amount}" for name, amount in debts.items()]
+        if record.returned:
+            lines.insert(2, f"of it standing charges returned: {line.money(record.returned)}")
     if used:
         energy = f"{_kilo(int(used))} kWh, {line.money(cost)}"
         lines.insert(1, f"energy since the last reading: {energy}")

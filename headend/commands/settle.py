@@ -9,6 +9,7 @@ from headend.line import Line
 from headend.orders import settle_open
 from headend.repeats import summary
 from headend.report import Report
+from headend.store.transactions import State
 
 
 @click.command("settle")
@@ -37,15 +38,20 @@ def settle(context: Context) -> Report:
     try:
         ended = settle_open(line)
         for each in ended:
-            if each.is_open:
+            if each.state is State.UNKNOWN:
                 raise Unknowable(
                     f"the meter cannot say any more what became of transaction {each.id}: "
                     "compare its balance with the ledger by hand",
                     each.id,
                 )
         lines = [
-            f"{each.kind.value} {line.money(each.amount)}: {each.state.value} ({each.outcome}), "
-            f"transaction {each.id}"
+            f"{each.kind.value} {line.money(each.amount)}: "
+            + (
+                "planned, and not yet carried out"
+                if each.is_open
+                else f"{each.state.value} ({each.outcome})"
+            )
+            + f", transaction {each.id}"
             for each in ended
         ]
         told = [

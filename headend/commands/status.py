@@ -114,7 +114,8 @@ def _read(meter: _Meter) -> dict[str, Any]:
     snapshot, armed = device.snapshot(), device.armed()
     clock = device.clock()
     prepayment, in_use = device.prepayment(), device.credit_in_use()
-    if profile.mode is BalanceMode.CENTRAL:
+    mode = device.mode()
+    if mode is BalanceMode.CENTRAL:
         balance, emergency, updated = snapshot.balance, snapshot.emergency, snapshot.as_of
     else:
         balance, emergency, updated = device.local_balance(), device.emergency_credit(), clock
@@ -125,7 +126,7 @@ def _read(meter: _Meter) -> dict[str, Any]:
         "meter": meter.name,
         "serial": meter.serial,
         "profile": profile.name,
-        "mode": profile.mode.name.lower(),
+        "mode": mode.name.lower(),
         "prepayment": prepayment,
         "balance": meter.decimal(balance),
         "settled": None if settled is None else meter.decimal(settled),

@@ -97,6 +97,11 @@ def describe(db: Connection, meter: Meter, *, serial: str, profile: str, mode: s
     _set(db, meter, serial=serial, profile=profile, mode=mode)
 
 
+def set_mode(db: Connection, meter: Meter, mode: str) -> None:
+    """Note who keeps the balance from now on."""
+    _set(db, meter, mode=mode)
+
+
 def set_sequence(db: Connection, meter: Meter, sequence: int) -> None:
     """Note the sequence of the newest snapshot ordered."""
     _set(db, meter, sequence=sequence)

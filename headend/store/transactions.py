@@ -50,6 +50,10 @@ class Order(StrEnum):
     DEACTIVATE = "deactivate"
     MORNING = "morning"
     ARM = "arm"
+    CUSTOMER = "customer"
+    WITHDRAW = "withdraw"
+    MODE = "mode"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Cell(Generic[T]):
             raise TypeError(f"the layout does not name the fields of {record.__name__}")
         self.kind = kind
         self.version = version
+        self._key = CellKey(kind)
+        self.layout = layout
         self._record = record
         self._form = struct.Struct(">B" + compiled(layout).format[1:])
         if self._form.size > MAX_VALUE:
@@ -61,7 +63,7 @@ class Cell(Generic[T]):
 
     def key(self, index: int = 0) -> CellKey:
         """Return the key of the cell of this kind with that index."""
-        return CellKey(self.kind, index)
+        return CellKey(self.kind, index) if index else self._key
 
     @property
     def size(self) -> int:
@@ -74,8 +76,19 @@ class Cell(Generic[T]):
         Raises:
             CellError: a field does not fit its place.
         """
+        return self.pack(self.values(value))
+
+    def values(self, value: T) -> tuple[Any, ...]:
+        """Return the fields of ``value`` in the order of the layout: equal where it is equal."""
         picked = self._pick(value)
-        values = (picked,) if self._single else picked
+        return (picked,) if self._single else picked
+
+    def pack(self, values: tuple[Any, ...]) -> bytes:
+        """Return the octets of a value that is given field by field.
+
+        Raises:
+            CellError: a field does not fit its place.
+        """
         for position, length in self._octets:
             # struct would cut what is too long and fill what is too short
             if len(values[position]) != length:

@@ -72,6 +72,7 @@ class Journal:
         if flash.block_size < SMALLEST_BLOCK:
             raise JournalError(f"a block of {flash.block_size} octets is too small")
         self._flash = flash
+        self._block_size = flash.block_size
         self._blocks = tuple(blocks)
         # A quarter of a block stays for records: else each commit would cost an erasure.
         room = flash.block_size * 3 // 4 - _CHECKPOINT_OVERHEAD
@@ -112,12 +113,20 @@ class Journal:
             FlashFailure: no block takes what is programmed.
         """
         state = self._mounted()
-        cells = state.cells
-        news = {key: value for key, value in changes.items() if cells.get(key) != value}
+        cells, octets = state.cells, self._octets
+        news: dict[CellKey, bytes | None] = {}
+        for key, value in changes.items():
+            before = cells.get(key)
+            if before == value:
+                continue
+            news[key] = value
+            if before is not None:
+                octets -= CELL_OVERHEAD + len(before)
+            if value is not None:
+                octets += CELL_OVERHEAD + len(value)
         if not news:
             return
         body = encode_body(news)
-        octets = self._octets + self._growth(news)
         self._check_room(octets, body)
         self._write(body)
         # Point of no return: the commit is on flash.
@@ -127,28 +136,19 @@ class Journal:
             if value is None:
                 del cells[key]
             else:
-                cells[CellKey(*key)] = value
+                cells[key if isinstance(key, CellKey) else CellKey(*key)] = value
 
     def _mounted(self) -> Recovery:
         if self._state is None:
             raise NotMounted("mount the journal first")
         return self._state
 
-    def _growth(self, news: Changes) -> int:
-        cells = self._mounted().cells
-        growth = 0
-        for key, value in news.items():
-            before = cells.get(key)
-            growth -= 0 if before is None else CELL_OVERHEAD + len(before)
-            growth += 0 if value is None else CELL_OVERHEAD + len(value)
-        return growth
-
     def _check_room(self, octets: int, body: bytes) -> None:
         """Refuse now what no compaction could take later, while nothing is written yet."""
         if octets > self._octets and octets > self._most_octets:
             raise StateTooLarge(f"the cells need {octets} octets of {self._most_octets}")
         beside = _CHECKPOINT_OVERHEAD + self._octets + RECORD_OVERHEAD
-        most = min(self._flash.block_size - beside, MAX_BODY)
+        most = min(self._block_size - beside, MAX_BODY)
         if len(body) > most:
             raise CommitTooLarge(f"the changes need {len(body)} octets, {most} are left")
 
@@ -165,7 +165,7 @@ class Journal:
         state = self._mounted()
         record = encode_record(Tag.COMMIT, body, following(state.sequence), state.generation)
         end = state.end + len(record)
-        if not state.appendable or end > self._flash.block_size:
+        if not state.appendable or end > self._block_size:
             return False
         # Until it has been read back, nobody knows what is there: nothing may follow it.
         state.appendable = False

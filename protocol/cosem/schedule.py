@@ -16,7 +16,6 @@ from protocol.cosem.types import (
     LONG_UNSIGNED,
     TIME,
     ArrayOf,
-    bits,
     structure_of,
 )
 
@@ -28,7 +27,7 @@ SCHEDULE_TABLE_ENTRY: Final = structure_of(
     script_selector=LONG_UNSIGNED,
     switch_time=TIME,
     validity_window=LONG_UNSIGNED,  # minutes
-    exec_weekdays=bits(7),  # bit 0 is Monday
+    exec_weekdays=BIT_STRING,  # 7, bit 0 is Monday; who writes whole octets adds an eighth, 0
     exec_specdays=BIT_STRING,  # a bit for each day_id of the special days table
     begin_date=DATE,
     end_date=DATE,

@@ -20,8 +20,8 @@ from meter_fw.server import CosemObject
 from meter_fw.state import MeterState
 from meter_fw.view import Caller
 from obis import catalogue
-from prepay.friendly import FriendlyCalendar
 from prepay.keys import LAB_KEYS
+from prepay.schedule import Schedule
 from prepay.transactions import Kind
 from protocol import axdr
 from protocol.association import Association, ClientSettings, ServerPolicy
@@ -51,7 +51,7 @@ from sim.flash import MemoryFlash
 from tests.meter_fw.rig import NAME, Rig
 
 for _frozen in (
-    *(Factory, MeterState, CosemObject, KeySet, FriendlyCalendar, CellKey),
+    *(Factory, MeterState, CosemObject, KeySet, Schedule, CellKey),
     *(Peer, Caller, HdlcParameters, HdlcAddress, ServerPolicy, Opened),
 ):
     # they never change, so a copy of a meter may share them: to copyreg a name says just that

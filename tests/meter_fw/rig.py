@@ -1,18 +1,23 @@
 """A meter on a bench: the real kernel on flash of software, asked without a line in between."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from meter_fw.board import Button, Coil, Flash, Inputs, Outputs
+from meter_fw.events import Code
 from meter_fw.factory import Factory
 from meter_fw.kernel import Kernel
+from meter_fw.state import MeterState
 from meter_fw.view import Caller, Role
 from obis import catalogue
 from obis.code import ObisCode
-from prepay.friendly import DatedWindow
+from prepay.calendars import of_windows
+from prepay.friendly import DatedWindow, WeeklyWindow
 from prepay.keys import LAB_KEYS, MeterKeys
 from prepay.profile import load_profile
+from prepay.schedule import Schedule, Tables, weekly_entries
 from prepay.tokens.vend import vend_lab
 from prepay.transactions import Kind, transaction_id
 from protocol.axdr import Data
@@ -52,9 +57,15 @@ def factory(
 ) -> Factory:
     """Return a commissioned meter's fixed data; ``until`` its dated windows are complete."""
     title = b"OPP\0\0\0\0\1"
-    return Factory(
-        load_profile(profile), NAME, "00000001", title, keys, dated, calendar_until=until
-    )
+    windows = _windows(profile, dated, until)
+    return Factory(load_profile(profile), NAME, "00000001", title, keys, windows)
+
+
+@cache
+def _windows(profile: str, dated: tuple[DatedWindow, ...], until: datetime | None) -> Schedule:
+    """Return a calendar that, where it has an end, has its beginning at the first dated window."""
+    since = dated[0].start if dated and until else None
+    return of_windows(load_profile(profile), dated, since, until)
 
 
 def number(value: int) -> bytes:
@@ -73,6 +84,7 @@ class Rig:
         dated: dated friendly windows.
         until_when: until when they are complete.
         keys: its secrets.
+        weekly: a weekly window from and to, in the place of the profile's windows.
     """
 
     profile: str = "be-wal"
@@ -81,6 +93,7 @@ class Rig:
     dated: tuple[DatedWindow, ...] = ()
     until_when: datetime | None = None
     keys: MeterKeys = LAB_KEYS
+    weekly: tuple[str, str] | None = None
     now: Instant = field(init=False)
     kernel: Kernel = field(init=False)
     last: Outputs = field(init=False)
@@ -88,6 +101,10 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.factory = factory(self.profile, self.dated, self.until_when, self.keys)
+        if self.weekly is not None:
+            window = WeeklyWindow.parse(*self.weekly)
+            windows = Schedule(self.factory.zone, Tables(tuple(weekly_entries([window]))))
+            self.factory = replace(self.factory, windows=windows)
         self.now = self._instant(self.start)
         self.boot()
 
@@ -228,6 +245,21 @@ class Rig:
         value = self.get(catalogue.TOKEN_CREDIT, 112)
         assert isinstance(value, Data)
         return int(value.value)
+
+    @property
+    def lasting(self) -> MeterState:
+        """The state without the event logs, which a restart alone adds to."""
+        return self.kernel.state.but(events=(), relay_events=())
+
+    @property
+    def codes(self) -> list[int]:
+        """The codes of the standard event log, oldest first, but for those of being switched on."""
+        return [row.code for row in self.kernel.state.events if row.code != Code.POWER_UP]
+
+    @property
+    def relay_codes(self) -> list[int]:
+        """The codes of the disconnect control log, oldest first."""
+        return [row.code for row in self.kernel.state.relay_events]
 
     @property
     def relay(self) -> str:

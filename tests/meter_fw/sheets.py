@@ -26,6 +26,9 @@ from protocol.axdr import (
     visible_string,
 )
 from protocol.cosem import vendor
+from tests.meter_fw import calendar_sheet
+from tests.meter_fw import money_sheets as money
+from tests.meter_fw import supply_sheets as supplied
 from tests.meter_fw.rig import NAME, Rig, number
 
 #: class, logical name, attribute
@@ -360,6 +363,24 @@ WALLONIA: Sheet = {
         1, catalogue.ARMED_CUT, structure(boolean(True), double_long_unsigned(2), WAL_EXPIRY)
     ),
     **attributes(1, catalogue.LOW_CREDIT, boolean(True)),
+    **calendar_sheet.objects("be-wal"),
+    **money.charge(0, 0, "01", price=money.tariff(-2, 35)),
+    **money.charge(1, 1, "01", period=30 * 86400),
+    **money.charge(2, 2, "10", proportion=3500),
+    **money.charge(3, 2, "10", priority=2, proportion=3500),
+    **money.charge(4, 2, "10", priority=3, proportion=3500),
+    **money.blank(),
+    **supplied.supply(
+        (
+            (WAL_ACTIVE, 2, 0),
+            (WAL_ACTIVE, 212, 2000),
+            (WAL_NOON, 200, -300),
+            (WAL_NOON, 204, -300),
+            (WAL_NOON, 205, -300),
+        ),
+        ((WAL_NOON, 64, 2, "10000000"),),
+    ),
+    **money.tokens(),
 }
 
 # --- Israel: Friday evening, inside the window -------------------------------------------------
@@ -379,11 +400,7 @@ def israel() -> Rig:
     return rig
 
 
-TARIFF = structure(
-    structure(integer(3), integer(-1)),
-    structure(long_unsigned(3), name(catalogue.ACTIVE_ENERGY_IMPORT), integer(2)),
-    array(structure(octet_string(b""), long_(6))),
-)
+TARIFF = money.tariff(-1, 6)
 
 ISRAEL: Sheet = {
     **identity("il", 1),
@@ -416,12 +433,11 @@ ISRAEL: Sheet = {
         double_long(0),
         double_long(0),
         array(name(catalogue.TOKEN_CREDIT)),
-        array(name(catalogue.CONSUMPTION_CHARGE)),
+        array(*(name(code) for code in catalogue.CHARGES[:7])),
         array(
-            structure(
-                name(catalogue.TOKEN_CREDIT),
-                name(catalogue.CONSUMPTION_CHARGE),
-                bit_string("001"),
+            *(
+                structure(name(catalogue.TOKEN_CREDIT), name(code), bit_string("111"))
+                for code in catalogue.CHARGES[:7]
             )
         ),
         array(structure(name(catalogue.TOKEN_CREDIT), unsigned(100))),
@@ -461,21 +477,34 @@ ISRAEL: Sheet = {
         double_long(0),
         octet_string(b"\xff" * 12),
     ),
-    **attributes(
-        113,
-        catalogue.CONSUMPTION_CHARGE,
-        double_long(780),
-        enum(0),
-        unsigned(1),
-        TARIFF,
-        TARIFF,
-        octet_string(b"\xff" * 12),
-        double_long_unsigned(0),
-        bit_string("01"),
-        IL_NOW,
-        double_long(0),
-        double_long(0),
-        long_unsigned(0),
+    **money.charge(0, 0, "01", price=TARIFF, paid=780, last=(IL_NOW, 40)),
+    **money.charge(1, 1, "01", period=30 * 86400),
+    **money.charge(2, 2, "01"),
+    **money.charge(3, 2, "01"),
+    **money.charge(4, 2, "10", proportion=5000),
+    **money.charge(5, 2, "10", priority=2, proportion=5000),
+    **money.charge(6, 2, "10", priority=3, proportion=5000),
+    **money.blank(),
+    **supplied.supply(
+        (
+            (IL_ACTIVE, 2, 0),
+            (IL_ACTIVE, 212, 0),
+            (IL_ACTIVE, 200, 0),
+            (IL_ACTIVE, 210, 10_000),
+        )
+    ),
+    **money.tokens(
+        (
+            IL_ACTIVE,
+            structure(
+                octet_string(number(2)),
+                enum(0),
+                enum(3),
+                enum(0),
+                double_long(10_000),
+                double_long(10_000),
+            ),
+        )
     ),
     **attributes(
         115,
@@ -501,4 +530,5 @@ ISRAEL: Sheet = {
         structure(boolean(False), double_long_unsigned(0), octet_string(b"\xff" * 12)),
     ),
     **attributes(1, catalogue.LOW_CREDIT, boolean(False)),
+    **calendar_sheet.objects("il"),
 }

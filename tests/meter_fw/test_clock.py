@@ -262,17 +262,17 @@ def debtor(start: str) -> Rig:
 def test_a_clock_set_forward_past_the_end_of_a_window_cuts_at_once() -> None:
     """And one set forward to a moment before it does not."""
     rig = debtor("2026-11-28T12:00")
-    assert put(rig, stamp("2026-11-28T20:59:59")) is DONE
+    assert put(rig, stamp("2026-11-28T17:29:59")) is DONE
     assert rig.relay == "connected"
-    assert put(rig, stamp("2026-11-28T21:00")) is DONE
+    assert put(rig, stamp("2026-11-28T17:30")) is DONE
     assert rig.relay == "ready_for_reconnection"
 
 
 def test_a_clock_set_back_into_a_window_brings_nothing_back() -> None:
     """A window blocks the cut; only money, or the end of prepayment, ends one."""
-    rig = debtor("2026-11-28T21:00")
+    rig = debtor("2026-11-28T17:30")
     assert rig.relay == "ready_for_reconnection"
-    assert put(rig, stamp("2026-11-28T20:00")) is DONE
+    assert put(rig, stamp("2026-11-28T17:00")) is DONE
     assert rig.kernel.view.friendly
     assert rig.relay == "ready_for_reconnection"
 
@@ -281,7 +281,7 @@ def test_a_clock_set_into_a_window_protects_from_then_on() -> None:
     """Until it ends by the new time."""
     rig = Rig("il", "2026-11-26T12:00")
     rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 0))
-    put(rig, stamp("2026-11-28T20:59"))
+    put(rig, stamp("2026-11-28T17:29"))
     rig.use(100_000)
     assert rig.relay == "connected"
     assert rig.last.wake_at - rig.now == 60_000

@@ -1,10 +1,11 @@
 """The display: pages and signs of both profiles, and the registers behind them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from meter_fw.board import Button, Sign
+from meter_fw.board import Button, Outputs, Sign
 from meter_fw.nvram import Finding
 from obis import catalogue
 from obis.code import ObisCode
@@ -176,6 +177,46 @@ def ended(rig: Rig) -> Rig:
 
 
 ARROW, LOW = Sign.EURO_ARROW, Sign.LOW_CREDIT
+
+
+def calendar_ends() -> Rig:
+    """Return a meter whose calendar lasts for 89 days more."""
+    rig = wallonia()
+    end = octet_string(rig.stamp("2027-02-20T00:00").to_bytes())
+    rig.set(catalogue.CALENDAR_UNTIL, 1, end)
+    return rig
+
+
+def limited() -> Rig:
+    """Return the meter of a protected customer who has used everything up."""
+    rig = cut()
+    rig.order(90, Kind.CUSTOMER, vendor.Customer(True, False))
+    return rig
+
+
+def never_cut() -> Rig:
+    """Return a meter that is never cut for want of credit."""
+    rig = wallonia()
+    rig.order(90, Kind.CUSTOMER, vendor.Customer(False, True))
+    return rig
+
+
+class StuckRig(Rig):
+    """A meter whose contact stays closed, whatever its coil does."""
+
+    def tick(self, **inputs: Any) -> Outputs:
+        """Tick at the present moment."""
+        return super().tick(contact_closed=True, **inputs)
+
+
+def stuck() -> Rig:
+    """Return a meter that was opened ten seconds ago and whose contact is closed."""
+    rig = StuckRig("be-wal", "2026-11-24T12:00")
+    rig.act(catalogue.DISCONNECT_CONTROL, 70, 1, integer(0))
+    rig.until("2026-11-24T12:00:10")
+    return rig
+
+
 SIGNS = {
     "new": (Rig, Sign.NONE),
     "new, in a window": (lambda: friendly(Rig(start="2026-11-24T12:00")), Sign.NONE),
@@ -187,6 +228,10 @@ SIGNS = {
     "cut": (cut, ARROW | LOW | Sign.RELAY_OPEN),
     "opened by the operator": (opened, ARROW | Sign.RELAY_OPEN),
     "time unknown": (lost, Sign.CLOCK_UNKNOWN),
+    "minimum supply": (limited, ARROW | LOW | Sign.LIMITED),
+    "never cut": (never_cut, ARROW | Sign.NEVER_CUT),
+    "a contact that is stuck": (stuck, Sign.RELAY_OPEN | Sign.RELAY_FAULT),
+    "its calendar about to end": (calendar_ends, ARROW | Sign.CALENDAR_ENDS),
     "ended while low": (lambda: ended(wallonia(100)), Sign.NONE),
     "ended while cut": (lambda: ended(cut()), Sign.NONE),
     "ended on emergency credit": (lambda: ended(emergency_taken()), Sign.NONE),

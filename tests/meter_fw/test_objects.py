@@ -126,7 +126,7 @@ def test_only_the_management_client_writes_or_calls(profile: str, caller: Caller
 
 
 def test_the_management_client_writes_few_attributes_and_no_other() -> None:
-    """Clock, transactions, a password, pushing, port protection; all else moves by methods."""
+    """Clock, transactions, a password, pushing, port protection, terms of the account."""
     rig = Rig()
     writable = {
         (code, index)
@@ -142,7 +142,14 @@ def test_the_management_client_writes_few_attributes_and_no_other() -> None:
     }
     ordering = {(catalogue.CLOCK, 2), (catalogue.TRANSACTION, 2)}
     opening = {(catalogue.CURRENT_ASSOCIATION, 7)}
-    assert writable == ordering | opening | pushing | protecting
+    opening |= {(catalogue.CALENDAR_SCHEDULE, 2), (catalogue.CALENDAR_SPECIAL_DAYS, 2)}
+    opening |= {(catalogue.CALENDAR_FROM, 2), (catalogue.CALENDAR_UNTIL, 2)}
+    account = {(catalogue.ACCOUNT, index) for index in (7, 11, 12, 16, 17, 18, 19)}
+    credits = {(catalogue.TOKEN_CREDIT, 5), (catalogue.EMERGENCY_CREDIT, 10)}
+    charges = {(code, index) for code in catalogue.CHARGES[:5] for index in (6, 7, 13)}
+    paying = account | credits | charges
+    limiting = {(catalogue.LIMITER, index) for index in range(4, 10)}
+    assert writable == ordering | opening | pushing | protecting | paying | limiting
 
 
 # --- other states ------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ def test_the_import_register_rolls_over_at_32_bits_and_the_charge_does_not_notic
 
 @pytest.mark.parametrize("kind", [Kind.ADJUST, Kind.DEACTIVATE])
 def test_a_balance_beyond_32_bits_is_shown_as_the_greatest_and_ends_nothing(kind: Kind) -> None:
-    """Consumption asks nobody; orders on such a balance are refused or logged, never a fault."""
+    """Consumption asks nobody; what makes it worse is refused, what ends it is logged."""
     rig = Rig("il", "2026-11-27T18:00")
     rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 0))
     assert rig.order(2, Kind.ADJUST, -(1 << 31)) is DataAccessResult.SUCCESS
@@ -213,7 +220,7 @@ def test_a_balance_beyond_32_bits_is_shown_as_the_greatest_and_ends_nothing(kind
     assert rig.kernel.state.totals.balance == -(1 << 31) - 60
     assert rig.get(catalogue.TOKEN_CREDIT, 112) == double_long(-(1 << 31))
     assert rig.get(catalogue.ACCOUNT, 111, 6) == double_long((1 << 31) - 1)
-    result = rig.order(3, kind, 1 if kind is Kind.ADJUST else None)
+    result = rig.order(3, kind, -1 if kind is Kind.ADJUST else None)
     assert result.name == ("OTHER_REASON" if kind is Kind.ADJUST else "SUCCESS")
     assert rig.last_outcome().balance == (-(1 << 31) if kind is Kind.ADJUST else 0)
 

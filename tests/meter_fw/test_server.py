@@ -10,7 +10,7 @@ from obis import catalogue
 from obis.code import ObisCode
 from prepay.transactions import Kind, Outcome
 from protocol import axdr
-from protocol.axdr import Data, double_long, integer, octet_string, unsigned
+from protocol.axdr import Data, double_long, enum, integer, octet_string, structure, unsigned
 from protocol.codes import ActionResult, DataAccessResult
 from protocol.cosem import vendor
 from protocol.cosem.disconnect_control import ControlState
@@ -269,9 +269,14 @@ def test_activate_account_after_the_last_sequence_is_refused() -> None:
     assert not rig.kernel.state.account.active
 
 
-def test_reset_account_is_not_here() -> None:
-    """Nothing is forgotten by a command."""
-    assert Rig("il").act(ACCOUNT, 111, 3, integer(0)) is ActionResult.OBJECT_UNDEFINED
+def test_only_an_account_that_is_not_active_is_reset() -> None:
+    """Else its money would be nobody's; a closed one is new again."""
+    rig = Rig("il")
+    rig.order(1, Kind.ACTIVATE, rig.snapshot(0, 500))
+    assert rig.act(ACCOUNT, 111, 3, integer(0)) is ActionResult.OTHER_REASON
+    rig.order(2, Kind.DEACTIVATE)
+    assert rig.act(ACCOUNT, 111, 3, integer(0)) is ActionResult.SUCCESS
+    assert rig.get(ACCOUNT, 111, 2) == structure(enum(1), enum(1))
 
 
 # profile, active, method, amount, answer, balance after

@@ -163,15 +163,15 @@ def test_the_balance_is_live_and_the_overdraft_is_used_before_the_cut() -> None:
 
 
 def test_no_cut_on_sabbath_but_the_debt_grows_and_the_cut_follows_it() -> None:
-    """Friday 15:30 to Saturday 21:00; the state is judged again the moment the window ends."""
+    """Friday 15:40 to Saturday 17:30; the state is judged again the moment the window ends."""
     rig = israel()
     rig.enter(rig.token(2, 10_000))
     rig.until("2026-11-27T16:00", watt_hours=200_000)
     rig.use(100_000)
     assert (rig.balance, rig.relay) == (-8_000, "connected")
-    rig.until("2026-11-28T20:59:59")
+    rig.until("2026-11-28T17:29:59")
     assert rig.relay == "connected"
-    rig.until("2026-11-28T21:00")
+    rig.until("2026-11-28T17:30")
     assert rig.relay == "ready_for_reconnection"
     rig.enter(rig.token(3, 10_000))
     assert (rig.balance, rig.relay) == (2_000, "connected")

@@ -90,15 +90,15 @@ def test_what_cannot_be_made_durable_is_answered_hardware_fault_and_has_not_happ
 ) -> None:
     """Orders, tokens, the clock, the relay: the state is as it was, and so is the coil."""
     rig, flash = meter("il", "2026-11-26T12:00", 700)
-    before, coils = rig.kernel.state, list(rig.coils)
+    before, coils = rig.lasting, list(rig.coils)
     flash.worn = True
     result = ask(rig)
     assert result.name == "HARDWARE_FAULT"
     assert result.value == 1
-    assert rig.kernel.state == before
+    assert rig.lasting == before
     assert rig.coils == coils
     rig.boot()
-    assert rig.kernel.state == before
+    assert rig.lasting == before
 
 
 @pytest.mark.parametrize("ask", [_adjust, _token, _clock])
@@ -110,9 +110,9 @@ def test_a_flash_that_takes_it_the_second_time_takes_it_once(ask: Ask) -> None:
     flash.worn = False
     assert ask(rig).name == "SUCCESS"
     assert rig.balance == (700 if ask is _clock else 1200)
-    after = rig.kernel.state
+    after = rig.lasting
     rig.boot()
-    assert rig.kernel.state == after
+    assert rig.lasting == after
 
 
 def test_energy_is_metered_and_charged_on() -> None:
@@ -173,12 +173,12 @@ def test_no_invocation_counter_is_used_that_is_not_reserved() -> None:
     """It would be used again after a restart, and give the key's plaintexts away."""
     rig, flash = meter("be-wal", "2026-11-24T12:00", 2000)
     used = [rig.kernel.next() for _ in range(COUNTER_BLOCK)]
-    before = rig.kernel.state
+    before = rig.lasting
     flash.worn = True
     for _ in range(3):
         with pytest.raises(CountersExhausted):
             rig.kernel.next()
-    assert rig.kernel.state is before
+    assert rig.lasting == before
     flash.worn = False
     rig.boot()
     assert rig.kernel.next() > max(used)

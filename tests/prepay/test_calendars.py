@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -15,10 +16,13 @@ from hypothesis import strategies as st
 from prepay.calendars import (
     CalendarError,
     HolyTimes,
+    commissioned,
     dated_table,
     friendly_calendar,
     holy_window,
     is_festival_in_israel,
+    of_windows,
+    public_holidays,
 )
 from prepay.friendly import CalendarKind, DatedWindow
 from prepay.profile import Place, load_profile
@@ -45,8 +49,8 @@ def local(text: str) -> datetime:
 def test_the_sabbath_window_holds_every_sabbath_of_ten_years(
     latitude: float, longitude: float
 ) -> None:
-    """From 40 minutes before sunset on Friday to nightfall, by the weekly window alone."""
-    weekly = ISRAEL.calendar()
+    """From 40 minutes before sunset on Friday to nightfall, by the entries of the seasons alone."""
+    weekly = of_windows(ISRAEL)
     observer = Observer(latitude, longitude)
     friday = date(2026, 1, 2)
     while friday.year < 2036:
@@ -55,15 +59,21 @@ def test_the_sabbath_window_holds_every_sabbath_of_ten_years(
         assert weekly.covers(lighting)
         end = weekly.next_edge(lighting)
         assert end is not None
-        assert end > nightfall, friday
+        assert nightfall < end < nightfall + timedelta(minutes=100), friday
         friday += timedelta(weeks=1)
 
 
 @pytest.mark.parametrize(
     ("moment", "friendly", "why"),
     [
-        ("2026-11-20 15:29:59", False, "Friday, before the window"),
-        ("2026-11-20 15:30", True, "Friday, an hour before sunset"),
+        ("2026-11-20 15:39:59", False, "Friday, before the window"),
+        ("2026-11-20 15:40", True, "Friday, an hour before sunset"),
+        ("2026-11-21 17:29:59", True, "Sabbath, the last second"),
+        ("2026-11-21 17:30", False, "and it is over"),
+        ("2026-06-19 18:55", True, "Friday in summer"),
+        ("2026-06-19 18:54:59", False, "and a second before"),
+        ("2026-06-20 20:44:59", True, "Sabbath in summer"),
+        ("2026-06-20 20:45", False, "over late in the evening"),
         ("2026-11-21 12:00", True, "Sabbath"),
         ("2026-11-21 21:00", False, "Saturday night"),
         ("2026-11-17 22:00", False, "a Tuesday night: no daily window in Israel"),
@@ -87,7 +97,7 @@ def test_the_days_of_israel(moment: str, friendly: bool, why: str) -> None:
 @pytest.mark.parametrize(
     ("after", "last_holy_day", "why"),
     [
-        ("2026-09-11 16:00", date(2026, 9, 13), "Sabbath runs into the second day of New Year"),
+        ("2026-09-11 18:00", date(2026, 9, 13), "Sabbath runs into the second day of New Year"),
         ("2026-05-21 19:30", date(2026, 5, 23), "Pentecost on a Friday runs into Sabbath"),
         ("2024-10-02 18:30", date(2024, 10, 5), "two days of New Year and a Sabbath: three days"),
     ],
@@ -136,7 +146,7 @@ def test_weekday_holidays_are_not_friendly_in_wallonia() -> None:
     assert len(weekdays) > 60
     for day in weekdays:
         assert not calendar.covers(datetime.combine(day, time(12), WALLONIA.zone)), day
-    assert calendar.dated == ()
+    assert calendar.tables.special_days == ()
     assert calendar.valid_until is None
 
 
@@ -212,3 +222,77 @@ def test_every_kind_of_calendar_can_be_made() -> None:
     """Walks the registry: a kind that a profile may name has a maker."""
     for kind in CalendarKind:
         dated_table(replace(ISRAEL, holidays=kind), date(2026, 1, 1), 1)
+
+
+# --- public holidays ------------------------------------------------------------------------------
+
+#: Written down by hand. In Great Britain, as newspapers report of gov.uk, Boxing Day falls on a
+#: Saturday and 28 December is in lieu of it; the day itself is kept here too.
+PUBLIC = {
+    CalendarKind.BELGIUM: (
+        "2026-01-01 2026-04-05 2026-04-06 2026-05-01 2026-05-14 2026-05-24 2026-05-25 2026-07-21"
+        " 2026-08-15 2026-11-01 2026-11-11 2026-12-25"
+    ),
+    CalendarKind.IRELAND: (
+        "2026-01-01 2026-02-02 2026-03-17 2026-04-06 2026-05-04 2026-06-01 2026-08-03 2026-10-26"
+        " 2026-12-25 2026-12-26"
+    ),
+    CalendarKind.GREAT_BRITAIN: (
+        "2026-01-01 2026-04-03 2026-04-06 2026-05-04 2026-05-25 2026-08-31 2026-12-25 2026-12-26"
+        " 2026-12-28"
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "dates"), PUBLIC.items(), ids=[kind.name for kind in PUBLIC])
+def test_the_public_holidays_of_2026(kind: CalendarKind, dates: str) -> None:
+    """Easter and Whit Sunday are in the Belgian list; 28 December is in lieu of Boxing Day."""
+    found = public_holidays(kind, date(2026, 1, 1), date(2026, 12, 31))
+    assert [day.isoformat() for day in found] == dates.split()
+
+
+def test_a_profile_that_names_public_holidays_keeps_them_whole() -> None:
+    """Wallonia if it did: All Saints' eve to the end of the night after, and no edge in between."""
+    profile = replace(WALLONIA, holidays=CalendarKind.BELGIUM)
+    kept = friendly_calendar(profile, date(2026, 1, 1), 2)
+    brussels = partial(datetime, tzinfo=WALLONIA.zone)
+    assert kept.covers(brussels(2026, 11, 11, 12))  # a Wednesday
+    assert kept.next_edge(brussels(2026, 11, 10, 17)) == brussels(2026, 11, 12, 8)
+    assert kept.next_edge(brussels(2026, 5, 13, 17)) == brussels(2026, 5, 15, 8)  # Ascension
+    assert kept.next_edge(brussels(2026, 12, 24, 17)) == brussels(2026, 12, 28, 8)  # a Friday
+    assert kept.next_edge(brussels(2026, 11, 12, 12)) == brussels(2026, 11, 12, 16)
+    assert kept.valid_until is not None
+
+
+def test_a_public_holiday_alone_lasts_from_midnight_to_midnight() -> None:
+    """Where no weekly window is there to make it longer; two that touch are one."""
+    alone = replace(WALLONIA, holidays=CalendarKind.IRELAND, weekly=())
+    kept = friendly_calendar(alone, date(2026, 1, 1), 1)
+    brussels = partial(datetime, tzinfo=WALLONIA.zone)
+    assert kept.next_edge(brussels(2026, 12, 1)) == brussels(2026, 12, 25)
+    assert kept.next_edge(brussels(2026, 12, 25)) == brussels(2026, 12, 27)
+
+
+def test_yom_kippur_on_a_sabbath_has_no_edge_inside() -> None:
+    """In 2028 it is 30 September: from the Friday's candle lighting to the Saturday's nightfall."""
+    kept = friendly_calendar(ISRAEL, date(2027, 1, 1), 3)
+    edge = kept.next_edge(local("2028-09-29 18:00"))
+    assert edge == local("2028-09-30 19:35").astimezone(UTC)
+    start = kept.next_edge(local("2028-09-28 12:00"))
+    assert start is not None
+    assert start.astimezone(JERUSALEM_TIME).date() == date(2028, 9, 29)
+
+
+def test_dated_windows_of_one_s_own_are_laid_over_those_of_the_profile() -> None:
+    """For a meter in the laboratory; with the dates for which they are complete."""
+    noon, three = local("2026-11-24 12:00"), local("2026-11-24 15:00")
+    kept = of_windows(ISRAEL, [DatedWindow(noon, three)], noon, local("2027-01-01 00:00"))
+    assert kept.next_edge(noon) == three
+    assert kept.covers(local("2026-11-28 12:00"))
+    assert kept.complete(noon)
+    assert not kept.complete(noon - timedelta(seconds=1))
+
+
+def test_meters_of_one_place_and_year_share_their_calendar() -> None:
+    """What it has worked out for one is not worked out again for another."""
+    assert commissioned(ISRAEL, date(2026, 3, 1)) is commissioned(ISRAEL, date(2026, 11, 22))

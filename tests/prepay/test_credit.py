@@ -11,6 +11,7 @@ from prepay.credit import (
     CreditStatus,
     EmergencySelection,
     Standing,
+    days_left,
     standing,
 )
 from prepay.money import MIN_AMOUNT
@@ -239,3 +240,53 @@ def test_a_standing_is_a_value() -> None:
     """Equal when everything in it is."""
     assert isinstance(standing(ISRAEL, 0, False), Standing)
     assert standing(ISRAEL, 0, False) == standing(ISRAEL, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("balance", "kwh", "days", "lasts", "why"),
+    [
+        (1000, 21, 7, 9, "3 kWh a day at 35 cents are 105 cents: 9.5 days"),
+        (945, 21, 7, 9, "exactly nine"),
+        (944, 21, 7, 8, "a cent less"),
+        (1000, 3, 1, 9, "one day on record is enough"),
+        (0, 21, 7, 0, "none"),
+        (-1, 21, 7, 0, "nor with debts"),
+        (1000, 0, 7, None, "nobody at home: it lasts for ever"),
+        (1000, 21, 0, None, "no day on record"),
+    ],
+)
+def test_how_long_a_balance_lasts(
+    balance: int, kwh: int, days: int, lasts: int | None, why: str
+) -> None:
+    """The average of the days on record at 35 cents, which is 35,000,000 parts a Wh."""
+    assert days_left(balance, kwh * 1000 * 35_000_000, days) == lasts, why
+
+
+def test_recent_use_is_averaged_exactly() -> None:
+    """10 Wh in 7 days at 35 cents are 0.05 cents a day: a cent lasts for 20 days, not 21."""
+    assert days_left(1, 10 * 35_000_000, 7) == 20
+
+
+@pytest.mark.parametrize(
+    ("balance", "lasts", "low"),
+    [
+        (500, 3, False),
+        (500, 2, True),  # for fewer than three days
+        (499, 3, True),  # under the threshold
+        (99999, 2, True),
+        (500, None, False),
+        (500, 0, True),
+    ],
+)
+def test_low_by_amount_or_by_days(balance: int, lasts: int | None, low: bool) -> None:
+    """Either is enough; days count only where the profile says how many."""
+    rules = replace(WALLONIA, low_days=3)
+    assert standing(rules, balance, False, lasts).low is low
+    assert standing(WALLONIA, balance, False, lasts).low is (balance < 500)
+
+
+@pytest.mark.parametrize("days", [-1, 367])
+def test_a_warning_of_no_days_or_too_many_is_refused(days: int) -> None:
+    """At most a year ahead."""
+    with pytest.raises(ValueError, match="low_days"):
+        CreditRules(low_days=days)

@@ -1,37 +1,50 @@
-"""Friendly windows: weekly in wall time, dated, merged, over clock changes."""
+"""Friendly windows as a meter keeps them: weekly in wall time, dated, merged, over clock changes.
 
+Windows go in, the tables of classes 10 and 11 are made of them, and those are asked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from prepay.calendars import laid_over
 from prepay.friendly import (
     DatedWindow,
-    FriendlyCalendar,
     FriendlyError,
     Weekday,
     WeeklyWindow,
     merge_dated,
 )
+from prepay.schedule import HORIZON, Schedule, weekly_entries
 from tests.prepay.oracle import WEEK, Dated, Weekly, diary, friendly_minutes, utc
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
-WALLONIA = FriendlyCalendar(
-    BRUSSELS,
-    tuple(
-        WeeklyWindow.parse(start, end)
-        for start, end in (
-            ("Mon 16:00", "Tue 08:00"),
-            ("Tue 16:00", "Wed 08:00"),
-            ("Wed 16:00", "Thu 08:00"),
-            ("Thu 16:00", "Fri 08:00"),
-            ("Fri 16:00", "Mon 08:00"),
-        )
-    ),
-)
+HOURS = [
+    WeeklyWindow.parse(start, end)
+    for start, end in (
+        ("Mon 16:00", "Tue 08:00"),
+        ("Tue 16:00", "Wed 08:00"),
+        ("Wed 16:00", "Thu 08:00"),
+        ("Thu 16:00", "Fri 08:00"),
+        ("Fri 16:00", "Mon 08:00"),
+    )
+]
+
+
+def calendar_of(
+    zone: ZoneInfo, weekly: Iterable[WeeklyWindow] = (), dated: Iterable[DatedWindow] = ()
+) -> Schedule:
+    """Return the tables of these windows, at a place."""
+    return Schedule(zone, laid_over(weekly_entries(weekly), dated, zone))
+
+
+WALLONIA = calendar_of(BRUSSELS, HOURS)
 
 
 def local(text: str, zone: ZoneInfo = BRUSSELS, fold: int = 0) -> datetime:
@@ -39,11 +52,9 @@ def local(text: str, zone: ZoneInfo = BRUSSELS, fold: int = 0) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=zone, fold=fold)
 
 
-def week(zone: str, *windows: tuple[str, str]) -> FriendlyCalendar:
+def week(zone: str, *windows: tuple[str, str]) -> Schedule:
     """Return a calendar of weekly windows."""
-    return FriendlyCalendar(
-        ZoneInfo(zone), tuple(WeeklyWindow.parse(start, end) for start, end in windows)
-    )
+    return calendar_of(ZoneInfo(zone), [WeeklyWindow.parse(start, end) for start, end in windows])
 
 
 # --- by hand: Wallonia -------------------------------------------------------------------------
@@ -179,7 +190,7 @@ def test_windows_that_touch_or_overlap_have_no_edge_between_them() -> None:
 def test_a_dated_window_bridges_weekly_ones() -> None:
     """A holiday on a Tuesday, from the end of one night to the start of the next."""
     holiday = DatedWindow(local("2026-11-24 08:00"), local("2026-11-24 16:00"))
-    calendar = FriendlyCalendar(BRUSSELS, WALLONIA.weekly, (holiday,))
+    calendar = calendar_of(BRUSSELS, HOURS, (holiday,))
     assert calendar.covers(local("2026-11-24 12:00"))
     assert calendar.next_edge(local("2026-11-23 17:00")) == local("2026-11-25 08:00")
     assert calendar.next_edge(local("2026-11-23 12:00")) == local("2026-11-23 16:00")
@@ -188,29 +199,29 @@ def test_a_dated_window_bridges_weekly_ones() -> None:
 def test_a_week_of_nothing_but_windows_has_no_edge() -> None:
     """Whichever way it is put together."""
     calendar = week("Europe/Brussels", ("Mon 08:00", "Fri 12:00"), ("Fri 12:00", "Mon 08:00"))
-    assert calendar.always
-    assert calendar.covers(local("2026-11-24 12:00"))
-    assert calendar.next_edge(local("2026-11-24 12:00")) is None
+    noon = local("2026-11-24 12:00")
+    assert calendar.covers(noon)
+    assert calendar.next_edge(noon) == noon + HORIZON  # only the moment to ask again
 
 
 def test_no_windows_have_no_edge() -> None:
     """The cut is never held back."""
-    calendar = FriendlyCalendar(BRUSSELS)
+    calendar = calendar_of(BRUSSELS)
     assert not calendar.covers(local("2026-11-24 12:00"))
     assert calendar.next_edge(local("2026-11-24 12:00")) is None
 
 
 def test_a_week_but_for_a_minute_is_looked_through_quickly() -> None:
-    """Ten years of dated windows close the only hole: the edge is at the end of them."""
+    """A year of dated windows closes the only hole: the edge is at the end of them."""
     first = local("2026-01-05 12:00")
     holes = tuple(
         DatedWindow(first + timedelta(weeks=number), first + timedelta(weeks=number, minutes=1))
-        for number in range(520)
+        for number in range(52)
     )
     window = WeeklyWindow.parse("Mon 12:01", "Mon 12:00")
-    calendar = FriendlyCalendar(BRUSSELS, (window,), holes)
+    calendar = calendar_of(BRUSSELS, [window], holes)
     edge = calendar.next_edge(first)
-    assert edge == (first + timedelta(weeks=520)).astimezone(UTC)
+    assert edge == (first + timedelta(weeks=52)).astimezone(UTC)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
@@ -268,15 +279,17 @@ def test_every_edge_is_where_a_person_with_a_diary_finds_it(
 ) -> None:
     """Walking from edge to edge over a clock change meets each change of the diary and no other."""
     zone, middle = change
+    edges = (minute for at, length in pieces for minute in (at, at + length))
+    assume(all(_shown_once(zone, middle + timedelta(minutes=minute)) for minute in edges))
     dated: list[Dated] = [
         (middle + timedelta(minutes=at), middle + timedelta(minutes=at + length))
         for at, length in pieces
     ]
     held = friendly_minutes(diary(zone, middle, DAYS), weekly, dated)
-    calendar = FriendlyCalendar(
+    calendar = calendar_of(
         ZoneInfo(zone),
-        tuple(WeeklyWindow(*_edge(start), *_edge(end)) for start, end in weekly),
-        tuple(DatedWindow(begin, finish) for begin, finish in dated),
+        [WeeklyWindow(*_edge(start), *_edge(end)) for start, end in weekly],
+        [DatedWindow(begin, finish) for begin, finish in dated],
     )
     first = middle - timedelta(days=DAYS)
     begin, finish = (DAYS - 8) * 1440, (DAYS + 8) * 1440
@@ -293,6 +306,12 @@ def test_every_edge_is_where_a_person_with_a_diary_finds_it(
         found.append(edge)
         moment = edge
     assert found == expected
+
+
+def _shown_once(zone: str, moment: datetime) -> bool:
+    """Whether the clock shows this moment's wall time once: a table cannot say which of two."""
+    wall = moment.astimezone(ZoneInfo(zone))
+    return wall.replace(fold=0).utcoffset() == wall.replace(fold=1).utcoffset()
 
 
 def _edge(minute: int) -> tuple[Weekday, time]:
@@ -348,7 +367,7 @@ def test_moments_without_a_zone_are_refused_everywhere() -> None:
         lambda: WALLONIA.covers(naive),
         lambda: WALLONIA.next_edge(naive),
         lambda: DatedWindow(naive, aware),
-        lambda: FriendlyCalendar(BRUSSELS, valid_until=naive),
+        lambda: replace(WALLONIA.tables, complete_until=naive),
     ):
         with pytest.raises(FriendlyError, match="zone"):
             call()
@@ -375,7 +394,8 @@ def test_the_ends_of_time_are_refused_by_name(moment: datetime) -> None:
 def test_a_table_that_is_about_to_run_out_says_so() -> None:
     """A calendar without dated windows never does."""
     month = timedelta(days=30)
-    table = FriendlyCalendar(BRUSSELS, valid_until=local("2027-01-01 00:00"))
+    until = replace(WALLONIA.tables, complete_until=local("2027-01-01 00:00"))
+    table = Schedule(BRUSSELS, until)
     assert not table.runs_out_within(local("2026-11-30 00:00"), month)
     assert table.runs_out_within(local("2026-12-02 00:00"), month)
     assert table.runs_out_within(local("2028-01-01 00:00"), month)

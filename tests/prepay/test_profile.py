@@ -54,11 +54,11 @@ class TestEveryProfile:
     def test_each_figure_carries_the_mark_of_its_source(self, name: str) -> None:
         """doc, pub or open, on its line or, for a table of windows, on the line above."""
         for line in text_of(name).splitlines():
-            if re.match(r"(?!name|title|weekly)\w+\s*=", line):
+            if re.match(r"(?!name|title|weekly = \[$)\w+\s*=", line):
                 assert re.search(r"# (doc|pub|open)\b", line), line
-        head = text_of(name).split("weekly =")[0].splitlines()
-        comments = [line for line in head[-4:] if line.startswith("#")]
-        assert re.match(r"# (doc|pub|open)\b", comments[0])
+        above, windows, _ = text_of(name).partition("weekly = [\n")
+        comments = [line for line in above.splitlines()[-4:] if line.startswith("#")]
+        assert not windows or re.match(r"# (doc|pub|open)\b", comments[0])
 
     def test_its_display_codes_are_obis_codes(self, name: str) -> None:
         """And fit the sixteen places of the display."""
@@ -124,6 +124,31 @@ def test_the_first_balance(rule: StartRule, old: int, first: int) -> None:
     assert StartCredit(2000, rule).first_balance(old) == first
 
 
+@pytest.mark.parametrize(
+    ("name", "charges", "order"),
+    [
+        (
+            "be-wal",
+            ["energy", "standing", "costs", "interest", "principal"],
+            ("balance", "debts", "credit"),
+        ),
+        (
+            "il",
+            ["energy", "standing", "fee", "vat", "costs", "interest", "principal"],
+            ("fee", "vat", "debts", "credit"),
+        ),
+    ],
+)
+def test_the_charges_and_the_order_of_a_top_up(
+    name: str, charges: list[str], order: tuple[str, ...]
+) -> None:
+    """Slots are places in the list: a meter in the field knows its charges by them."""
+    profile = load_profile(name)
+    assert [charge.name for charge in profile.charges] == charges
+    assert (profile.order, profile.account.order) == (order, order)
+    assert profile.phases == 1
+
+
 def edited(old: str, new: str, text: str = GOOD) -> str:
     """Return a good file with one thing changed."""
     assert text.count(old) == 1, old
@@ -145,8 +170,10 @@ def edited(old: str, new: str, text: str = GOOD) -> str:
         ('zone = "Europe/Brussels"', 'zone = "../../etc/passwd"', "zone", "no time zone"),
         ('zone = "Europe/Brussels"', 'zone = "Europe"', "zone", "no time zone"),
         ('zone = "Europe/Brussels"', 'zone = "\\u0000"', "zone", "no time zone"),
-        ('tariff = "0.35"', 'tariff = "0.40001"', "tariff", "16-bit"),
-        ('tariff = "0.35"', "tariff = 0.35", "tariff", "string"),
+        ("phases = 1", "phases = 2", "phases", "1 or 3"),
+        ('price = "0.35"', 'price = "0.40001"', "charges[0].price", "16-bit"),
+        ('price = "0.35"', "price = 0.35", "charges[0].price", "string"),
+        ('price = "0.35"', 'tariff = "0.35"', "charges[0].tariff", "not permitted"),
         ("relay_control_mode = 6", "relay_control_mode = 8", "relay_control_mode", "7"),
         ("relay_control_mode = 6", 'relay_control_mode = "6"', "relay_control_mode", "integer"),
         ("relay_control_mode = 6", "relay_control_mode = true", "relay_control_mode", "integer"),
@@ -155,7 +182,9 @@ def edited(old: str, new: str, text: str = GOOD) -> str:
         ('"12.00"', '"0.00"', "credit", "emergency_selection: "),
         ('"button"', '"knob"', "credit.emergency_selection", "none, automatic, button"),
         ("emergency = true", 'emergency = "yes"', "credit.window_void_in_emergency", "bool"),
-        ('holidays = "none"', 'holidays = "belgium"', "friendly.holidays", "none, israel"),
+        ('holidays = "none"', 'holidays = "bavaria"', "friendly.holidays", "none, israel"),
+        ('holidays = "none"', 'holidays = "none"\nsabbath = true', "place", "sunset"),
+        ('holidays = "none"', 'holidays = "none"\nsabbath = 1', "friendly.sabbath", "bool"),
         ('holidays = "none"', 'holidays = "israel"', "place", "sunset"),
         ('"Fri 16:00"', '"Vrijdag 16:00"', "friendly.weekly[4]", "Fri 16:00"),
         ('"Fri 16:00", to', '"Fri 16:00", until', "friendly.weekly[4].to", "required"),

@@ -50,8 +50,9 @@ class Echo:
         line_now = now if inputs.line_now is None else inputs.line_now
         coil = next((self.coils.pop(at) for at in sorted(self.coils) if at <= now), None)
         goodbye = {line for line, data in inputs.rx.items() if data == self.hang_up_after}
+        lcd = Lcd("1.8.0", str(self.total), "Wh", Sign.NONE, "connected")
         return Outputs(
-            lcd=Lcd("1.8.0", str(self.total), "Wh", Sign.NONE, "connected"),
+            show=lambda: lcd,
             wake_at=later(MONDAY, ((now - MONDAY) // self.period + 1) * self.period),
             tx=dict(inputs.rx),
             close=frozenset(goodbye),

@@ -29,10 +29,14 @@ def test_a_host_that_no_name_can_be_is_no_port(host: str) -> None:
         open_port(f"tcp:{host}:0", selector)
 
 
-@pytest.mark.parametrize("moment", ["2026-09-21T12:00", "2019-10-09T12:00", "2054-10-12T12:00"])
-def test_a_meter_whose_clock_is_set_elsewhere_knows_the_holidays_there(moment: str) -> None:
-    """Days of Atonement: of the same year, of seven years before, of 28 years later."""
+@pytest.mark.parametrize("moment", ["2025-10-02T12:00", "2026-09-21T12:00", "2033-10-03T12:00"])
+def test_a_meter_knows_the_holidays_of_ten_years_from_the_year_before(moment: str) -> None:
+    """Days of Atonement: of the year before, of the same year, and seven years later."""
     profile = load_profile("il")
     start = Instant(1_795_269_600_000)  # 2026-11-21
     calendar = make_factory(profile, "OPP1", LAB_KEYS, start).calendar
-    assert calendar.covers(datetime.fromisoformat(moment).replace(tzinfo=profile.zone))
+    at = datetime.fromisoformat(moment).replace(tzinfo=profile.zone)
+    assert calendar.covers(at)
+    assert calendar.complete(at)
+    assert not calendar.complete(at.replace(year=2019))  # its clock may be set anywhere
+    assert not calendar.complete(at.replace(year=2054))

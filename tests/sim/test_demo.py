@@ -56,7 +56,7 @@ ISRAELI = [
     "Saturday 17:00  The overdraft of ILS 50 is used up",
     "ok  the balance is below ILS -50",
     "ok  supply is on",
-    "Saturday 21:05  The window has ended",
+    "Saturday 17:45  The window has ended",
     "ok  the relay is open",
     "$ prepay topup 200.00",
     "ok  the relay is closed again",

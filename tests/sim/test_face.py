@@ -195,7 +195,7 @@ class Log:
     def tick(self, *pages: Lcd) -> list[str]:
         self.pages = list(pages)
         self.site.board.now = self.now = later(self.now, 1000)
-        self.screen.ticked(self.site, Outputs(pages[0], later(self.now, 1)))
+        self.screen.ticked(self.site, Outputs(lambda: pages[0], later(self.now, 1)))
         return self.written()
 
     def turn(self, seconds: float) -> list[str]:

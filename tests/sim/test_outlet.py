@@ -122,7 +122,7 @@ def test_a_changing_value_is_not_piled_up(pipe: Pipe) -> None:
     )
     site = Site("one", Echo(), board())
     for value in range(50):  # noqa: B007 # read by pages
-        lines.ticked(site, Outputs(pages()[0], later(MONDAY, 1)))
+        lines.ticked(site, Outputs(lambda: pages()[0], later(MONDAY, 1)))
         lines.turn()
     assert pipe.empty() == []
     outlet.turn()

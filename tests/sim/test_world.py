@@ -167,7 +167,7 @@ class Chancy:
     def tick(self, now: Instant, inputs: Inputs) -> Outputs:
         drawn = int.from_bytes(self._entropy(2), "big")
         lcd = Lcd("1.8.0", str(drawn), "", Sign.NONE, "connected")
-        return Outputs(lcd, later(now, drawn))
+        return Outputs(lambda: lcd, later(now, drawn))
 
 
 def _trace(seed: int, names: list[str]) -> list[tuple[str, int, str]]:

@@ -1,0 +1,72 @@
+"""What activate is told of an account that is not new: balance, debts, anchor, moment."""
+
+from datetime import date, datetime
+
+from headend.errors import UsageError
+from headend.line import Line
+from headend.plans import Opening
+from prepay.money import AmountError, parse_amount
+
+
+def moment(line: Line, text: str | None) -> datetime | None:
+    """Return a planned moment, by the meter's wall clock unless it says its offset.
+
+    Raises:
+        UsageError: it is none, or the clock skips it.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is no moment such as 2026-12-31T08:00") from None
+    return found.replace(tzinfo=line.profile.zone) if found.tzinfo is None else found
+
+
+def opening(
+    line: Line,
+    *,
+    balance: str | None,
+    debts: tuple[str, ...],
+    anchor: str | None,
+    at: str | None,
+) -> Opening:
+    """Return what the options of activate say.
+
+    Raises:
+        UsageError: an amount, a date or a moment that is none, or a debt that the profile has not.
+    """
+    brought = 0 if balance is None else _amount(line, balance)
+    pairs = tuple(_debt(line, each) for each in debts)
+    if len({slot for slot, _ in pairs}) != len(pairs):
+        raise UsageError("a debt is there twice")
+    return Opening(brought, pairs, _day(anchor), moment(line, at))
+
+
+def _debt(line: Line, text: str) -> tuple[int, int]:
+    name, equals, amount = text.partition("=")
+    rules = line.profile.account
+    known = [charge.name for charge in rules.charges if charge.is_debt]
+    if not equals or name not in known:
+        names = ", ".join(known) or "none"
+        raise UsageError(f"{text[:40]!r} is no debt such as NAME=25.00; of this profile: {names}")
+    owed = _amount(line, amount)
+    if owed < 0:
+        raise UsageError(f"{text[:40]!r}: a debt is not below 0")
+    return rules.slot_of(name), owed
+
+
+def _amount(line: Line, text: str) -> int:
+    try:
+        return parse_amount(text, line.profile.currency, allow_negative=True)
+    except AmountError as error:
+        raise UsageError(str(error)) from error
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is no date such as 2026-12-31") from None

@@ -1,0 +1,84 @@
+"""What is ordered of the meter and what comes of it, as values; and the balance that it knows."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from meter_fw.money_state import Debts
+from meter_fw.state import Customer, MeterState, Snapshot
+from meter_fw.view import View
+from prepay.cut import BalanceMode
+from prepay.transactions import Kind, Outcome
+
+_DOUBLE_LONG: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A transaction as it was ordered.
+
+    Args:
+        id: 16 octets.
+        kind: what is ordered.
+        content: a check sum of all of it, to tell a repetition from another order.
+        snapshot: for ACTIVATE and SNAPSHOT.
+        sequence: for ARM and MODE.
+        expiry: for ARM, by the meter's clock, ms since 1970.
+        expiry_stamp: the same as it was given, 12 octets.
+        amount: for ADJUST, DEBT and MODE, minor units.
+        customer: for CUSTOMER; since -1 is now.
+        at: for ACTIVATE and DEACTIVATE, the planned moment, ms since 1970; -1 is now.
+        anchor: for ACTIVATE, ordinal of a local day; None is the day of the opening.
+        debts: for ACTIVATE, brought along; None for an order that says nothing of them, and
+            whose balance may then not be below 0.
+        slot: for DEBT, of the charge.
+        mode: for MODE, the one to go over to.
+        register: for MODE, the import register on the wire up to which the balance is priced.
+        as_of: for MODE, the moment of that, 12 octets.
+    """
+
+    id: bytes
+    kind: Kind
+    content: int
+    snapshot: Snapshot = Snapshot()
+    sequence: int = 0
+    expiry: int = -1
+    expiry_stamp: bytes = b"\xff" * 12
+    amount: int = 0
+    customer: Customer = Customer()
+    at: int = -1
+    anchor: int | None = None
+    debts: Debts | None = None
+    slot: int = 0
+    mode: BalanceMode = BalanceMode.CENTRAL
+    register: int = 0
+    as_of: bytes = b"\xff" * 12
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a handler came to: the state (unchanged for a refusal), the outcome, the amount."""
+
+    state: MeterState
+    outcome: Outcome
+    amount: int = 0
+
+
+def balance(view: View) -> int:
+    """Return the balance that this meter knows, in minor units."""
+    state = view.state
+    return state.snapshot.balance if central(view) else state.totals.balance
+
+
+def central(view: View) -> bool:
+    """Whether the head-end keeps the balance."""
+    return view.mode is BalanceMode.CENTRAL
+
+
+def fits(amount: int) -> bool:
+    """Say whether an amount fits the double-long that carries it on the wire."""
+    return -_DOUBLE_LONG <= amount < _DOUBLE_LONG
+
+
+def clamp(amount: int) -> int:
+    """Return an amount as its double-long shows it: one that has outgrown it, the greatest."""
+    return max(-_DOUBLE_LONG, min(amount, _DOUBLE_LONG - 1))
