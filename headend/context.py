@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,6 +171,30 @@ class Context:
         from headend.transports import open_transport
 
         return self._transports or open_transport
+
+    def elsewhere(self, port: str, *, physical: int | None, keys: str | None) -> "Context":
+        """Return a context of the same run for another meter; the database is shared.
+
+        Args:
+            port: of that meter.
+            physical: its HDLC physical address; None as in ``Settings``.
+            keys: its key file; None is the same as here.
+        """
+        settings = replace(self.settings, port=port, physical=physical)
+        if keys is not None:
+            settings = replace(settings, keys=keys)
+        other = Context(
+            settings,
+            now=self.now,
+            entropy=self.entropy,
+            transports=self.transports,
+            store=self.store,
+            patience=self.patience,
+            trace=self.trace,
+        )
+        if keys is None:
+            other.__dict__["keys"] = self.keys  # read once
+        return other
 
     def close(self) -> None:
         """Let go of what was opened."""

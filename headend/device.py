@@ -26,7 +26,7 @@ from protocol.events import AttributeRef, MethodRef
 
 #: The interface classes that are asked here.
 DATA, REGISTER, PROFILE_GENERIC, CLOCK, DISCONNECT_CONTROL = 1, 3, 7, 8, 70
-ACCOUNT, CREDIT, TOKEN_GATEWAY = 111, 112, 115
+ACCOUNT, CREDIT, CHARGE, TOKEN_GATEWAY = 111, 112, 113, 115
 #: Attribute 2 is the value of nearly every class.
 VALUE = 2
 
@@ -163,9 +163,17 @@ class Device:
         """Return what the last closing, or hand-over to a head-end, left to be settled."""
         return _made(vendor.Settlement.from_data, self.get(catalogue.SETTLEMENT))
 
+    def opened(self) -> CosemDateTime:
+        """Return when the account was last activated, by the meter's clock."""
+        return _moment(self.get(catalogue.ACCOUNT, ACCOUNT, 13))
+
     def plan(self) -> vendor.Plan:
         """Return the plan that waits for its moment; its kind is 0 where there is none."""
         return _made(vendor.Plan.from_data, self.get(catalogue.PLAN))
+
+    def remaining(self, slot: int) -> int:
+        """Return what remains of the debt in a slot of the account, in minor units."""
+        return _number(self.get(catalogue.CHARGES[slot], CHARGE, 12))
 
     # --- relay ---------------------------------------------------------------------------------
 
@@ -176,6 +184,11 @@ class Device:
             return ControlState(state).name.lower()
         except ValueError:
             return f"state {state}"
+
+    def contact_closed(self) -> bool:
+        """Whether the relay's contact is closed, whatever the relay was told."""
+        state = self.get(catalogue.DISCONNECT_CONTROL, DISCONNECT_CONTROL)
+        return bool(_typed(types.BOOLEAN, state))
 
     def relay_causes(self) -> list[str]:
         """Return what holds the relay open."""

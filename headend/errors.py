@@ -58,5 +58,9 @@ class OutcomeUnknown(HeadendError):
         self.transaction_id = transaction_id
 
 
+class Unfinished(OutcomeUnknown):
+    """A command of several steps has done some of them; run again it goes on where it stood."""
+
+
 class Unknowable(OutcomeUnknown):
     """The meter answers, but cannot say any more what became of the order: people have to."""

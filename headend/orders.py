@@ -128,10 +128,15 @@ def settle_open(line: Line) -> list[Transaction]:
     """
     with line.context.store.begin() as db:
         waiting = transactions.of_meter(db, line.meter.id, only_open=True)
-    return [_settle(line, transaction) for transaction in waiting]
+    return [settle_one(line, transaction) for transaction in waiting]
 
 
-def _settle(line: Line, transaction: Transaction) -> Transaction:
+def settle_one(line: Line, transaction: Transaction) -> Transaction:
+    """Find out what became of an open transaction, which stays open where nobody can say.
+
+    Raises:
+        OutcomeUnknown: the line broke again.
+    """
     try:
         return carry_out(line, transaction)
     except Unknowable:
@@ -319,8 +324,10 @@ def _parameters(planned: Transaction) -> Carried | CosemDateTime | None:
     )
     if "debts" not in values:
         return snapshot
-    anchor, at = (moment(name) if name in values else CosemDateTime() for name in ("anchor", "at"))
-    return Opening(snapshot, anchor, debts_of(str(values["debts"])), at)
+    anchor, at, paid = (
+        moment(name) if name in values else CosemDateTime() for name in ("anchor", "at", "paid")
+    )
+    return Opening(snapshot, anchor, debts_of(str(values["debts"])), at, paid)
 
 
 def debts_of(text: str) -> tuple[Debt, ...]:

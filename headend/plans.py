@@ -5,7 +5,7 @@ the database knows (read within it), and is committed whole or not at all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
@@ -97,8 +97,10 @@ def instant(moment: datetime) -> Instant:
 # --- central mode: the head-end's ledger owns the balance ------------------------------------
 
 
-def central_topup(line: Line, identity: str, amount: int) -> Transaction:
-    """Book a payment and the snapshot that tells the meter of it.
+def central_topup(
+    line: Line, identity: str, amount: int, noted: Parameters | None = None
+) -> Transaction:
+    """Book a payment and the snapshot that tells the meter of it; ``noted`` is kept with it.
 
     Raises:
         Refused: prepayment is not active, or another head-end has been here; nothing is booked.
@@ -108,7 +110,7 @@ def central_topup(line: Line, identity: str, amount: int) -> Transaction:
     with line.context.store.begin() as db:
         _check_sequence(db, line, held)
         posts = [credit_post(identity, Reason.TOP_UP, amount, line.now)]
-        return _plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of)
+        return _plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of, noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Opening:
         anchor: a day on which a period of the standing charges begins; None for the first day.
         at: the planned moment; None for now.
         start_credit: whether the profile's start credit is given.
+        paid: the last day that standing charges were paid for, to the meter before this one.
+        noted: kept with the transaction, and not sent.
     """
 
     balance: int = 0
@@ -128,6 +132,8 @@ class Opening:
     anchor: date | None = None
     at: datetime | None = None
     start_credit: bool = True
+    paid: date | None = None
+    noted: Parameters = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
@@ -156,12 +162,13 @@ class Opening:
         values: dict[str, int | str] = {
             "debts": " ".join(f"{slot}:{amount}" for slot, amount in self.debts)
         }
-        if self.anchor is not None:
-            midnight = datetime.combine(self.anchor, time(), line.profile.zone)
-            values["anchor"] = _stamp(line, midnight)
+        for name, day in (("anchor", self.anchor), ("paid", self.paid)):
+            if day is not None:
+                midnight = datetime.combine(day, time(), line.profile.zone)
+                values[name] = _stamp(line, midnight)
         if self.at is not None:
             values["at"] = _stamp(line, self.at)
-        return values
+        return {**values, **self.noted}
 
 
 def _stamp(line: Line, moment: datetime) -> str:
@@ -199,7 +206,9 @@ def _not_planned(at: datetime | None) -> None:
         )
 
 
-def central_deactivation(line: Line, identity: str, at: datetime | None = None) -> Transaction:
+def central_deactivation(
+    line: Line, identity: str, at: datetime | None = None, noted: Parameters | None = None
+) -> Transaction:
     """Price what has been used until now, and plan the end; it is settled once confirmed."""
     _not_planned(at)
     now, held = meter_time(line), _held(line, "nothing to deactivate")
@@ -209,7 +218,7 @@ def central_deactivation(line: Line, identity: str, at: datetime | None = None) 
         before = meters.by_id(db, line.meter.id).priced_wh
         priced = _price(db, line, identity, reading)
         left = ledger.balance(db, line.meter.id) + _effect(priced)
-        used: Parameters = {"watt_hours": reading.watt_hours - (before or 0)}
+        used: Parameters = {"watt_hours": reading.watt_hours - (before or 0), **(noted or {})}
         planned = _plan(db, line, identity, Order.DEACTIVATE, left, used)
         ledger.book(db, line.meter.id, priced)
         return planned
@@ -304,8 +313,10 @@ def _plan_snapshot(
 # --- local mode: the meter's ledger owns the balance, this one notes what was paid -------------
 
 
-def local_topup(line: Line, identity: str, amount: int) -> Transaction:
-    """Book a payment and make the token that carries it to the meter.
+def local_topup(
+    line: Line, identity: str, amount: int, noted: Parameters | None = None
+) -> Transaction:
+    """Book a payment and make the token that carries it to the meter; ``noted`` is kept with it.
 
     Raises:
         Refused: prepayment is not active; nothing is booked.
@@ -315,7 +326,8 @@ def local_topup(line: Line, identity: str, amount: int) -> Transaction:
     key, name = line.context.keys.token_key, line.meter.name.encode("latin-1")
     token = vend_lab(key, name, bytes.fromhex(identity), amount)
     with line.context.store.begin() as db:
-        planned = _plan(db, line, identity, Order.TOPUP, amount, {"token": token.hex()})
+        values: Parameters = {"token": token.hex(), **(noted or {})}
+        planned = _plan(db, line, identity, Order.TOPUP, amount, values)
         post = credit_post(identity, Reason.TOP_UP, amount, line.now)
         ledger.book(db, line.meter.id, [post])
         return planned
@@ -341,11 +353,13 @@ def local_activation(line: Line, identity: str, opening: Opening = Opening()) ->
         return planned
 
 
-def local_deactivation(line: Line, identity: str, at: datetime | None = None) -> Transaction:
+def local_deactivation(
+    line: Line, identity: str, at: datetime | None = None, noted: Parameters | None = None
+) -> Transaction:
     """Plan the end; what the meter closes with is settled once it is confirmed."""
     if not line.device.prepayment():
         raise Refused("prepayment is not active on this meter: nothing to deactivate")
-    values: Parameters = {} if at is None else {"at": _stamp(line, at)}
+    values: Parameters = {**({} if at is None else {"at": _stamp(line, at)}), **(noted or {})}
     with line.context.store.begin() as db:
         return _plan(db, line, identity, Order.DEACTIVATE, 0, values)
 

@@ -1,6 +1,6 @@
 """A command that is repeated with its transaction id, and how transactions are told of."""
 
-from typing import Any
+from typing import Any, Final
 
 from headend.errors import Refused, UsageError
 from headend.line import Line
@@ -8,6 +8,11 @@ from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
 from headend.times import meter_iso
+
+#: What to do about a refusal that the meter's own words leave open.
+_HINTS: Final = {
+    "plan exists": " (prepay status shows it, prepay cancel withdraws it)",
+}
 
 
 def repeated(
@@ -40,7 +45,8 @@ def check_done(ended: Transaction) -> None:
         Refused: by the meter.
     """
     if not ended.succeeded:
-        raise Refused(f"{ended.kind.value} refused: {ended.outcome}; transaction {ended.id}")
+        hint = _HINTS.get(ended.outcome or "", "")
+        raise Refused(f"{ended.kind.value} refused: {ended.outcome}{hint}; transaction {ended.id}")
 
 
 def waiting(line: Line, planned: Transaction) -> Report:

@@ -31,7 +31,7 @@ from meter_fw.calendar_tables import (
 )
 from meter_fw.identity import data
 from meter_fw.server import Attribute, CosemObject, Method
-from meter_fw.view import READERS, Change, Role, View, milliseconds
+from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
 from prepay.friendly import FriendlyError
@@ -201,9 +201,8 @@ def _moment(view: View, octets: bytes) -> datetime | None:
     if octets == _NO_BOUND:
         return None
     try:
-        moment = CosemDateTime.from_bytes(octets).to_datetime(view.factory.zone)
-        return view.at(milliseconds(moment))
-    except (DecodeError, WildcardError, OverflowError) as error:
+        return view.at(max(view.moment(CosemDateTime.from_bytes(octets)), 0))
+    except (DecodeError, WildcardError) as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
 
 

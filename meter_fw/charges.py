@@ -23,7 +23,7 @@ from meter_fw.money_state import ChargeTerms, PriceList
 from meter_fw.ordering import clamp, fits
 from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.terms import effective, prices_of, with_prices
-from meter_fw.view import READERS, Change, Role, View, is_never, milliseconds
+from meter_fw.view import READERS, Change, Role, View, is_never
 from obis import catalogue
 from prepay.charge import COMMODITY_SCALE, Charge, ChargeType
 from prepay.holdings import ChargeState, DebtOutOfRange
@@ -163,7 +163,7 @@ def _set_activation(view: View, slot: int, octets: bytes) -> Change:
     try:
         moment = CosemDateTime.from_bytes(octets)
         never = is_never(octets)
-        at = -1 if never else max(milliseconds(moment.to_datetime(view.factory.zone)), 0)
+        at = -1 if never else max(view.moment(moment), 0)
     except (DecodeError, WildcardError) as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
     own = money.terms_of(view.state, slot)
@@ -187,7 +187,10 @@ def _keep(view: View, own: ChargeTerms) -> Change:
     try:
         if own.proportion > 10_000:
             raise ValueError("above the whole")
-        return Change(money.with_terms(view, own))
+        changed = money.with_terms(view, own)
+        if own.next_rates:  # when these take over, nobody is there to hear of a refusal
+            money.take_over(view.with_state(changed), own.slot)
+        return Change(changed)
     except ValueError as error:
         raise _refused(str(error)) from error
 

@@ -45,7 +45,14 @@ def activate(view: View, order: Order) -> Done:
         return Done(state.but(account=account), Outcome.DONE, first.balance)
     if order.debts is None and first.balance < 0:
         return Done(state, Outcome.AMOUNT_OUT_OF_RANGE)
-    opening = Opening(first.balance, order.debts or (), order.anchor, start_credit=False)
+    opening = Opening(
+        first.balance,
+        order.debts or (),
+        order.anchor,
+        start_credit=False,
+        # By this meter's own calendar: it may be opened on a later day than the other was closed.
+        first_day_paid=order.paid is not None and money.today(view) <= order.paid,
+    )
     try:
         purse = _opened(view, opening)
     except BalanceOutOfRange:
@@ -86,14 +93,24 @@ def _bad_debts(view: View, order: Order) -> Outcome | None:
 
 
 def deactivate(view: View, order: Order) -> Done:
-    """Prepayment off; the amount of the record is the closing balance, for settlement."""
+    """Prepayment off; the amount of the record is the closing balance, for settlement.
+
+    A plan that waits beside it is withdrawn: it would close the account of who comes next.
+    """
     state = view.state
     if not state.account.active:
         return Done(state, Outcome.NOT_ACTIVE)
+    if state.plan.kind and state.plan.id != order.id:
+        state = _ended(view, state, Done(state, Outcome.WITHDRAWN))
+        view = view.with_state(state)
     account = Account(closed=True, activated_at=state.account.activated_at, closed_at=view.clock)
     if central(view):
         closing, returned, debts = balance(view), 0, money.debts_of(state)
         state = money.note_anchor(money.with_debts(state, ()), view.rules, None)
+        # What this meter handed over to the head-end was settled with the rest: left in the
+        # totals, the next account would be opened with it.
+        totals = state.totals
+        state = state.but(totals=replace(totals, settled=totals.settled + totals.balance))
     else:
         settled = close_account(
             view.rules,

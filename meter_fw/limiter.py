@@ -32,14 +32,13 @@ The theory
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
 
 from meter_fw.server import Attribute, CosemObject, Setter
 from meter_fw.state import MAX_GROUPS, Limits, MeterState
-from meter_fw.view import READERS, Change, Role, View, is_never, milliseconds
+from meter_fw.view import READERS, Change, Role, View, is_never
 from obis import catalogue
 from protocol.codes import DataAccessResult
 from protocol.cosem.limiter import LIMITER
@@ -161,7 +160,7 @@ def emergency_span(view: View) -> tuple[int, int] | None:
         return None
     if is_never(limits.activation) or limits.profile not in _groups(limits):
         return None
-    begin = milliseconds(_moment(view, limits.activation))
+    begin = _moment(view, limits.activation)
     return begin, begin + limits.duration * 1000
 
 
@@ -231,8 +230,8 @@ def _groups(limits: Limits) -> list[int]:
     return [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)]
 
 
-def _moment(view: View, octets: bytes) -> datetime:
-    return CosemDateTime.from_bytes(octets).to_datetime(view.factory.zone)
+def _moment(view: View, octets: bytes) -> int:
+    return view.moment(CosemDateTime.from_bytes(octets))
 
 
 def _with(view: View, **settings: Any) -> Change:

@@ -12,7 +12,7 @@ from meter_fw.money_state import ChargeTerms, Debts, Registers
 from meter_fw.state import Energy, MeterState
 from meter_fw.view import View
 from prepay.account_rules import AccountRules
-from prepay.credit import days_left
+from prepay.credit import days_left, standing
 from prepay.cut import BalanceMode
 from prepay.holdings import NEVER, ChargeState, Purse, Readings, Situation
 from prepay.purse import (
@@ -54,14 +54,22 @@ def _readings(energy: Energy, kept: Registers) -> Readings:
 
 
 def situation(view: View) -> Situation:
-    """Return what decides whether a charge is collected now."""
+    """Return what decides whether a charge is collected now; a window that is void is none."""
     state = view.state
     return Situation(
         disconnected=state.relay.control is not ControlState.CONNECTED,
         limited=state.condition.limited,
-        friendly=view.friendly,
+        friendly=view.friendly and not _void(view),
         clock_known=state.clock.known,
     )
+
+
+def _void(view: View) -> bool:
+    """Say whether windows do not protect this customer now."""
+    rules, state = view.rules.credit, view.state
+    if not rules.window_void_in_emergency:
+        return False
+    return standing(rules, state.totals.balance, state.account.emergency_selected).window_void
 
 
 def today(view: View) -> int:
@@ -224,7 +232,14 @@ def clock_moved(before: View, after: View) -> MeterState:
         return state
     known = before.state.clock.known
     purse = purse_of(state)
-    moved = clock_set(after.rules, purse, before.local.toordinal(), today(after), known)
+    moved = clock_set(
+        after.rules,
+        purse,
+        before.local.toordinal(),
+        today(after),
+        known,
+        lambda moment: after.at(moment).toordinal(),
+    )
     return state if moved is purse else with_purse(state, moved)
 
 

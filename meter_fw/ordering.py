@@ -30,6 +30,8 @@ class Order:
         anchor: for ACTIVATE, ordinal of a local day; None is the day of the opening.
         debts: for ACTIVATE, brought along; None for an order that says nothing of them, and
             whose balance may then not be below 0.
+        paid: for ACTIVATE, ordinal of the last day that standing charges were paid for, to the
+            meter before this one; None: none was.
         slot: for DEBT, of the charge.
         mode: for MODE, the one to go over to.
         register: for MODE, the import register on the wire up to which the balance is priced.
@@ -48,6 +50,7 @@ class Order:
     at: int = -1
     anchor: int | None = None
     debts: Debts | None = None
+    paid: int | None = None
     slot: int = 0
     mode: BalanceMode = BalanceMode.CENTRAL
     register: int = 0

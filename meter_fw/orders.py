@@ -12,7 +12,7 @@ from meter_fw.relay import bits
 from meter_fw.server import Attribute, CosemObject
 from meter_fw.state import Customer, Snapshot
 from meter_fw.transactions import HANDLERS, Order, clamp, execute
-from meter_fw.view import READERS, Change, Role, View, is_never, milliseconds
+from meter_fw.view import READERS, Change, Role, View, is_never
 from obis import catalogue
 from prepay.cut import Arm, BalanceMode
 from prepay.transactions import REMEMBERED, Kind
@@ -69,7 +69,7 @@ def _read(view: View, asked: vendor.Order, kind: Kind, content: int) -> Order:
         snapshot = Snapshot(given.sequence, given.balance, given.emergency, as_of)
         return Order(asked.id, kind, content, snapshot=snapshot)
     if isinstance(given, vendor.Arm):
-        expiry = milliseconds(given.expiry.to_datetime(view.factory.zone))
+        expiry = view.moment(given.expiry)
         stamp = given.expiry.to_bytes()
         return Order(
             asked.id, kind, content, sequence=given.sequence, expiry=expiry, expiry_stamp=stamp
@@ -89,6 +89,9 @@ def _of_money(
     match given:
         case vendor.Opening():
             first = given.snapshot
+            at, paid = _at(view, given.at), _day(given.paid)
+            if at >= 0 and paid is not None:
+                raise TypeMismatch("a planned opening follows no other meter")
             return Order(
                 identity,
                 kind,
@@ -96,9 +99,10 @@ def _of_money(
                 snapshot=Snapshot(
                     first.sequence, first.balance, first.emergency, first.as_of.to_bytes()
                 ),
-                at=_at(view, given.at),
+                at=at,
                 anchor=_day(given.anchor),
                 debts=tuple((debt.slot, debt.amount) for debt in given.debts),
+                paid=paid,
             )
         case vendor.ModeChange():
             return Order(
@@ -122,7 +126,7 @@ def _at(view: View, moment: CosemDateTime) -> int:
     """Return a planned moment in ms since 1970; -1 for now."""
     if is_never(moment.to_bytes()):
         return -1
-    return max(milliseconds(moment.to_datetime(view.factory.zone)), 0)
+    return max(view.moment(moment), 0)
 
 
 def _day(moment: CosemDateTime) -> int | None:
@@ -134,7 +138,7 @@ def _day(moment: CosemDateTime) -> int | None:
 
 def _customer(view: View, given: vendor.Customer) -> Customer:
     now = is_never(given.since.to_bytes())
-    since = -1 if now else milliseconds(given.since.to_datetime(view.factory.zone))
+    since = -1 if now else view.moment(given.since)
     return Customer(given.protected, given.never_cut, since)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntFlag
-from typing import Any
+from typing import Any, Final
 
 from meter_fw.board import Phase
 from meter_fw.factory import Factory
@@ -12,7 +12,7 @@ from meter_fw.state import MeterState
 from prepay.account_rules import AccountRules
 from prepay.cut import BalanceMode
 from protocol.codes import Conformance, DataAccessResult, Mechanism
-from protocol.cosem_time import ClockStatus, CosemDateTime
+from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError
 from protocol.timing import Instant
 
 
@@ -21,6 +21,9 @@ def _no_entropy(length: int) -> bytes:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The last year of a moment that a client may give. What follows from it (another zone's date,
+#: the months of protection) has to be a date still: a rule that fails, fails at every tick.
+LAST_YEAR: Final = 9900
 
 
 class Role(IntFlag):
@@ -116,6 +119,17 @@ class View:
         """Return a moment of the meter's clock as local time."""
         local = datetime.fromtimestamp(moment // 1000, self.factory.zone)
         return local.replace(microsecond=moment % 1000 * 1000)
+
+    def moment(self, given: CosemDateTime) -> int:
+        """Return a moment that a client gives, in ms since 1970; before that it is below 0.
+
+        Raises:
+            WildcardError: no moment, or one in a year beyond ``LAST_YEAR``.
+        """
+        local = given.to_datetime(self.factory.zone)
+        if local.year > LAST_YEAR:
+            raise WildcardError(f"a moment in the year {local.year}")
+        return milliseconds(local)
 
     def stamp(self, moment: int, *, known: bool | None = None) -> bytes:
         """Return a moment of the meter's clock as a COSEM date-time; before 1970 as "never".

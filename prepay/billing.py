@@ -27,12 +27,15 @@ class Opening:
         debts: slot and amount remaining of each debt that is brought along.
         anchor: a local day on which a period of the standing charges begins; None for today.
         start_credit: whether the profile's start credit is given; not at an exchange of meters.
+        first_day_paid: whether the standing charges of today were paid to another meter, as on
+            the day of an exchange: the rest of the running period then begins tomorrow.
     """
 
     balance_brought: int = 0
     debts: tuple[tuple[int, int], ...] = ()
     anchor: int | None = None
     start_credit: bool = True
+    first_day_paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ def open_account(
     )
     totals = replace(purse.totals, started=purse.totals.started + first - held)
     opened = rebased(rules, Purse(totals, charges, Provision()), readings)
-    return begin_periods(rules, opened, opening.anchor, today, at_ms)
+    return begin_periods(
+        rules, opened, opening.anchor, today, at_ms, first_day_paid=opening.first_day_paid
+    )
 
 
 def _checked(rules: AccountRules, debts: tuple[tuple[int, int], ...]) -> dict[int, int]:

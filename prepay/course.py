@@ -167,7 +167,8 @@ class Course:
         """Let time pass.
 
         Args:
-            until: to this moment, ms since 1970.
+            until: to this moment, ms since 1970, which is one like any other: what waited and need
+                not wait any more is collected at it.
             deeds: what is done in between, by moment; those of one moment in their order.
         """
         for at, deed in sorted(deeds, key=lambda pair: pair[0]):
@@ -266,15 +267,31 @@ class Course:
         return self._start_of(max(min(days), self._day + 1)) if days else _FAR
 
     def _crossing(self) -> int:
-        """Return the end of the slot that takes the balance to where something changes."""
+        """Return the end of the slot after which something changes, as far as energy does it."""
         if not self.active:
             return _FAR
-        counters = self.rules.counters
-        if self._waiting(counters):
+        held = [each for each in self.rules.counters if not each.charge.when.always]
+        if held and self._waiting(held):
             end = self._demand.ends(self._slots + 1)
             return min(end if end > self.now else _FAR, self._midnight)
         if not self._on:
             return _FAR
+        return min(self._next_change(), self._last_before_edge() if held else _FAR)
+
+    def _waiting(self, held: list[Counter]) -> bool:
+        """Say whether energy that had to wait may be collected for now."""
+        situation = self.situation
+        held = [each for each in held if situation.allows(each.charge.when)]
+        return bool(held) and uncollected(held, self.purse, self.readings)
+
+    def _last_before_edge(self) -> int:
+        """Return the end of the last slot before a window's edge: what follows it may wait."""
+        slots = self._demand.slots_until(self._edge - 1)
+        return self._demand.ends(slots) if slots > self._slots else _FAR
+
+    def _next_change(self) -> int:
+        """Return the end of the slot that takes the balance to where something changes."""
+        counters = self.rules.counters
         if len(counters) > 1 or len(counters[0].factors) > 1 or counters[0].factors[0] < 0:
             return self._next_slot()
         factor, charge = counters[0].factors[0], counters[0].charge
@@ -285,15 +302,6 @@ class Course:
         missing -= self.purse.charges[counters[0].slot].remainder
         slots = self._demand.first_to_take(self._slots, -(-missing // factor))
         return _FAR if slots is None else self._demand.ends(slots)
-
-    def _waiting(self, counters: tuple[Counter, ...]) -> bool:
-        """Say whether energy that had to wait may be collected for now."""
-        held = [each for each in counters if not each.charge.when.always]
-        if not held:
-            return False
-        situation = self.situation
-        held = [each for each in held if situation.allows(each.charge.when)]
-        return bool(held) and uncollected(held, self.purse, self.readings)
 
     def _next_slot(self) -> int:
         """Return the end of the next slot that takes or feeds in anything."""

@@ -223,8 +223,7 @@ def _payment(present: Present) -> Iterator[str]:
         then = "keeps it on"
     if present.purse is None:
         # a balance of exactly the floor is used up
-        more = _money(floor - present.standing.balance + 1, rules.currency)
-        yield f"A snapshot with a balance of at least {more} more {then}."
+        yield f"A snapshot with a balance above {_money(floor, rules.currency)} {then}."
         return
     moment = int(present.at.timestamp() * 1000)
     amount = least_payment(rules, present.purse, floor, moment)

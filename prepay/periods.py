@@ -5,6 +5,7 @@ begins; all days a multiple of N apart from it begin a period, so the anchor its
 any more. A day is the ordinal of a local date, so that no clock change is ever seen here.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from prepay.account_rules import AccountRules
@@ -62,7 +63,13 @@ def _begin(
 
 
 def begin_periods(
-    rules: AccountRules, purse: Purse, anchor: int | None, today: int, at_ms: int
+    rules: AccountRules,
+    purse: Purse,
+    anchor: int | None,
+    today: int,
+    at_ms: int,
+    *,
+    first_day_paid: bool = False,
 ) -> Purse:
     """Begin to count periods at opening, and collect for the rest of the running one.
 
@@ -73,6 +80,7 @@ def begin_periods(
         today: the first day, which counts; ``NEVER`` while the clock is unknown: then counting
             begins when it is set.
         at_ms: now.
+        first_day_paid: whether today was paid for before; then it is not collected again.
     """
     changed: dict[int, ChargeState] = {}
     taken = 0
@@ -84,7 +92,8 @@ def begin_periods(
         first = _next_begin(today if anchor is None else anchor, charge.period_days, today)
         state = replace(state, next_day=first)
         if charge.continuous:
-            amount = rule_of_three(charge.amount, first - today, charge.period_days)
+            days = first - today - first_day_paid
+            amount = rule_of_three(charge.amount, days, charge.period_days)
             state = replace(state, ahead=charge.amount)
             state = state.collected(amount, at_ms) if amount else state
             taken += amount
@@ -119,7 +128,12 @@ def end_periods(rules: AccountRules, purse: Purse, today: int) -> tuple[Purse, i
 
 
 def clock_set(
-    rules: AccountRules, purse: Purse, before_day: int, after_day: int, known_before: bool
+    rules: AccountRules,
+    purse: Purse,
+    before_day: int,
+    after_day: int,
+    known_before: bool,
+    day_of: Callable[[int], int],
 ) -> Purse:
     """Say which period comes next once the clock is set; ``collect_time`` then collects it.
 
@@ -135,6 +149,8 @@ def clock_set(
         before_day: the local day before, of no account if the clock was unknown.
         after_day: the local day after.
         known_before: whether the clock was known.
+        day_of: the local day of a moment in ms. A period in which this charge was collected last
+            is not collected again when the clock comes back to it.
     """
     if known_before and after_day == before_day:
         return purse
@@ -146,6 +162,8 @@ def clock_set(
             first = after_day if charge.continuous else after_day + period
         elif state.next_day <= after_day:
             first = _next_begin(state.next_day, period, after_day) - period
+            if state.last_time != NEVER and first <= day_of(state.last_time) < first + period:
+                first += period
         else:
             soon = _next_begin(state.next_day, period, after_day)
             first = min(state.next_day, soon + period)

@@ -388,7 +388,10 @@ class Schedule:
         return last is not None and last - notice <= moment
 
     def strokes(self, day: date) -> tuple[Stroke, ...]:
-        """Return what runs on a local date, in the order of the wall clock, openings last."""
+        """Return what runs on a local date, in the order of the wall clock, openings last.
+
+        What changes nothing is left out: see ``_telling``.
+        """
         return self._strokes(day.toordinal())
 
     def _state(self, at: int) -> bool:
@@ -427,7 +430,7 @@ class Schedule:
             today = date.fromordinal(day)
             found = tuple(
                 Stroke(second, opens, _moment(today, second, self.zone, opens=opens))
-                for second, opens in self._plan.edges(today)
+                for second, opens in _telling(self._plan.edges(today))
             )
             _keep(self._days, day, found)
         return found
@@ -439,16 +442,13 @@ class _Plan:
     def __init__(self, tables: Tables) -> None:
         self.entries = [entry for entry in tables.entries if entry.enabled]
         self._single: dict[date, list[ScheduleEntry]] = {}
-        self._weekly: list[list[ScheduleEntry]] = [[] for _ in range(7)]
-        self._special: list[list[ScheduleEntry]] = [[] for _ in range(MAX_DAY_IDS)]
+        self._spans: dict[tuple[DatePattern, DatePattern], _Span] = {}
         for entry in self.entries:
             if entry.single is not None:
                 self._single.setdefault(entry.single, []).append(entry)
-                continue
-            for bits, rows in ((entry.weekdays, self._weekly), (entry.day_ids, self._special)):
-                for place, bit in enumerate(bits):
-                    if bit == "1":
-                        rows[place].append(entry)
+            else:
+                span = self._spans.setdefault((entry.begin, entry.end), _Span(entry))
+                span.add(entry)
         self._dates: dict[date, set[int]] = {}
         self._patterns: list[SpecialDay] = []
         for row in tables.special_days:
@@ -462,19 +462,59 @@ class _Plan:
         ids = self._dates.get(today, frozenset[int]()) | {
             row.day_id for row in self._patterns if row.pattern.matches(today)
         }
-        if ids:
-            places = sorted(one for one in ids if one < MAX_DAY_IDS)
-            found = [entry for one in places for entry in self._special[one]]
-            found += [
-                entry
-                for entry in self._single.get(today, ())
-                if any(one < len(entry.day_ids) and entry.day_ids[one] == "1" for one in places)
-            ]
-        else:
-            weekday = today.weekday()
-            found = list(self._weekly[weekday])
-            found += [one for one in self._single.get(today, ()) if one.weekdays[weekday] == "1"]
-        return sorted({(one.second, one.opens) for one in found if one.between(today)})
+        bits = sum(1 << one for one in ids if one < MAX_DAY_IDS) if ids else 1 << today.weekday()
+        found = {
+            (one.second, one.opens)
+            for one in self._single.get(today, ())
+            if bits & _bits(one.day_ids if ids else one.weekdays)
+        }
+        for span in self._spans.values():
+            rows = span.special if ids else span.weekly
+            if any(bits & days for days in rows) and span.entry.between(today):
+                found.update(*(edges for days, edges in rows.items() if bits & days))
+        return sorted(found)
+
+
+def _telling(edges: list[tuple[int, bool]]) -> list[tuple[int, bool]]:
+    """Return the edges of a day without those that never decide.
+
+    These are a closing at the second of an opening, and what stands between two of its own
+    direction. So a table that repeats itself costs no more than one that does not.
+    """
+    openings = {second for second, opens in edges if opens}
+    left = [edge for edge in edges if edge[1] or edge[0] not in openings]
+    return [
+        edge
+        for place, edge in enumerate(left)
+        if not (0 < place < len(left) - 1)
+        or not left[place - 1][1] is edge[1] is left[place + 1][1]
+    ]
+
+
+class _Span:
+    """The entries that share two dates, as those of a season do: the dates are compared once.
+
+    Args:
+        entry: one of them, for its dates.
+
+    ``weekly`` and ``special`` are the edges by the weekdays and day_ids on which they run.
+    """
+
+    def __init__(self, entry: ScheduleEntry) -> None:
+        self.entry = entry
+        self.weekly: dict[int, set[tuple[int, bool]]] = {}
+        self.special: dict[int, set[tuple[int, bool]]] = {}
+
+    def add(self, entry: ScheduleEntry) -> None:
+        """Take in an entry of these dates."""
+        edge = entry.second, entry.opens
+        self.weekly.setdefault(_bits(entry.weekdays), set()).add(edge)
+        self.special.setdefault(_bits(entry.day_ids), set()).add(edge)
+
+
+def _bits(days: str) -> int:
+    """Return days as a number: bit n is the n-th from the left."""
+    return int("0" + days[::-1], 2)
 
 
 def weekly_entries(windows: Iterable[WeeklyWindow]) -> list[ScheduleEntry]:

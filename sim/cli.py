@@ -68,7 +68,8 @@ class _Moment(click.DateTime):
         try:
             found: datetime = super().convert(value, param, ctx)
         except click.BadParameter:
-            reason = f"{value!r} is no time: write --start as 2026-11-23T05:30"
+            name = "it" if param is None else param.opts[0]
+            reason = f"{value!r} is no time: write {name} as 2026-11-23T05:30"
             raise click.UsageError(reason, ctx) from None
         return found
 
@@ -195,7 +196,7 @@ _KEYS = click.option(
     "--control",
     is_flag=True,
     help="Take orders on standard input: speed N, until TIME, press display, press select,"
-    " cover open, cover close, contact stuck, contact free, stop."
+    " token DIGITS, cover open, cover close, contact stuck, contact free, stop."
     " The end of the input stops the meter.",
 )
 def meter(face: bool | None, as_json: bool, events: str | None, **given: Any) -> None:

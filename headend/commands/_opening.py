@@ -1,18 +1,23 @@
 """What activate is told of an account that is not new: balance, debts, anchor, moment."""
 
+from contextlib import suppress
 from datetime import date, datetime
 
 from headend.errors import UsageError
 from headend.line import Line
 from headend.plans import Opening
+from headend.times import iso
 from prepay.money import AmountError, parse_amount
+from protocol.cosem_time import WildcardError
 
 
 def moment(line: Line, text: str | None) -> datetime | None:
     """Return a planned moment, by the meter's wall clock unless it says its offset.
 
+    A meter carries out at once what is overdue, so a date that was mistyped would end an account.
+
     Raises:
-        UsageError: it is none, or the clock skips it.
+        UsageError: it is none, or it is over.
     """
     if text is None:
         return None
@@ -20,7 +25,15 @@ def moment(line: Line, text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text[:40]!r} is no moment such as 2026-12-31T08:00") from None
-    return found.replace(tzinfo=line.profile.zone) if found.tzinfo is None else found
+    planned = found.replace(tzinfo=line.profile.zone) if found.tzinfo is None else found
+    with suppress(WildcardError):  # a clock that was never set says nothing of what is over
+        now = line.device.clock().to_datetime(line.profile.zone)
+        if planned.timestamp() < now.timestamp():  # of two times of one zone as well
+            raise UsageError(
+                f"{text[:40]} is over, by the meter's clock it is {iso(now)}: "
+                "leave out --at to do it now"
+            )
+    return planned
 
 
 def opening(

@@ -14,10 +14,25 @@ from headend.store.transactions import Order
 
 
 @click.command("activate")
-@click.option("--opening", metavar="AMOUNT", help="What the customer brings from before.")
-@click.option("--debt", multiple=True, metavar="NAME=AMOUNT", help="A debt brought along.")
-@click.option("--anchor", metavar="DATE", help="A day on which a billing period begins.")
-@click.option("--at", metavar="TIME", help="Let the meter do it then, by its own clock.")
+@click.option(
+    "--opening",
+    metavar="AMOUNT",
+    help="What the customer brings from before, such as 3.50 or -7.00.",
+)
+@click.option(
+    "--debt",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    help="A debt brought along; may be given more than once.",
+)
+@click.option(
+    "--anchor",
+    metavar="DATE",
+    help="A day on which a billing period begins, as 2026-12-01; else today.",
+)
+@click.option(
+    "--at", metavar="TIME", help="Let the meter do it then, by its own clock: 2026-12-01T08:00."
+)
 @click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id acts once.")
 @with_context
 def command(
@@ -34,6 +49,8 @@ def command(
     that keep their balance themselves. The names of debts are those of the profile's charges.
 
     Example: prepay --port serial:./meter0 activate
+
+    Example: prepay --port serial:./meter0 activate --opening 3.50 --debt costs=20.00
 
     Next: prepay topup 25.00.
     """

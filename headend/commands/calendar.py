@@ -148,9 +148,9 @@ def _shown(device: Device, *, whole: bool) -> Report:
         "about_to_end": ends,
     }
     lines = [
-        f"{len(entries)} entries, {len(days)} special days, {sum(octets)} octets",
-        f"complete from {since or 'always'} until {until or 'for ever'}"
-        + (": about to end" if ends else ""),
+        ("" if whole else "written and read back: ")
+        + f"{len(entries)} entries, {len(days)} special days, {sum(octets)} octets",
+        _complete(since, until) + (": about to end" if ends else ""),
     ]
     if not whole:
         return Report(data, lines)
@@ -158,6 +158,15 @@ def _shown(device: Device, *, whole: bool) -> Report:
     columns = ("row", "does", "at", "on", "from", "to")
     data["rows"] = [dict(zip(columns, row, strict=True)) for row in table]
     return Report(data, lines, columns, table)
+
+
+def _complete(since: str | None, until: str | None) -> str:
+    """Return the dates for which no window is missing, in words."""
+    if since is None and until is None:
+        return "complete for ever"
+    return " ".join(
+        ["complete", *([f"from {since}"] if since else []), *([f"until {until}"] if until else [])]
+    )
 
 
 def _rows(kind: Any, data: Data) -> list[tuple[Any, ...]]:

@@ -18,7 +18,9 @@ from protocol.cosem.vendor import Settlement
 
 
 @click.command("deactivate")
-@click.option("--at", metavar="TIME", help="Let the meter do it then, by its own clock.")
+@click.option(
+    "--at", metavar="TIME", help="Let the meter do it then, by its own clock: 2026-12-01T08:00."
+)
 @click.option("--id", "identity", metavar="HEX", help="Transaction id; the same id acts once.")
 @with_context
 def command(context: Context, at: str | None, identity: str | None) -> Report:

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headend.cli import with_context
+from headend.commands._due import customer, debt_words, debts, words
 from headend.context import Context
 from headend.device import Device
 from headend.errors import Refused, UsageError
 from headend.objects import profile_of
 from headend.reach import mechanism_of, reached
 from headend.report import Report
-from headend.times import meter_iso
+from headend.times import iso, meter_iso
 from prepay.credit import EMERGENCY_CREDIT, TOKEN_CREDIT
 from prepay.cut import BalanceMode
 from prepay.money import format_amount
 from prepay.profile import Profile
+from prepay.transactions import Kind
 from protocol.codes import Mechanism
+from protocol.cosem_time import CosemDateTime, WildcardError
 
 if TYPE_CHECKING:  # with it comes the database, which only the management client needs
     from headend.line import Line
@@ -30,7 +33,10 @@ _CREDITS = {TOKEN_CREDIT: "token_credit", EMERGENCY_CREDIT: "emergency_credit"}
 @click.command("status")
 @with_context
 def command(context: Context) -> Report:
-    """Show balance, credit, relay and clock as the meter has them.
+    """Show balance, credit, debts, relay and clock as the meter has them.
+
+    Also what is due to the customer, what is planned, and the next edge of the friendly windows,
+    as the profile has them; no edge where the meter's own calendar says something else.
 
     After deactivation the balance is what is left of it once it has been settled: nothing. The
     reader client (--client 2) sees what the meter shows, and settles nothing that is open.
@@ -119,6 +125,7 @@ def _read(meter: _Meter) -> dict[str, Any]:
         balance, emergency, updated = snapshot.balance, snapshot.emergency, snapshot.as_of
     else:
         balance, emergency, updated = device.local_balance(), device.emergency_credit(), clock
+    friendly = device.friendly()
     settled = None if prepayment else meter.settled
     if settled is not None:  # the meter keeps its last figures, but nobody can use them any more
         balance, emergency = 0, 0
@@ -132,19 +139,57 @@ def _read(meter: _Meter) -> dict[str, Any]:
         "settled": None if settled is None else meter.decimal(settled),
         "emergency_credit": meter.decimal(emergency),
         "overdraft": meter.decimal(-profile.credit.limit),
+        "debts": debts(device, profile),
         "currency": profile.currency.code,
         "credit_in_use": None if in_use is None else _CREDITS.get(in_use, f"credit {in_use}"),
         "low_credit": device.low_credit(),
         "relay": device.relay(),
         "relay_causes": device.relay_causes(),
+        "contact": "closed" if device.contact_closed() else "open",
+        **customer(device, profile),
+        "plan": _plan(meter),
         "updated": meter_iso(updated, profile.zone),
-        "friendly": device.friendly(),
+        "friendly": friendly,
+        "window_changes": _next_edge(profile, clock, friendly),
         "armed": armed.armed,
         "armed_until": meter_iso(armed.expiry, profile.zone) if armed.armed else None,
         "sequence": snapshot.sequence,
         "energy_wh": device.energy(),
         "clock": meter_iso(clock, profile.zone),
     }
+
+
+def _plan(meter: _Meter) -> dict[str, Any] | None:
+    """Return what waits for its moment; None where nothing does."""
+    found = meter.device.plan()
+    if not found.kind:
+        return None
+    kind = Kind(found.kind).name.lower() if found.kind in set(Kind) else f"order {found.kind}"
+    return {
+        "kind": kind,
+        "transaction": found.id.hex(),
+        "at": meter_iso(found.at, meter.profile.zone),
+    }
+
+
+def _next_edge(profile: Profile, clock: CosemDateTime, friendly: bool) -> str | None:
+    """Return when a window of the profile begins or ends next.
+
+    None where none ever does, where the clock is not set, and where the meter's flag is not what
+    the profile says: its calendar is another then, or its window void.
+    """
+    from prepay.calendars import CalendarError, commissioned
+    from prepay.friendly import FriendlyError
+
+    try:
+        moment = clock.to_datetime(profile.zone)
+        windows = commissioned(profile, moment.date())
+        if windows.covers(moment) is not friendly:
+            return None
+        edge = windows.next_edge(moment)
+    except (WildcardError, CalendarError, FriendlyError):
+        return None
+    return None if edge is None else iso(edge.astimezone(profile.zone))
 
 
 def _ended(data: dict[str, Any]) -> str:
@@ -154,12 +199,31 @@ def _ended(data: dict[str, Any]) -> str:
     return "as it was when prepayment ended" if left else ""
 
 
-def _lines(data: dict[str, Any]) -> list[str]:
-    def yes(flag: bool) -> str:
-        return "yes" if flag else "no"
-
-    money = data["currency"]
+def _relay(data: dict[str, Any]) -> str:
     causes = ", ".join(data["relay_causes"])
+    by_hand = {"operator", "tamper"} & set(data["relay_causes"])
+    held = f" ({causes}{': prepay connect' if by_hand else ''})" if causes else ""
+    return f"{data['relay'].replace('_', ' ')}{held}"
+
+
+def _sticks(data: dict[str, Any]) -> bool:
+    """Say whether energy can flow though the relay was told to open."""
+    return bool(data["contact"] == "closed" and data["relay"] != "connected")
+
+
+def _window(data: dict[str, Any]) -> str:
+    now, edge = "yes" if data["friendly"] else "no", data["window_changes"]
+    return f"{now}, until {edge}" if edge else now
+
+
+def _planned(data: dict[str, Any]) -> str:
+    plan = data["plan"]
+    return f"{plan['kind']} at {plan['at']}" if plan else ""
+
+
+def _lines(data: dict[str, Any]) -> list[str]:
+    money = data["currency"]
+    armed = f"until {data['armed_until']}" if data["armed"] else "no"
     rows = [
         ("prepayment", "active" if data["prepayment"] else "not active"),
         ("mode", data["mode"]),
@@ -168,9 +232,14 @@ def _lines(data: dict[str, Any]) -> list[str]:
         ("emergency", f"{money} {data['emergency_credit']}"),
         ("overdraft", f"{money} {data['overdraft']}"),
         ("in use", (data["credit_in_use"] or "none").replace("_", " ")),
-        ("relay", data["relay"].replace("_", " ") + (f" ({causes})" if causes else "")),
-        ("friendly", yes(data["friendly"])),
-        ("cut armed", f"until {data['armed_until']}" if data["armed"] else "no"),
+        ("debts", debt_words(data["debts"], money)),
+        ("relay", _relay(data)),
+        ("", "but its contact is closed" if _sticks(data) else ""),
+        ("customer", words(data)),
+        ("friendly", _window(data)),
+        ("cut armed", armed if data["mode"] == "central" else ""),  # the meter's own affair else
+        ("planned", _planned(data)),
+        ("", "prepay cancel withdraws it" if data["plan"] else ""),
         ("updated", data["updated"] or "never"),
         ("clock", data["clock"] or "not set"),
         ("energy", f"{data['energy_wh']} Wh"),

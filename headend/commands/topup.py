@@ -3,6 +3,7 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._due import debt_words, debts
 from headend.context import Context
 from headend.errors import HeadendError, Refused, UsageError
 from headend.line import Line, open_line
@@ -10,7 +11,7 @@ from headend.orders import carry_out
 from headend.plans import central_topup, check_id, local_topup, new_id
 from headend.repeats import check_done, repeated, summary
 from headend.report import Report
-from headend.store import ledger
+from headend.store import ledger, transactions
 from headend.store.transactions import Order, Transaction
 from prepay.money import CURRENCIES, AmountError, parse_amount
 from prepay.topup import TopUpError
@@ -80,13 +81,33 @@ def _report(line: Line, ended: Transaction) -> Report:
     check_done(ended)
     balance = _balance(line)
     now = "" if balance is None else f", balance {line.money(balance)}"
-    return Report(
-        {**summary(line, ended), "balance": None if balance is None else line.decimal(balance)},
-        (
-            f"topped up {line.meter.name} by {line.money(ended.amount)}{now}",
-            f"transaction {ended.id}",
-        ),
-    )
+    data = {**summary(line, ended), "balance": None if balance is None else line.decimal(balance)}
+    lines = [
+        f"topped up {line.meter.name} by {line.money(ended.amount)}{now}",
+        f"transaction {ended.id}",
+    ]
+    owed = _owed(line)
+    if owed is not None:
+        data["debts"] = owed
+        left = debt_words(owed, line.profile.currency.code)
+        lines.insert(1, f"debts that were paid from it first, left: {left or 'none'}")
+    return Report(data, lines)
+
+
+def _owed(line: Line) -> dict[str, str] | None:
+    """Return what is left of debts that were brought along; None where none were, or of silence.
+
+    Only a meter that keeps its balance takes them from a payment, and only one that has any is
+    asked.
+    """
+    with line.context.store.begin() as db:
+        opened = transactions.of_meter(db, line.meter.id)
+    if line.central or not any(each.parameters.get("debts") for each in opened):
+        return None
+    try:
+        return debts(line.device, line.profile)
+    except HeadendError:
+        return None
 
 
 def _balance(line: Line) -> int | None:

@@ -9,7 +9,7 @@ from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters
 from headend.context import Context
 from headend.report import Report
 from headend.store import transactions
-from headend.store.transactions import Transaction
+from headend.store.transactions import Order, State, Transaction
 from headend.times import utc
 from prepay.money import format_amount
 
@@ -52,7 +52,8 @@ def list_transactions(
                 told = asdict(each) | moments | {"meter": known.name, "amount": amount}
                 del told["meter_id"]
                 data.append(told)
-                rows.append((utc(each.created), each.kind.value, amount, _fate(each), each.id))
+                shown = amount if each.amount or each.kind in _MOVING else ""
+                rows.append((utc(each.created), each.kind.value, shown, _fate(each), each.id))
             if several and len(rows) > first:
                 rows.insert(first, (known.name, "", "", "", ""))
     if not rows:
@@ -64,7 +65,11 @@ def list_transactions(
 def _fate(each: Transaction) -> str:
     """Return state and outcome, where the outcome says more."""
     state = each.state.value
+    if each.state is State.SENT and "at" in each.parameters:
+        return f"{state}: planned"  # prepay status says for when
     return state if each.outcome in (None, "", state) else f"{state}: {each.outcome}"
 
 
+#: What moves money even where it is none: a start credit may be 0.
+_MOVING = (Order.ACTIVATE, Order.TOPUP, Order.MORNING, Order.MODE)
 _MOMENTS = ("created", "sent", "settled", "not_after")

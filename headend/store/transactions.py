@@ -157,6 +157,14 @@ def of_meter(db: Connection, meter_id: int, *, only_open: bool = False) -> list[
     return [_transaction(row) for row in db.execute(query)]
 
 
+def of_kind_with(db: Connection, kind: Order, name: str, value: str) -> list[Transaction]:
+    """Return the transactions of a kind, whichever meter is theirs, that have this parameter."""
+    written = json.dumps({name: value})[1:-1]  # as ``plan`` wrote it
+    found = (_TABLE.c.kind == kind.value) & _TABLE.c.parameters.contains(written, autoescape=True)
+    query = select(_TABLE).where(found).order_by(_TABLE.c.number)
+    return [_transaction(row) for row in db.execute(query)]
+
+
 def mark_sent(db: Connection, transaction_id: str, now: Instant) -> None:
     """Note, before it is sent, that it is; the first time counts."""
     row = (_TABLE.c.id == transaction_id) & _TABLE.c.state.in_([s.value for s in OPEN])

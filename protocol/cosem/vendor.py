@@ -32,6 +32,7 @@ from protocol.cosem.types import (
     ArrayOf,
     ChoiceOf,
     Simple,
+    StructureOf,
     TypeMismatch,
     bits,
     structure_of,
@@ -72,6 +73,8 @@ OPENING_TYPE: Final = structure_of(
     debts=ArrayOf(DEBT_TYPE),
     at=DATE_TIME,
 )
+#: An opening that says more: one member behind the others, so that neither is taken for the other.
+OPENING_PAID_TYPE: Final = StructureOf((*OPENING_TYPE.fields, ("paid", DATE_TIME)))
 MODE_CHANGE_TYPE: Final = structure_of(
     mode=ENUM,
     sequence=DOUBLE_LONG_UNSIGNED,
@@ -108,6 +111,7 @@ ORDER_TYPE: Final = structure_of(
             ARM_TYPE,
             CUSTOMER_TYPE,
             OPENING_TYPE,
+            OPENING_PAID_TYPE,
             MODE_CHANGE_TYPE,
             DEBT_TYPE,
             DATE_TIME,
@@ -294,22 +298,27 @@ class Opening:
         anchor: a date on which a period of the standing charges begins; all wild is the first.
         debts: that are brought along.
         at: the planned moment; all wild is now.
+        paid: the last day that standing charges were paid for, to the meter before this one; all
+            wild: none was, and the structure then has no such member.
     """
 
     snapshot: Snapshot
     anchor: CosemDateTime = CosemDateTime()
     debts: tuple[Debt, ...] = ()
     at: CosemDateTime = CosemDateTime()
+    paid: CosemDateTime = CosemDateTime()
 
     def _plain(self) -> tuple[Any, ...]:
         debts = [debt._plain() for debt in self.debts]
-        return (*self.snapshot._plain(), self.anchor.to_bytes(), debts, self.at.to_bytes())
+        plain = (*self.snapshot._plain(), self.anchor.to_bytes(), debts, self.at.to_bytes())
+        return plain if self.paid == CosemDateTime() else (*plain, self.paid.to_bytes())
 
     @classmethod
     def _of(cls, plain: tuple[Any, ...]) -> Self:
-        *snapshot, anchor, debts, at = plain
+        snapshot, (anchor, debts, *moments) = plain[:4], plain[4:]
         brought = tuple(Debt._of(debt) for debt in debts)
-        return cls(Snapshot._of(tuple(snapshot)), _moment(anchor), brought, _moment(at))
+        told = (_moment(moment) for moment in moments)
+        return cls(Snapshot._of(snapshot), _moment(anchor), brought, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,6 +507,7 @@ _BY_LENGTH: Final[dict[int, type[Carried]]] = {
     4: Snapshot,
     5: ModeChange,
     7: Opening,
+    8: Opening,
 }
 
 

@@ -20,6 +20,7 @@ from meter_fw.server import CosemObject
 from meter_fw.state import MeterState
 from meter_fw.view import Caller
 from obis import catalogue
+from prepay.cut import BalanceMode
 from prepay.keys import LAB_KEYS
 from prepay.schedule import Schedule
 from prepay.transactions import Kind
@@ -154,16 +155,19 @@ class Bench(Rig):
 
     @property
     def durable(self) -> dict[str, Any]:
-        """What no stranger may change: the state without energy and what counts his attempts."""
+        """What no stranger may change: the state without energy and what counts his attempts.
+
+        Nor the event logs, which say of the latter that they happened, and of each restart.
+        """
         state = self.kernel.state
         kept = {each.name: getattr(state, each.name) for each in fields(state)}
-        counted = ("energy", "counters", "protections")
+        counted = ("energy", "counters", "protections", "events", "relay_events")
         return {name: kept[name] for name in kept if name not in counted}
 
     def check_ledger(self) -> None:
         """Say that what is shown as the balance is what the posts add up to."""
         totals, shown = self.kernel.state.totals, self.balance
-        if self.profile == "il":
+        if self.kernel.view.mode is BalanceMode.LOCAL:
             posts = totals.started + totals.paid + totals.adjusted
             kept = posts - totals.charged - totals.settled
             assert shown == max(-(1 << 31), min(kept, (1 << 31) - 1))

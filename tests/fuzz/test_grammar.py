@@ -40,7 +40,7 @@ from tests.meter_fw.rig import number
 from tests.strategies import PLAIN_VALUES, cosem_date_times, data, obis_codes
 
 #: What a refused order may leave behind: that it was refused.
-REMEMBERED = {"transactions", "history", "gateway"}
+REMEMBERED = {"transactions", "history", "gateway", "tokens"}
 #: The ends of the integers' ranges.
 _INTEGERS = {
     **{Tag.DOUBLE_LONG: (-(1 << 31), (1 << 31) - 1), Tag.DOUBLE_LONG_UNSIGNED: (0, (1 << 32) - 1)},
@@ -252,7 +252,9 @@ def check_reboot(bench: Bench) -> None:
     bench.boot()
     after = bench.durable
     assert after["totals"].charged <= before["totals"].charged
+    assert after["totals"].charged == sum(charge.paid for charge in after["charges"])
     after["totals"] = replace(after["totals"], charged=before["totals"].charged)
+    after["charges"] = before["charges"]
     assert after == before
     bench.check_ledger()
 

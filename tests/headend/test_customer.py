@@ -47,7 +47,7 @@ def test_in_winter_the_refusal_says_that_it_is_winter(
 ) -> None:
     """With its days, and the transaction, which is over."""
     protect(wal.context(), protected=True)
-    with pytest.raises(Refused, match=r"refused: minimum supply is not withdrawn from 1\.11\. to"):
+    with pytest.raises(Refused, match="not withdrawn from 1 November to 15 March"):
         order(wal.context())
 
 
@@ -88,7 +88,7 @@ def test_a_profile_without_minimum_supply_refuses_protection() -> None:
     """Israel has none; never cut it has."""
     bench = Bench("il", LinkKind.WRAPPER)
     try:
-        with pytest.raises(Refused, match="wrong mode"):
+        with pytest.raises(Refused, match="il has no minimum supply, only"):
             protect(bench.context(), protected=True)
         assert protect(bench.context(), never_cut=True).data["never_cut"] is True
     finally:

@@ -1,16 +1,24 @@
 """A line that goes dead after some writes, and stays dead."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from headend.context import Context
 from protocol.timing import Instant
-from tests.headend.bench import Bench, Wire
+from tests.headend.bench import Wire
+
+
+class HasContext(Protocol):
+    """One meter's bench, or that of several."""
+
+    def context(self) -> Context:
+        """Return a run of a command."""
+        ...
 
 
 class Unplugged:
     """Opens ports that go dead after some writes, and stay dead."""
 
-    def __init__(self, bench: Bench, writes: int) -> None:
+    def __init__(self, bench: HasContext, writes: int) -> None:
         self.writes = writes
         self._bench = bench
 

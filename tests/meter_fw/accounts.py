@@ -60,6 +60,7 @@ def opening(
     anchor: str | None = None,
     at: str | None = None,
     sequence: int = 0,
+    paid: str | None = None,
 ) -> vendor.Opening:
     """Return what an account is opened with; moments are local."""
     wild = CosemDateTime()
@@ -68,6 +69,7 @@ def opening(
         wild if anchor is None else rig.stamp(anchor),
         tuple(vendor.Debt(slot, amount) for slot, amount in debts),
         wild if at is None else rig.stamp(at),
+        wild if paid is None else rig.stamp(paid),
     )
 
 

@@ -41,7 +41,6 @@ def test_a_month_comes_to_the_same(make: Maker, start: datetime, days: int, wait
     assert not (differ := kernel.differences(course)), differ
 
 
-@pytest.mark.xfail(strict=True, reason="the firmware lets energy wait in a window that is void")
 def test_in_a_window_that_is_void_nothing_waits() -> None:
     """The advance is in use: no window is in force, so what is used in this one is collected.
 

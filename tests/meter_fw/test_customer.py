@@ -166,13 +166,18 @@ def test_in_winter_no_order_ends_minimum_supply(start: str, answer: DataAccessRe
 
 
 def test_winter_ends_at_local_midnight() -> None:
-    """By the meter's own date: 15 March 23:59 is winter, a minute later it is not."""
+    """By the meter's own date: 15 March 23:59 is winter, a minute later it is not.
+
+    The night is a window, and no cut begins in it: the household is cut in the morning.
+    """
     rig = meter("2027-03-15T12:00")
     customer(rig, 3, True, False)
     rig.until("2027-03-15T23:59:59")
     assert rig.order(4, Kind.WITHDRAW) is OTHER
     rig.until("2027-03-16T00:00")
     assert rig.order(5, Kind.WITHDRAW) is DONE
+    assert supply(rig) == "full"
+    rig.until("2027-03-16T08:00")
     assert rig.kernel.state.relay.causes == Cause.CREDIT
 
 

@@ -78,6 +78,32 @@ def test_a_balance_below_zero_is_brought_along_only_where_the_order_says_all() -
     assert opened(None, -4_000, anchor="2026-11-23").balance == -7_000
 
 
+@pytest.mark.parametrize(
+    ("paid", "taken", "why"),
+    [
+        (None, 800, "23 to 30 November of a period from the 1st"),
+        ("2026-11-22", 800, "the old meter was closed yesterday: today is for this one"),
+        ("2026-11-23", 700, "closed today: it has paid for today"),
+        ("2026-11-24", 700, "by a clock that is ahead: not more than today"),
+    ],
+)
+def test_on_the_day_that_was_paid_to_another_meter_nothing_is_taken_for_it(
+    paid: str | None, taken: int, why: str
+) -> None:
+    """The last day that was paid for is told; what it means is seen by this meter's calendar."""
+    rig = made(priced())
+    assert rig.order(1, Kind.ACTIVATE, opening(rig, 5_000, anchor="2026-11-01", paid=paid)) is DONE
+    assert rig.balance == 5_000 - taken, why
+
+
+def test_an_opening_after_another_meter_is_not_planned() -> None:
+    """An exchange is now, or the day it is paid for would say nothing."""
+    rig = made(priced())
+    order = opening(rig, 5_000, at="2026-12-24T12:00", paid="2026-11-23")
+    assert rig.order(1, Kind.ACTIVATE, order) is DataAccessResult.TYPE_UNMATCHED
+    assert plan(rig).kind == 0
+
+
 # --- plans -------------------------------------------------------------------------------------
 
 
@@ -122,13 +148,24 @@ def test_one_plan_waits_at_a_time_until_it_is_withdrawn() -> None:
     assert rig.kernel.state.account.active
 
 
-def test_a_plan_that_has_become_pointless_says_why() -> None:
-    """Closed by hand before its moment: not active."""
+def test_a_closing_withdraws_the_plan_that_waits() -> None:
+    """Closed by hand before its moment: it closes nobody who comes after."""
     rig = opened(None, 5_000)
     rig.order(1, Kind.DEACTIVATE, rig.stamp("2026-12-01T00:00"))
-    rig.order(2, Kind.DEACTIVATE)
+    assert rig.order(2, Kind.DEACTIVATE) is DONE
+    assert (outcome_of(rig, 1), plan(rig).kind) == (Outcome.WITHDRAWN, 0)
+    assert rig.order(3, Kind.ACTIVATE, opening(rig, 5_000)) is DONE
+    rig.until("2026-12-01T00:15")
+    assert rig.kernel.state.account.active
+
+
+def test_a_plan_that_has_become_pointless_says_why() -> None:
+    """Opened by hand before the moment of its opening: active already."""
+    rig = made(priced())
+    rig.order(1, Kind.ACTIVATE, opening(rig, 5_000, at="2026-12-01T00:00"))
+    assert rig.order(2, Kind.ACTIVATE, opening(rig, 6_000)) is DONE
     rig.until("2026-12-01T00:00")
-    assert outcome_of(rig, 1) is Outcome.NOT_ACTIVE
+    assert outcome_of(rig, 1) is Outcome.ALREADY_ACTIVE
     assert plan(rig).kind == 0
 
 

@@ -92,3 +92,13 @@ brought = st.fixed_dictionaries(
     {slot: st.integers(0, 30000) for slot in (INSTALMENT, COSTS, INTEREST, PRINCIPAL)}
 ).map(lambda debts: tuple(debts.items()))
 situations = st.builds(Situation, st.booleans(), st.booleans(), st.booleans())
+
+
+def day_of(moment: int) -> int:
+    """Return the day of a moment: days begin at NOW, and TODAY is the first."""
+    return TODAY + (moment - NOW) // 86_400_000
+
+
+def moment_of(day: int) -> int:
+    """Return the first moment of a day."""
+    return NOW + (day - TODAY) * 86_400_000

@@ -196,12 +196,13 @@ def _open(
     debts: Iterable[tuple[str, int]] = (),
     anchor: date | None = None,
     start_credit: bool = True,
+    first_day_paid: bool = False,
 ) -> None:
     if one.active:
         return
     slots = tuple((one.rules.slot_of(name), amount) for name, amount in debts)
     day = None if anchor is None else anchor.toordinal()
-    opening = Opening(brought, slots, day, start_credit)
+    opening = Opening(brought, slots, day, start_credit, first_day_paid)
     one.purse = open_account(one.rules, one.purse, opening, one.readings, one.today, one.now)
     one.active = True
 

@@ -75,6 +75,7 @@ class Book:
     rest: Fraction = Fraction(0)  # of a minor unit, not collected yet
     bases: list[int] = field(default_factory=lambda: [0] * 5)  # register by rate; 0 is the total
     periods: dict[date, int] = field(default_factory=dict)  # begun: the amount of that period
+    collected_on: date = date.min  # when a period was collected last, by the clock of then
 
 
 @dataclass(frozen=True)
@@ -334,7 +335,10 @@ class HouseBook:
             while first > max(seen, self.opened_on):
                 begun.append(first)
                 first -= fee.days * DAY
-            for first in begun[:1] if at_one_setting else reversed(begun):
+            last = self.books[fee.name].collected_on
+            if at_one_setting:  # not again where the clock comes back to
+                begun = [first for first in begun[:1] if not first <= last < first + fee.days * DAY]
+            for first in reversed(begun):
                 self.collect_period(fee, first)
 
     def collect_period(self, fee: Fee, first: date) -> None:
@@ -349,6 +353,8 @@ class HouseBook:
             book.remaining -= amount
         book.periods[first] = amount
         book.paid += amount
+        if amount:
+            book.collected_on = self.today
 
     def top_up(self, amount: int) -> None:
         """Take a top-up: to each step of the order what is its, to the balance the rest."""

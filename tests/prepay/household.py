@@ -248,8 +248,9 @@ class Household(HouseBook):
         debts: Iterable[tuple[str, int]] = (),
         anchor: date | None = None,
         start_credit: bool = True,
+        first_day_paid: bool = False,
     ) -> None:
-        """Open the account with what the customer brings."""
+        """Open the account with what the customer brings; today may have been paid elsewhere."""
         if self.active or not self.clock_known:
             raise Refused("active already, or no date to open at")
         terms, balance = self.terms, brought
@@ -276,9 +277,11 @@ class Household(HouseBook):
                 first, after = self.period(fee, self.today)
                 pays = fee.continuous and not self.central
                 book.periods = {first: fee.amount if pays else 0}
-                book.paid += nearest(
-                    Fraction(book.periods[first] * (after - self.today).days, fee.days)
-                )
+                pays_from = self.today + first_day_paid * DAY
+                amount = nearest(Fraction(book.periods[first] * (after - pays_from).days, fee.days))
+                book.paid += amount
+                if amount:
+                    book.collected_on = self.today
 
     def close(self) -> None:
         """Close the account: collect, give back, settle."""

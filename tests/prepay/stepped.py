@@ -221,6 +221,10 @@ class Meter:
         """The local day."""
         return self.clock.astimezone(self.zone).toordinal()
 
+    def day_of(self, moment: int) -> int:
+        """Return the local day of a moment in ms."""
+        return datetime.fromtimestamp(moment / 1000, self.zone).toordinal()
+
     @property
     def readings(self) -> Readings:
         """The registers of the household."""
@@ -330,6 +334,7 @@ class Meter:
         debts: Iterable[tuple[str, int]] = (),
         anchor: date | None = None,
         start_credit: bool = True,
+        first_day_paid: bool = False,
     ) -> None:
         """Open the account."""
         if self.active or not self.known:
@@ -340,7 +345,7 @@ class Meter:
             return
         slots = tuple((self.rules.slot_of(name), amount) for name, amount in debts)
         day = None if anchor is None else anchor.toordinal()
-        opening = Opening(brought, slots, day, start_credit)
+        opening = Opening(brought, slots, day, start_credit, first_day_paid)
         self.purse = open_account(
             self.rules, self.purse, opening, self.readings, self.today, self.at_ms
         )
@@ -421,7 +426,7 @@ class Meter:
         before, known = self.today, self.known
         self.offset, self.known = to - self.now, True
         if self.collects:
-            self.purse = clock_set(self.rules, self.purse, before, self.today, known)
+            self.purse = clock_set(self.rules, self.purse, before, self.today, known, self.day_of)
         self.by_itself()
 
     def line(self) -> Line:

@@ -170,14 +170,16 @@ def test_what_a_closed_account_was_given_since_is_brought_along(
     assert (again.balance, again.totals.adjusted) == (balance, left)
 
 
-@given(st.integers(-5000, 20000), brought, st.integers(0, 200), st.integers(0, 10**6))
+@given(
+    st.integers(-5000, 20000), brought, st.integers(0, 200), st.integers(0, 10**6), st.booleans()
+)
 def test_an_exchange_loses_nothing(
-    balance: int, debts: tuple[tuple[int, int], ...], days: int, used: int
+    balance: int, debts: tuple[tuple[int, int], ...], days: int, used: int, first_day_paid: bool
 ) -> None:
     """Old meter closed, new one opened with its closing balance, debts and anchor, that day.
 
-    Unused days come back from the old meter and are paid to the new one; only the day of the
-    exchange is paid to both.
+    Unused days come back from the old meter and are paid to the new one. The day of the exchange
+    was paid to the old one; a new one that is not told so takes it again.
     """
     rules = every_kind()
     opening = Opening(balance, debts, start_credit=False)
@@ -186,14 +188,53 @@ def test_an_exchange_loses_nothing(
     alone = collect_consumption(rules, old, Readings((used,), (0,)), NOW, USUAL)
     alone = collect_time(rules, alone, today, NOW, USUAL)
     closed = close_account(rules, old, Readings((used,), (0,)), today, NOW, USUAL)
-    taken_over = Opening(closed.closing_balance, closed.debts, TODAY, start_credit=False)
+    taken_over = Opening(
+        closed.closing_balance,
+        closed.debts,
+        TODAY,
+        start_credit=False,
+        first_day_paid=first_day_paid,
+    )
     new = open_account(rules, blank(rules), taken_over, NOTHING_USED, today, NOW)
     assert new.aggregated_debt == alone.aggregated_debt
     assert [state.remaining for state in new.charges] == [s.remaining for s in alone.charges]
     assert [new.charges[slot].next_day for slot in (STANDING, INSTALMENT)] == [
         alone.charges[slot].next_day for slot in (STANDING, INSTALMENT)
     ]
-    assert alone.balance - new.balance == 100  # a day of EUR 30 in 30 days
+    # A day of EUR 30 in 30 days.
+    assert alone.balance - new.balance == (0 if first_day_paid else 100)
+
+
+@pytest.mark.parametrize(
+    ("day", "paid", "alike", "why"),
+    [
+        (0, 2900, 3000, "the first of a period of EUR 30 in 30 days: 29 days of it are left"),
+        (16, 1300, 1400, "the seventeenth: 13 days are left, and 14 with today"),
+        (28, 100, 200, "the last but one"),
+        (29, 0, 100, "the last: nothing is left, and the next period is not paid either"),
+        (30, 2900, 3000, "the first of the next"),
+    ],
+)
+def test_of_a_first_day_that_is_paid_already_nothing_is_collected(
+    day: int, paid: int, alike: int, why: str
+) -> None:
+    """The day of an exchange: the rest of the period is counted from the day after."""
+    rules = every_kind()
+    for first_day_paid, amount in ((True, paid), (False, alike)):
+        opening = Opening(anchor=TODAY, start_credit=False, first_day_paid=first_day_paid)
+        purse = opened(rules, opening, TODAY + day)
+        assert purse.charges[STANDING].paid == amount, why
+        assert purse.charges[STANDING].next_day == TODAY + 30 * (day // 30 + 1)
+
+
+@pytest.mark.parametrize("day", [0, 16, 29])
+def test_a_meter_exchanged_twice_in_a_day_costs_what_one_would(day: int) -> None:
+    """What the second takes for the days to come, it gives back to the third."""
+    rules = every_kind()
+    opening = Opening(5000, anchor=TODAY, start_credit=False, first_day_paid=True)
+    purse = opened(rules, opening, TODAY + day)
+    closed = close_account(rules, purse, NOTHING_USED, TODAY + day, NOW, USUAL)
+    assert (closed.closing_balance, closed.returned) == (5000, purse.charges[STANDING].paid)
 
 
 @given(st.integers(-5000, 5000), st.integers(0, 10**6), st.integers(0, 300), brought)

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from prepay.account_rules import AccountRules
-from prepay.charge import Charge, ChargeType, Tariff
+from prepay.charge import Charge, ChargeType, Tariff, When
 from prepay.course import Course, Deed, Move, Place
 from prepay.credit import CreditRules, EmergencySelection
 from prepay.cut import Reason
@@ -180,6 +180,82 @@ def test_an_operator_opens_and_closes_whatever_credit_says() -> None:
     ]
     house.run(ms("2026-11-23T22:00"), deeds)
     assert [(move.at, move.on) for move in house.moves] == [(ms("2026-11-23T17:00"), False)]
+
+
+def test_what_waits_in_a_window_is_collected_when_it_ends() -> None:
+    """Not collected in windows: 39 of 40 minutes until 16:00 are, the rest at 20:00, and cut."""
+    waits = replace(ENERGY, when=When(friendly=False))
+    house = course("2026-11-23T15:20", [10] * 600, 100, charges=(waits,))
+    house.run(ms("2026-11-23T19:59"))
+    assert house.purse.balance == 61
+    house.run(ms("2026-11-23T23:00"))
+    assert [(move.at, move.on) for move in house.moves] == [(ms("2026-11-23T20:00"), False)]
+    assert house.purse.balance == -180
+
+
+def test_what_waits_while_minimum_supply_lasts_is_collected_with_the_next_slot() -> None:
+    """Limited at 11:40; paid at 12:00:30, twenty minutes are collected for at 12:01."""
+    waits = replace(ENERGY, when=When(limited=False))
+    house = course("2026-11-23T10:00", [10] * 121 + [0] * 99, 100, charges=(waits,), windows=())
+    house.protected = True
+    house.run(ms("2026-11-23T13:00"), [(ms("2026-11-23T12:00") + 30_000, paying(15))])
+    assert [(move.at, move.on, move.limited) for move in house.moves] == [
+        (ms("2026-11-23T11:40"), True, True),
+        (ms("2026-11-23T12:00") + 30_000, True, False),
+        (ms("2026-11-23T12:01"), True, True),
+    ]
+    assert house.purse.balance == -6
+
+
+def test_in_a_window_that_is_void_nothing_waits() -> None:
+    """The advance is in use from 17:00 on: what the window kept waiting is collected then."""
+    credit = replace(
+        PLAIN,
+        emergency_amount=500,
+        emergency_selection=EmergencySelection.BUTTON,
+        window_void_in_emergency=True,
+    )
+    waits = replace(ENERGY, when=When(friendly=False))
+    house = course("2026-11-23T16:00", [10] * 600, 0, credit, (waits,))
+    house.run(ms("2026-11-23T17:00"))
+    assert house.purse.balance == 0
+    house.run(ms("2026-11-23T18:00"), [(ms("2026-11-23T17:00"), Course.press)])
+    assert house.purse.balance == -120
+    assert not house.moves
+
+
+def test_each_rate_has_its_price() -> None:
+    """EUR 1.00 and 2.00 a kWh: 50 minutes at ten cents a slot of 100 Wh, then 25 at twenty."""
+    rates = replace(ENERGY, tariffs=(Tariff.per_kwh("1.00"), Tariff.per_kwh("2.00")))
+    house = course("2026-11-23T10:00", [10] * 600, 100, charges=(rates,), windows=())
+
+    def second(one: Course) -> None:
+        one.rate = 1
+
+    house.run(ms("2026-11-23T13:00"), [(ms("2026-11-23T10:50"), second)])
+    assert [(move.at, move.on) for move in house.moves] == [(ms("2026-11-23T11:15"), False)]
+    assert house.readings.imported == (750, 500, 250, 0, 0)
+
+
+def test_what_is_left_of_a_collection_counts_for_the_next_crossing() -> None:
+    """0.33 cents a minute: after a look at the second, one cent is used up with the fourth."""
+    cheap = replace(ENERGY, tariffs=(Tariff.per_kwh("0.10"),))
+    house = course("2026-11-23T10:00", [33] * 60, 1, charges=(cheap,), windows=())
+    house.run(ms("2026-11-23T10:02"))
+    house.run(ms("2026-11-23T11:00"))
+    assert [(move.at, move.on) for move in house.moves] == [(ms("2026-11-23T10:04"), False)]
+
+
+def test_a_price_below_zero_lifts_the_balance_out_of_what_was_low() -> None:
+    """EUR 1.00 and paid a cent a minute: 2.00 are reached at 11:40; taken away, it is low anew."""
+    worth = replace(ENERGY, tariffs=(Tariff.per_kwh("-1.00"),))
+    house = course("2026-11-23T10:00", [10] * 600, 100, charges=(worth,), windows=())
+
+    def spent(one: Course) -> None:
+        one.purse = adjust(one.purse, -50)
+
+    house.run(ms("2026-11-23T12:00"), [(ms("2026-11-23T11:41"), spent)])
+    assert house.lows == [ms("2026-11-23T10:00"), ms("2026-11-23T11:41")]
 
 
 def test_a_course_may_be_cut_into_pieces() -> None:

@@ -74,6 +74,12 @@ def test_a_cut_says_how_much_brings_supply_back() -> None:
     )
 
 
+def test_in_central_mode_the_balance_that_is_needed_is_told() -> None:
+    """A balance of exactly the floor is used up; how much more than now would be no balance."""
+    told = explain(replace(present(Reason.USED_UP, flow=Supply.NONE), purse=None))
+    assert "A snapshot with a balance above EUR 0.00 closes the relay." in told.next
+
+
 def test_a_debt_makes_the_payment_dearer() -> None:
     """Half of each payment goes to the debt: 10.02 bring 5.01, and so would 10.01."""
     purse = Purse(Totals(started=-500), (ChargeState(0), ChargeState(1, remaining=9000)))

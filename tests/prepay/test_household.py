@@ -597,6 +597,24 @@ def test_an_exchange_carries_balance_debts_and_anchor() -> None:
     assert new.books["debt"].remaining == 200
 
 
+@pytest.mark.parametrize(
+    ("day", "paid", "why"),
+    [
+        ("2026-03-01", 2900, "29 of 30 days are left after the first"),
+        ("2026-03-16", 1400, "14 after the sixteenth"),
+        ("2026-03-30", 0, "none after the last"),
+    ],
+)
+def test_on_the_day_of_an_exchange_the_new_meter_takes_nothing_for_it(
+    day: str, paid: int, why: str
+) -> None:
+    """It was paid to the old one: the rule of three counts from the day after."""
+    start = at(f"{day} 12:00")
+    house = Household(Terms(zone=ZONE, fees=(STANDING,)))
+    house.step(start, [Event(start, "open", (5000, (), date(2026, 3, 1), False, True))])
+    assert house.books["standing"].paid == paid, why
+
+
 def test_a_live_account_goes_over_and_back_to_the_cent() -> None:
     """1000 - 100 x 0.05 = 995 to central; 300 Wh there are the head-end's; back with 980, -5."""
     house = lived(TERMS, (60, "to_central", 7), (240, "to_local", 7, 980), seconds=240,

@@ -28,7 +28,9 @@ from tests.prepay.accounts import (
     TODAY,
     USUAL,
     assert_sound,
+    day_of,
     every_kind,
+    moment_of,
     only,
     opened,
 )
@@ -161,8 +163,8 @@ def test_a_clock_that_is_set_collects_one_period_at_most(
 ) -> None:
     """Days from activation, on which a period of 30 began."""
     purse = opened(RENT)
-    purse = clock_set(RENT, purse, TODAY + before, TODAY + after, True)
-    purse = collect_time(RENT, purse, TODAY + after, NOW, USUAL)
+    purse = clock_set(RENT, purse, TODAY + before, TODAY + after, True, day_of)
+    purse = collect_time(RENT, purse, TODAY + after, moment_of(TODAY + after), USUAL)
     assert purse.totals.charged == 3000 * (1 + collections), why
     assert purse.charges[1].next_day == TODAY + next_day, why
 
@@ -171,10 +173,21 @@ def test_a_clock_wrong_by_three_hours_over_a_period_costs_nothing_twice() -> Non
     """Forward over midnight, back again, and midnight comes once more."""
     purse = opened(RENT)
     for before, after in ((29, 30), (30, 29)):
-        purse = clock_set(RENT, purse, TODAY + before, TODAY + after, True)
-        purse = collect_time(RENT, purse, TODAY + after, NOW, USUAL)
-    purse = collect_time(RENT, purse, TODAY + 30, NOW, USUAL)
+        purse = clock_set(RENT, purse, TODAY + before, TODAY + after, True, day_of)
+        purse = collect_time(RENT, purse, TODAY + after, moment_of(TODAY + after), USUAL)
+    purse = collect_time(RENT, purse, TODAY + 30, moment_of(TODAY + 30), USUAL)
     assert purse.totals.charged == 6000
+
+
+def test_a_clock_set_back_by_mistake_and_put_right_costs_nothing() -> None:
+    """The running period was collected at opening; the clock comes back to it a minute later."""
+    purse = opened(RENT, Opening(anchor=TODAY - 5), TODAY)
+    charged = purse.totals.charged
+    for before, after in ((0, -45), (-45, 0)):
+        purse = clock_set(RENT, purse, TODAY + before, TODAY + after, True, day_of)
+        purse = collect_time(RENT, purse, TODAY + after, moment_of(TODAY + after), USUAL)
+    assert purse.totals.charged == charged
+    assert purse.charges[1].next_day == TODAY + 25
 
 
 @pytest.mark.parametrize(
@@ -187,8 +200,8 @@ def test_a_clock_that_was_lost_goes_on_from_the_period_of_the_day(
     """Nothing is collected without a clock, and not what was missed in the meantime."""
     purse = opened(RENT)
     assert collect_time(RENT, purse, TODAY + 500, NOW, LOST) is purse
-    purse = clock_set(RENT, purse, TODAY + 500, TODAY + after, False)
-    purse = collect_time(RENT, purse, TODAY + after, NOW, USUAL)
+    purse = clock_set(RENT, purse, TODAY + 500, TODAY + after, False, day_of)
+    purse = collect_time(RENT, purse, TODAY + after, moment_of(TODAY + after), USUAL)
     assert purse.totals.charged == 3000 * (1 + collections)
     assert purse.charges[1].next_day == TODAY + next_day
 
@@ -200,13 +213,13 @@ def test_opened_without_a_clock_periods_begin_when_it_is_set() -> None:
     purse = opened(rules, opening, NEVER)
     assert purse.totals.charged == 0
     assert collect_time(rules, purse, TODAY, NOW, USUAL) is purse
-    purse = clock_set(rules, purse, NEVER, TODAY + 9, False)
+    purse = clock_set(rules, purse, NEVER, TODAY + 9, False, day_of)
     purse = collect_time(rules, purse, TODAY + 9, NOW, USUAL)
     assert purse.totals.charged == 3000
     assert purse.charges[STANDING].next_day == TODAY + 39
     assert purse.charges[INSTALMENT].next_day == TODAY + 16
     anchored = opened(RENT, Opening(anchor=TODAY), NEVER)
-    anchored = clock_set(RENT, anchored, NEVER, TODAY + 40, False)
+    anchored = clock_set(RENT, anchored, NEVER, TODAY + 40, False, day_of)
     assert collect_time(RENT, anchored, TODAY + 40, NOW, USUAL).charges[1].next_day == TODAY + 60
 
 
@@ -216,9 +229,9 @@ def test_no_setting_of_the_clock_collects_more_than_one_period(settings: list[in
     purse, today = opened(RENT), TODAY
     for moved in settings:
         before = purse.totals.charged
-        purse = clock_set(RENT, purse, today, today + moved, True)
+        purse = clock_set(RENT, purse, today, today + moved, True, day_of)
         today += moved
-        purse = collect_time(RENT, purse, today, NOW, USUAL)
+        purse = collect_time(RENT, purse, today, moment_of(today), USUAL)
         assert purse.totals.charged - before in (0, 3000)
         assert purse.charges[1].next_day > today
         assert (purse.charges[1].next_day - TODAY) % 30 == 0
@@ -285,7 +298,7 @@ def test_without_a_clock_nothing_comes_back() -> None:
 def test_after_a_clock_set_back_no_more_than_the_running_period_comes_back() -> None:
     """The period after it is paid for, too; it stays so."""
     purse = collect_time(RENT, opened(RENT), TODAY + 30, NOW, USUAL)
-    purse = clock_set(RENT, purse, TODAY + 30, TODAY + 14, True)
+    purse = clock_set(RENT, purse, TODAY + 30, TODAY + 14, True, day_of)
     assert close_account(RENT, purse, NOTHING_USED, TODAY + 14, NOW, USUAL).returned == 1500
 
 

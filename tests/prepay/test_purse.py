@@ -38,6 +38,7 @@ from tests.prepay.accounts import (
     USUAL,
     assert_sound,
     brought,
+    day_of,
     energy,
     every_kind,
     only,
@@ -86,7 +87,7 @@ def test_where_nothing_changes_the_same_purse_comes_back() -> None:
     purse = opened(rules)
     assert collect_consumption(rules, purse, NOTHING_USED, NOW + 1, USUAL) is purse
     assert collect_time(rules, purse, TODAY, NOW + 1, USUAL) is purse
-    assert clock_set(rules, purse, TODAY, TODAY + 1, True) is purse
+    assert clock_set(rules, purse, TODAY, TODAY + 1, True, day_of) is purse
     assert set_remaining(purse, COSTS, 0) is purse
 
 
@@ -330,7 +331,7 @@ def test_opening_and_credits_less_charges_and_corrections_is_closing(
             today += amount
             purse = collect_time(rules, purse, today, NOW, situation)
         elif what == "set":
-            purse = clock_set(rules, purse, today, today + amount, True)
+            purse = clock_set(rules, purse, today, today + amount, True, day_of)
             today += amount
             purse = collect_time(rules, purse, today, NOW, situation)
         elif what == "pay":

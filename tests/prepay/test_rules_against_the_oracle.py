@@ -134,6 +134,12 @@ def all_terms(draw: st.DrawFn, start: datetime) -> Terms:
     )
 
 
+def openings(start: datetime) -> st.SearchStrategy[tuple[object, ...]]:
+    """What is brought, no debts, an anchor near by, a start credit, a first day paid elsewhere."""
+    anchors = st.none() | st.integers(-12, 12).map(lambda n: (start + n * timedelta(1)).date())
+    return st.tuples(st.integers(-500, 3000), st.just(()), anchors, st.booleans(), st.booleans())
+
+
 @st.composite
 def happenings(
     draw: st.DrawFn, terms: Terms, start: datetime, seconds: int, clock: bool
@@ -148,7 +154,7 @@ def happenings(
         "press": st.just(()),
         "operator": st.tuples(st.booleans()),
         "close": st.just(()),
-        "open": st.tuples(st.integers(-500, 2000)),
+        "open": openings(start),
         "protect": st.just(()),
         "never_cut": st.tuples(st.booleans()),
         "use_rate": st.tuples(st.integers(1, len(terms.fees[0].prices))),
@@ -189,7 +195,7 @@ def happenings(
             kinds[what],
         )
     )
-    opening = Event(start, "open", (draw(st.integers(0, 3000)),))
+    opening = Event(start, "open", draw(openings(start)))
     events = [opening, *draw(st.lists(event, max_size=12))]
     return set_clocks(events, draw(st.sampled_from(("forward", "back", "to and fro"))))
 
@@ -314,6 +320,12 @@ BEGIN = STARTS[-1]
          [(0, "open", 99, (), date(2026, 5, 31)), (20, "close")], "5 x 3/6: halves up"),
         (Terms(ZONE, NONE, fees=(ENERGY, SIX_DAYS)),
          [(0, "open", 99), (50, "close")], "5 x 3/6 comes back: halves up"),
+        (Terms(ZONE, NONE, fees=(ENERGY, SIX_DAYS)),
+         [(0, "open", 99, (), date(2026, 5, 30), False, True), (20, "close")],
+         "the day of an exchange was paid to the old meter"),
+        (Terms(ZONE, NONE, fees=(ENERGY, SIX_DAYS)),
+         [(0, "open", 99, (), None, False, True), (1, "close"), (2, "open", 90), (50, "close")],
+         "closed on that day and opened as a new account, which pays for it"),
         (Terms(ZONE, NONE, fees=(ENERGY, SIX_DAYS)),
          [(0, "open", 99), (9, "power_cut"), (400, "power_return")], "two begin in the dark"),
         (Terms(ZONE, NONE, limit=-5000, low_days=9, fees=(ENERGY,)),

@@ -80,6 +80,11 @@ def test_kinds_and_outcomes_keep_their_numbers() -> None:
         ("DISARM", 5),
         ("ADJUST", 6),
         ("TOKEN", 7),
+        ("MODE", 8),
+        ("CUSTOMER", 9),
+        ("DEBT", 10),
+        ("CANCEL", 11),
+        ("WITHDRAW", 12),
     ]
     assert [(outcome.name, outcome.value) for outcome in Outcome] == [
         ("DONE", 0),
@@ -94,5 +99,13 @@ def test_kinds_and_outcomes_keep_their_numbers() -> None:
         ("TOKEN_USED", 9),
         ("TOKEN_FALSE", 10),
         ("TOO_OLD", 11),
+        ("PLANNED", 12),
+        ("PLAN_EXISTS", 13),
+        ("NO_PLAN", 14),
+        ("WINTER", 15),
+        ("OVER_MAX_CREDIT", 16),
+        ("OVER_MAX_TOP_UP", 17),
+        ("NO_SUCH_CHARGE", 18),
+        ("WITHDRAWN", 19),
     ]
     assert REMEMBERED == 64

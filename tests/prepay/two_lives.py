@@ -152,10 +152,9 @@ def walloon(seed: int, days: int, every: timedelta, start: datetime = START) -> 
     return Life(WALLONIA, start, every, load(seed, slots, every, 9000), slots, tuple(events))
 
 
-def waiting(life: Life) -> Life:
-    """Return a life in which nothing is collected in friendly windows or while it is dark."""
+def waiting(life: Life, when: frozenset[str] = frozenset({"limited"})) -> Life:
+    """Return a life in which charges are collected in some situations only."""
     fees = tuple(
-        fee if fee.kind == "payment" else replace(fee, when=frozenset({"limited"}))
-        for fee in life.terms.fees
+        fee if fee.kind == "payment" else replace(fee, when=when) for fee in life.terms.fees
     )
     return replace(life, terms=replace(life.terms, fees=fees))

@@ -14,7 +14,9 @@ from protocol.cosem.vendor import (
     TRANSACTION_TYPE,
     Arm,
     ArmedCut,
+    Debt,
     LastOutcome,
+    Opening,
     Order,
     RelayCauseBit,
     Snapshot,
@@ -28,10 +30,16 @@ amounts = st.integers(-(1 << 31), (1 << 31) - 1)
 sequences = st.integers(0, (1 << 32) - 1)
 snapshots = st.builds(Snapshot, sequences, amounts, amounts, cosem_date_times())
 arms = st.builds(Arm, sequences, cosem_date_times())
-orders = st.builds(Order, ids, kinds, st.none() | amounts | snapshots | arms)
+debts = st.builds(Debt, st.integers(0, 255), amounts)
+moments = cosem_date_times() | st.just(CosemDateTime())
+openings = st.builds(
+    Opening, snapshots, moments, st.lists(debts, max_size=3).map(tuple), moments, moments
+)
+orders = st.builds(Order, ids, kinds, st.none() | amounts | snapshots | arms | openings)
 
 MORNING = CosemDateTime(CosemDate(2026, 11, 23, 1), CosemTime(6, 0, 0, 0), -60, ClockStatus.OK)
 STAMP = "090C07EA0B170106000000FFC400"
+WILD = "090C" + CosemDateTime().to_bytes().hex().upper()
 
 
 VALUES: dict[str, SearchStrategy[Snapshot | ArmedCut | Order | LastOutcome]] = {
@@ -56,6 +64,16 @@ PINNED: list[tuple[Snapshot | ArmedCut | Order | LastOutcome, str]] = [
         "0203" "0910" + "00" * 16 + "1601" "0204" "0600000007" "05000007D0" "05000004B0" + STAMP,
     ),
     (Order(bytes(16), 2), "0203" "0910" + "00" * 16 + "1602" "00"),
+    (  # an opening that says nothing of another meter has 7 members, as it always had
+        Order(bytes(16), 1, Opening(Snapshot(0, 2000, 0, MORNING), MORNING, (Debt(4, 700),))),
+        "0203" "0910" + "00" * 16 + "1601" "0207" "0600000000" "05000007D0" "0500000000" + STAMP
+        + STAMP + "0101" "0202" "1104" "05000002BC" + WILD,
+    ),
+    (  # the day that was paid to that one is the eighth
+        Order(bytes(16), 1, Opening(Snapshot(0, 2000, 0, MORNING), MORNING, (), paid=MORNING)),
+        "0203" "0910" + "00" * 16 + "1601" "0208" "0600000000" "05000007D0" "0500000000" + STAMP
+        + STAMP + "0100" + WILD + STAMP,
+    ),
     (
         Order(bytes(16), 4, Arm(7, MORNING)),
         "0203" "0910" + "00" * 16 + "1604" "0202" "0600000007" + STAMP,

@@ -184,7 +184,7 @@ def test_a_reader_who_does_not_read_cannot_stop_the_meter(tmp_path: Path) -> Non
 
 
 WRONG_ORDERS = {
-    "dance": "an order is one of speed, until, press, stop",
+    "dance": "an order is one of speed, until, press, token, cover, contact, stop",
     "speed": "a speed is above 0",
     "speed -1": "a speed is above 0",
     "speed nan": "a speed is above 0",
@@ -373,7 +373,7 @@ def test_wrong_options_give_one_clear_line(
             [],
             ["prepay-sim demo", "prepay-sim meter --port", "0 ended, 1 cannot run, 2 wrong usage"],
         ),
-        (["meter"], ["s      presses", "SIGUSR1", "emergency credit", "Exit codes", "--load"]),
+        (["meter"], ["s      presses", "SIGUSR1", "token DIGITS", "Exit codes", "--load"]),
         (["profiles"], ["Example: prepay-sim profiles --json"]),
         (["demo"], ["prepay-sim demo --only be-wal", "under a minute", "Sabbath"]),
     ],
