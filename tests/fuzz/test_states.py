@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 #: Seeded inputs for each state, half of them for each profile.
-SEEDED = 400
+SEEDED = 200
 
 
 def _counters(scene: Scene) -> CounterLease:

@@ -552,7 +552,7 @@ def test_lines_that_die_anywhere_lose_and_double_nothing(profile: str) -> None:
     """Dead after each write in turn, then run again: it goes on where it stood."""
     expected, standing = unexchanged(profile), prepared(profile).save()
     store, ends = Store("sqlite://"), set()
-    for writes in range(0, 200, every(5)):
+    for writes in range(0, 200, every(9)):
         pair = Pair(profile, standing=standing, store=store)
         error = dead_after(pair, writes)
         ends.add(type(error))
@@ -608,7 +608,7 @@ def test_a_process_killed_between_any_two_database_transactions_goes_on(profile:
     """Each is whole or not there; what follows from one is found by the next run."""
     expected, standing = unexchanged(profile), prepared(profile).save()
     store = Doomed("sqlite://")
-    for count in range(0, 400, every(7)):
+    for count in range(0, 400, every(13)):
         store.left = None
         pair = Pair(profile, standing=standing, store=store)
         store.left = count
