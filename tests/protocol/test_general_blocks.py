@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocol.apdu import GeneralBlock
@@ -131,6 +131,7 @@ def converse(
 
 
 @settings(max_examples=300, deadline=None)
+@example(1, 1, 21, 1, [place in (4, 7, 10) for place in range(11)])  # given up after three losses
 @given(
     st.integers(1, 8),
     st.integers(1, 8),
@@ -152,7 +153,9 @@ def test_whatever_is_lost_comes_in_the_end(
     try:
         requests, replies = converse(client(window), server(other), request, answer, lost)
     except GivenUpError:
-        assert sum(lost) > MAX_STALLS  # a line that loses nearly everything
+        # A line that loses nearly everything. One loss may count twice before anything new comes:
+        # as a silence, and as the acknowledgement that comes again when the silence is filled.
+        assert 2 * sum(lost) > MAX_STALLS
         return
     assert requests == [request]
     assert replies == [answer]
