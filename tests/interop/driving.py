@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,3 +130,40 @@ def drive(
     if done.returncode or not done.stdout:
         raise AssertionError(f"the driver of {peer.name} broke down:\n{done.stderr}")
     return Report(json.loads(done.stdout))
+
+
+class Drivers:
+    """Peers by name that are driven through all of some operations once, and asked often.
+
+    Args:
+        peers: by name, each with the driver that knows the operations.
+        operations: in the order in which they are done.
+    """
+
+    def __init__(self, peers: Mapping[str, Peer], operations: Sequence[str]) -> None:
+        self._peers = peers
+        self._operations = operations
+        self._found: dict[tuple[str, str, str], Report] = {}
+
+    def asked(
+        self,
+        interpreters: Mapping[str, Path],
+        lines: Mapping[str, Line],
+        cell: tuple[str, str],
+        access: Access,
+    ) -> Report:
+        """Return what came of all the operations of a peer on a transport, run once."""
+        name, transport = cell
+        key = (name, transport, access.name)
+        if key not in self._found:
+            self._found[key] = drive(
+                interpreters[name], self._peers[name], lines[transport], access, self._operations
+            )
+        return self._found[key]
+
+
+def done(report: Report, operation: str) -> Any:
+    """Return what an operation returned, which has to be done."""
+    found = report.operation(operation)
+    assert found.ok, found
+    return found.value

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.driving import MANAGEMENT, READER, Access, Report, drive
+from tests.interop.driving import MANAGEMENT, READER, Drivers, Report, done
 from tests.interop.environments import GURUX, PYDLMS, Peer
 from tests.interop.processes import OurMeter, environment, our_meter, script
 
@@ -37,7 +37,7 @@ PEERS = {
     "pydlms-client": Peer(PYDLMS.name, PYDLMS.requirements, "pydlms_accounts.py"),
 }
 CELLS = [("gurux-dlms", "tcp"), ("pydlms-client", "hdlc+tcp")]
-FOUND: dict[tuple[str, str, str], Report] = {}
+DRIVERS = Drivers(PEERS, OPERATIONS)
 DONE, USED, FALSE = "00000000", "00001001", "00001010"
 
 
@@ -52,31 +52,12 @@ def paying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurMeter]:
         yield found
 
 
-def asked(
-    interpreters: dict[str, Path], meter: OurMeter, cell: tuple[str, str], access: Access
-) -> Report:
-    """What came of all the operations of a peer, run once."""
-    name, transport = cell
-    key = (name, transport, access.name)
-    if key not in FOUND:
-        line = meter.lines[transport]
-        FOUND[key] = drive(interpreters[name], PEERS[name], line, access, OPERATIONS)
-    return FOUND[key]
-
-
 @pytest.fixture(params=CELLS, ids=["-".join(cell) for cell in CELLS])
 def report(
     request: pytest.FixtureRequest, interpreters: dict[str, Path], paying: OurMeter
 ) -> Report:
     """A peer as the management client."""
-    return asked(interpreters, paying, request.param, MANAGEMENT)
-
-
-def done(report: Report, operation: str) -> Any:
-    """Return what an operation returned, which has to be done."""
-    found = report.operation(operation)
-    assert found.ok, found
-    return found.value
+    return DRIVERS.asked(interpreters, paying.lines, request.param, MANAGEMENT)
 
 
 def bits(value: Any) -> str:
@@ -173,7 +154,7 @@ def test_a_reader_reads_and_moves_nothing(
     cell: tuple[str, str], interpreters: dict[str, Path], paying: OurMeter
 ) -> None:
     """Every attribute is his to read; no amount, price, debt, term or token is his to move."""
-    found = asked(interpreters, paying, cell, READER)
+    found = DRIVERS.asked(interpreters, paying.lines, cell, READER)
     for operation in ("account", "credits", "charges"):
         assert done(found, operation)
     for operation in ("amounts", "emergency", "prices", "remaining", "terms", "life"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.driving import MANAGEMENT, READER, Access, Report, drive
+from tests.interop.driving import MANAGEMENT, READER, Drivers, Report, done
 from tests.interop.environments import GURUX, PYDLMS, Peer
 from tests.interop.processes import OurMeter
 
@@ -29,19 +29,7 @@ WALLONIA = [
     [1, True, 2, "08:00", "1111100", "", "any", "any"],
     [2, True, 1, "16:00", "1111100", "", "any", "any"],
 ]
-FOUND: dict[tuple[str, str, str], Report] = {}
-
-
-def asked(
-    interpreters: dict[str, Path], meter: OurMeter, cell: tuple[str, str], access: Access
-) -> Report:
-    """What came of all the operations of a peer, run once."""
-    name, transport = cell
-    key = (name, transport, access.name)
-    if key not in FOUND:
-        line = meter.lines[transport]
-        FOUND[key] = drive(interpreters[name], PEERS[name], line, access, OPERATIONS)
-    return FOUND[key]
+DRIVERS = Drivers(PEERS, OPERATIONS)
 
 
 @pytest.fixture(params=CELLS, ids=["-".join(cell) for cell in CELLS])
@@ -49,19 +37,12 @@ def report(
     request: pytest.FixtureRequest, interpreters: dict[str, Path], meter: OurMeter
 ) -> Report:
     """A peer as the management client."""
-    return asked(interpreters, meter, request.param, MANAGEMENT)
+    return DRIVERS.asked(interpreters, meter.lines, request.param, MANAGEMENT)
 
 
 def plain(rows: list[list[Any]]) -> list[list[Any]]:
     """Return entries without the zeros behind their day_ids: one peer fills octets (fault 48)."""
     return [[*row[:5], row[5].rstrip("0"), *row[6:]] for row in rows]
-
-
-def done(report: Report, operation: str) -> Any:
-    """Return what an operation returned, which has to be done."""
-    found = report.operation(operation)
-    assert found.ok, found
-    return found.value
 
 
 def test_entries_are_inserted_disabled_enabled_and_deleted(report: Report) -> None:
@@ -100,7 +81,7 @@ def test_a_reader_reads_the_tables_and_changes_nothing(
     name: str, interpreters: dict[str, Path], meter: OurMeter
 ) -> None:
     """The first that it writes is refused: read-write-denied."""
-    report = asked(interpreters, meter, (name, "tcp"), READER)
+    report = DRIVERS.asked(interpreters, meter.lines, (name, "tcp"), READER)
     for operation in OPERATIONS[:-1]:
         found = report.operation(operation)
         assert not found.ok

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.driving import MANAGEMENT, READER, Access, Report, drive
+from tests.interop.driving import MANAGEMENT, READER, Drivers, Report, done
 from tests.interop.environments import GURUX, PYDLMS, Peer
 from tests.interop.processes import OurMeter, our_meter
 
@@ -22,7 +22,7 @@ PEERS = {
     "pydlms-client": Peer(PYDLMS.name, PYDLMS.requirements, "pydlms_supply.py"),
 }
 CELLS = [(name, transport) for name in PEERS for transport in ("tcp", "hdlc+tcp")]
-FOUND: dict[tuple[str, str, str], Report] = {}
+DRIVERS = Drivers(PEERS, OPERATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +32,12 @@ def supplied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OurMeter]:
         yield found
 
 
-def asked(
-    interpreters: dict[str, Path], meter: OurMeter, cell: tuple[str, str], access: Access
-) -> Report:
-    """What came of all the operations of a peer, run once."""
-    name, transport = cell
-    key = (name, transport, access.name)
-    if key not in FOUND:
-        line = meter.lines[transport]
-        FOUND[key] = drive(interpreters[name], PEERS[name], line, access, OPERATIONS)
-    return FOUND[key]
-
-
 @pytest.fixture(params=CELLS, ids=["-".join(cell) for cell in CELLS])
 def report(
     request: pytest.FixtureRequest, interpreters: dict[str, Path], supplied: OurMeter
 ) -> Report:
     """A peer as the management client."""
-    return asked(interpreters, supplied, request.param, MANAGEMENT)
-
-
-def done(report: Report, operation: str) -> Any:
-    """Return what an operation returned, which has to be done."""
-    found = report.operation(operation)
-    assert found.ok, found
-    return found.value
+    return DRIVERS.asked(interpreters, supplied.lines, request.param, MANAGEMENT)
 
 
 def numbers(value: Any) -> list[int]:
@@ -113,7 +94,7 @@ def test_a_reader_reads_and_writes_nothing(
     name: str, interpreters: dict[str, Path], supplied: OurMeter
 ) -> None:
     """The logs and the limiter are his to read; a threshold is not his to write."""
-    found = asked(interpreters, supplied, (name, "tcp"), READER)
+    found = DRIVERS.asked(interpreters, supplied.lines, (name, "tcp"), READER)
     assert done(found, "limiter")
     assert done(found, "logs")
     assert found.operation("limiter_written").verdict == "refused"
