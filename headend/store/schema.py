@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 #: Revision of the newest migration. Written here so that opening an up-to-date database does not
 #: import Alembic, which takes longer than most commands do; a test holds it to the migrations.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -56,7 +56,13 @@ meters = Table(
     Column("priced_wh", BigInteger),  # consumption is priced up to this register reading ...
     Column("priced_at", BigInteger),  # ... which the meter had at this moment
     Column("remainder", BigInteger, nullable=False),  # of pricing, as prepay.charge counts it
+    Column("ean", String(18)),  # of the point of delivery
+    Column("transport", Text),  # port spec by which commands reach it; None: not by name
+    Column("access", Text, nullable=False, server_default="{}"),  # JSON: addresses, mechanism ...
+    Column("line", String(64)),  # in lines: what it shares with others
+    Column("life", String(16), nullable=False, server_default="met"),  # registry.Life
     CheckConstraint("sequence >= 0", name="sequence"),
+    Index(None, "ean", unique=True),
 )
 
 transactions = Table(
@@ -99,4 +105,144 @@ counters = Table(
     metadata,
     Column("key", String(16), primary_key=True),  # a fingerprint, never the key
     Column("unleased", BigInteger, nullable=False),  # the first one that nobody has leased
+)
+
+#: Lines and concentrators, with how many meters may be spoken to on each at a time.
+lines = Table(
+    "lines",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("permits", Integer, nullable=False),
+    CheckConstraint("permits > 0", name="permits"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("meter_id", ForeignKey("meters.id"), primary_key=True),
+    Column("tag", String(64), primary_key=True),
+    Index(None, "tag"),
+)
+
+#: Keys of meters, each wrapped under the master key; never in clear.
+meter_keys = Table(
+    "meter_keys",
+    metadata,
+    Column("meter_id", ForeignKey("meters.id"), primary_key=True),
+    Column("kind", String(24), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),  # keys.store.State
+    Column("wrapped", Text, nullable=False),  # hexadecimal
+    Column("master", String(16), nullable=False),  # a fingerprint of what it is wrapped under
+    Column("created", BigInteger, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("label", String(64), nullable=False),
+    Column("command", String(32), nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON
+    Column("selection", Text, nullable=False),  # JSON: how the meters were chosen
+    Column("state", String(16), nullable=False),
+    Column("at_once", Integer),  # how many of it may run at a time
+    Column("caller", String(64), nullable=False),
+    Column("idempotency_key", String(128), unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("finished", BigInteger),
+)
+
+#: Durable commands. The engine carries them out; what became of each stands here.
+commands = Table(
+    "commands",
+    metadata,
+    Column("number", Integer, primary_key=True),  # order of queueing
+    Column("id", String(32), nullable=False, unique=True),  # 16 octets, hexadecimal
+    Column("meter_id", ForeignKey("meters.id"), nullable=False),
+    Column("campaign_id", ForeignKey("campaigns.number")),
+    Column("name", String(32), nullable=False),  # of the file in headend.commands
+    Column("arguments", Text, nullable=False),  # JSON
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),  # why it is in that state, for people
+    Column("answer", Text),  # JSON: what the command reported
+    Column("priority", Integer, nullable=False),  # the smallest goes first
+    Column("not_before", BigInteger),
+    Column("not_after", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),  # not handed to the engine before this
+    Column("attempts", Integer, nullable=False),
+    Column("ticket", String(48)),  # by what the engine knows the attempt under way
+    Column("worker", String(64)),
+    Column("transaction_id", String(32)),  # drawn before the first attempt, kept ever after
+    Column("idempotency_key", String(128), unique=True),
+    Column("correlation", String(32), nullable=False),
+    Column("caller", String(64), nullable=False),
+    Column("cancel", Boolean, nullable=False),  # asked for, and to be looked at before sending
+    Column("created", BigInteger, nullable=False),
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Index(None, "state", "due", "priority"),
+    Index(None, "meter_id", "state"),
+    Index(None, "campaign_id", "state"),
+)
+
+#: Processes that carry commands out.
+workers = Table(
+    "workers",
+    metadata,
+    Column("executor", String(64), primary_key=True),
+    Column("host", String(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+)
+
+#: Append-only; each row's digest covers the one before it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("moment", BigInteger, nullable=False),
+    Column("caller", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("details", Text, nullable=False),  # JSON
+    Column("previous", String(64), nullable=False),  # hexadecimal SHA-256
+    Column("digest", String(64), nullable=False),
+)
+
+#: What meters said unasked, each once.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),  # of sender, number, stamp and body
+    Column("meter_id", ForeignKey("meters.id")),
+    Column("source", String(128), nullable=False),
+    Column("system_title", String(16), nullable=False),
+    Column("authenticated", Boolean, nullable=False),
+    Column("service", String(32), nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Column("received", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),  # how often it came
+    Index(None, "meter_id"),
+)
+
+#: What somebody has to look after.
+cases = Table(
+    "cases",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("meter_id", ForeignKey("meters.id")),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("notification", ForeignKey("notifications.number")),
+    Column("details", Text, nullable=False),  # JSON
+    Column("opened", BigInteger, nullable=False),
+    Column("closed", BigInteger),
+    Column("closed_by", String(64)),
+    Index(None, "state"),
+    Index(None, "meter_id", "kind", "state"),
 )
