@@ -7,9 +7,21 @@ our head-end orders transactions by id instead.
 |---|---|
 | clearance_threshold | is in amount_to_clear |
 | credit_charge_configuration | the situations of each charge; all are taken from one credit |
-| token_gateway_configuration | only all of a token to the token credit: there is one balance |
+| token_gateway_configuration | the share that repays the emergency credit; see below |
 | low_credit_threshold, next_credit_available_threshold | the rules go by it |
 | max_provision, max_provision_period | likewise; a bound and its period go together, 0 is none |
+
+Of what a token brings to the credits (fees and debts have had theirs), token_gateway_configuration
+gives each credit that it names its percentage; what it gives to nobody, or what the emergency
+credit does not need, goes to the first by priority, the token credit. An emergency credit that is
+not named is repaid first and whole, by the balance that it is taken from. So it is as made, and
+with an empty array.
+
+| token_gateway_configuration is refused | with |
+|---|---|
+| a credit that is not in credit_reference_list, or is there twice | scope of access violated |
+| a percentage, or a sum of them, above 100 | scope of access violated |
+| not an array of (octet-string of 6, unsigned) | type unmatched |
 """
 
 from dataclasses import replace
@@ -17,12 +29,13 @@ from typing import Any, Final
 
 from meter_fw import charges, credits, lifecycle, money, supply
 from meter_fw.charges import with_account_terms
-from meter_fw.money_state import AS_MADE
+from meter_fw.money_state import AS_MADE, TokenShares
 from meter_fw.ordering import Order, central, clamp
 from meter_fw.server import Attribute, CosemObject, Method, Setter
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from prepay.account_rules import MAX_PROVISION_PERIOD
+from prepay.credit import PERCENT
 from prepay.profile import Profile
 from prepay.purse import BalanceOutOfRange
 from prepay.transactions import Kind, Outcome
@@ -38,7 +51,6 @@ from protocol.errors import AccessRefused
 
 _NO_ID: Final = bytes(16)
 _LAST_SEQUENCE: Final = 0xFFFFFFFF
-_WHOLE: Final = 100
 
 
 def _mode_and_status(view: View) -> tuple[int, int]:
@@ -78,8 +90,9 @@ def _status_bits(view: View) -> str:
 
 
 def _to_clear(view: View) -> int:
-    """What brings the balance up to the clearance threshold."""
-    return clamp(max(_clearance(view) - supply.stand(view).balance, 0))
+    """What repays the emergency credit and brings the balance up to the clearance threshold."""
+    now = supply.stand(view)
+    return clamp(max(_clearance(view) - now.balance + now.owed, 0))
 
 
 def _charges(view: View) -> list[bytes]:
@@ -113,12 +126,24 @@ def _set_pairs(view: View, value: list[tuple[bytes, bytes, str]]) -> Change:
 
 
 _TOKEN_CREDIT: Final = catalogue.TOKEN_CREDIT.to_bytes()
+_EMERGENCY_CREDIT: Final = catalogue.EMERGENCY_CREDIT.to_bytes()
+
+
+def _gateway(view: View) -> list[tuple[bytes, int]]:
+    """The credits that are named, in the order of their priority, whatever order was written."""
+    shares = view.state.shares
+    named = zip(_credits(view), (shares.token, shares.emergency), strict=False)
+    return [(name, percent) for name, percent in named if percent >= 0]
 
 
 def _set_gateway(view: View, value: list[tuple[bytes, int]]) -> Change:
-    if value != [(_TOKEN_CREDIT, _WHOLE)]:
-        raise _out_of_scope("all of a token goes to the token credit")
-    return Change(view.state)
+    asked = dict(value)
+    if len(asked) != len(value) or not asked.keys() <= set(_credits(view)):
+        raise _out_of_scope("each credit of this account once at most")
+    if sum(asked.values()) > PERCENT:
+        raise _out_of_scope("more than the whole of a token")
+    shares = TokenShares(*(asked.get(name, -1) for name in (_TOKEN_CREDIT, _EMERGENCY_CREDIT)))
+    return Change(view.state.but(shares=shares))
 
 
 def _set_provision(view: View, amount: int) -> Change:
@@ -150,7 +175,7 @@ def _account() -> CosemObject:
         9: _read(_credits),
         10: _read(_charges),
         11: _read(_pairs, _set_pairs),
-        12: _read(lambda view: [(_TOKEN_CREDIT, _WHOLE)], _set_gateway),
+        12: _read(_gateway, _set_gateway),
         13: _read(lambda view: view.stamp(view.state.account.activated_at)),
         14: _read(lambda view: view.stamp(view.state.account.closed_at)),
         15: _read(_currency),

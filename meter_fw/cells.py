@@ -467,14 +467,20 @@ def _ring_changes(
     cell: Cell[Any], before: Ring, after: Ring, changed: dict[CellKey, bytes | None]
 ) -> None:
     """Add what has to be written of a ring, of which mostly one place has changed, or none."""
-    pairs = zip_longest(before, after)
-    differ = [(held, item) for held, item in pairs if held is not item]
     # An item that stands where it stood has its place; only the others can have changed it.
-    stood = {held.slot: held for held, _ in differ if held is not None}
-    for _, item in differ:
-        if item is None:
+    stood: dict[int, Any] = {}
+    others: list[Any] = []
+    for held, item in zip_longest(before, after):
+        if held is not item:
+            if held is not None:
+                stood[held.slot] = held
+            if item is not None:
+                others.append(item)
+    for item in others:
+        held = stood.pop(item.slot, None)
+        if held is item:  # the ring has moved on by one
             continue
-        held, values = stood.pop(item.slot, None), cell.values(item)
+        values = cell.values(item)
         if held is None or cell.values(held) != values:
             changed[cell.key(item.slot)] = cell.pack(values)
     for slot in stood:
@@ -492,7 +498,10 @@ def restore(cells: Mapping[CellKey, bytes]) -> MeterState:
         octets = cells.get(cell.key())
         if octets is not None:
             values[name] = cell.decode(octets)
+    of_kind: dict[int, list[bytes]] = {}
+    for key, octets in cells.items():
+        of_kind.setdefault(key.kind, []).append(octets)
     for name, cell in RINGS.items():
-        found = [cell.decode(octets) for key, octets in cells.items() if key.kind == cell.kind]
+        found = [cell.decode(octets) for octets in of_kind.get(cell.kind, ())]
         values[name] = tuple(sorted(found, key=lambda item: item.number))
     return MeterState(**values)

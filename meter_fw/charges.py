@@ -203,10 +203,11 @@ def with_account_terms(view: View, **changed: int) -> Change:
     """
     terms = replace(view.state.terms, **changed)
     try:
-        effective(view.factory.profile.account, view.state.charge_terms, terms)
+        state = view.state
+        effective(view.factory.profile.account, state.charge_terms, terms, state.shares)
     except ValueError as error:
         raise _refused(str(error)) from error
-    return Change(view.state.but(terms=terms))
+    return Change(state.but(terms=terms))
 
 
 def _refused(reason: str) -> AccessRefused:

@@ -70,7 +70,7 @@ def _update_amount(view: View, amount: int) -> Change:
 
 
 def _set_amount(view: View, amount: int) -> Change:
-    return _update_amount(view, amount - view.state.totals.balance)
+    return _update_amount(view, amount - money.purse_of(view.state).balance)
 
 
 def emergency_credit() -> CosemObject:
@@ -81,8 +81,9 @@ def emergency_credit() -> CosemObject:
         return int(credit.CreditStatus.EXHAUSTED if found is None else found)
 
     def configuration(view: View) -> str:
-        by_button = view.rules.credit.emergency_selection
-        return "11100" if by_button is credit.EmergencySelection.BUTTON else "10100"
+        rules = view.rules.credit
+        by_button = rules.emergency_selection is credit.EmergencySelection.BUTTON
+        return f"1{by_button:d}10{rules.repayment is not None:d}"  # the last: tokens repay it
 
     return CosemObject(
         CREDIT,

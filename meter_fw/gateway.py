@@ -131,12 +131,13 @@ def _execute(view: View, token: Token) -> _Verdict:
         return refused(Outcome.WRONG_MODE)
     if not state.account.active:
         return refused(Outcome.NOT_ACTIVE)
+    purse, advanced = money.purse_of(state), state.account.emergency_selected
     try:
-        paid = top_up(view.rules, money.purse_of(state), token.amount, view.clock)
+        paid = top_up(view.rules, purse, token.amount, view.clock, advanced=advanced)
     except TopUpTooLarge:
         return refused(Outcome.OVER_MAX_TOP_UP)
     except CreditTooLarge:
-        beyond = not fits(state.totals.balance + token.amount)
+        beyond = not fits(purse.balance + token.amount)
         return refused(Outcome.AMOUNT_OUT_OF_RANGE if beyond else Outcome.OVER_MAX_CREDIT)
     except TopUpError:
         return refused(Outcome.AMOUNT_OUT_OF_RANGE)

@@ -27,7 +27,6 @@ from meter_fw import (
     server,
     supply,
 )
-from meter_fw.association_sn import by_short_names
 from meter_fw.board import (
     Button,
     Coil,
@@ -40,7 +39,7 @@ from meter_fw.board import (
     PortId,
     PortKind,
 )
-from meter_fw.catalogue import build_devices
+from meter_fw.catalogue import model
 from meter_fw.cells import changes, restore
 from meter_fw.contact import Feedback
 from meter_fw.factory import Factory
@@ -98,9 +97,8 @@ class Kernel:
     ) -> None:
         self._factory = factory
         self._entropy = entropy
-        self._devices = build_devices(factory)
-        self._objects = self._devices[MANAGEMENT_DEVICE]
-        self._spaces = {sap: by_short_names(objects) for sap, objects in self._devices.items()}
+        self._model = model(factory)
+        self._objects = self._model.devices[MANAGEMENT_DEVICE]
         self._pusher = Pusher(entropy)
         self._dial: dict[PortId, Dial] = {}
         self._given_up: set[PortId] = set()
@@ -252,6 +250,8 @@ class Kernel:
         self._commit(otherwise=before, all_of_it=True)
 
     def _serve(self, inputs: Inputs, line_now: Instant) -> None:
+        if not (self._lines or inputs.opened):  # as at most of a year's ticks
+            return
         for port, kind in inputs.opened.items():
             self.open_port(port, kind)
             self._lines[port].receive(b"", line_now, self)  # from now on silence is counted
@@ -311,8 +311,8 @@ class Kernel:
         """
         self._note_counter()
         view = self._view(caller)
-        space = self._spaces[caller.logical]
-        objects = space.objects if caller.by_short_names else self._devices[caller.logical]
+        space = self._model.spaces[caller.logical]
+        objects = space.objects if caller.by_short_names else self._model.devices[caller.logical]
         answered = server.answer(objects, view, request)
         if answered.state is not view.state:
             self._state = answered.state
@@ -357,7 +357,7 @@ class Kernel:
 
     def space(self, logical: int) -> ShortNames:
         """Return what lies where in a logical device that is spoken to by short names."""
-        return self._spaces[logical]
+        return self._model.spaces[logical]
 
     # --- pushing -------------------------------------------------------------------------------
 

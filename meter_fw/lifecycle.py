@@ -10,12 +10,20 @@ from dataclasses import replace
 from typing import Final
 
 from meter_fw import money
-from meter_fw.money_state import Debts, Plan, Settled, pack_debts, unpack_debts
+from meter_fw.money_state import (
+    CARRIED_OUT_KEPT,
+    CarriedOut,
+    Debts,
+    Plan,
+    Settled,
+    pack_debts,
+    unpack_debts,
+)
 from meter_fw.ordering import Done, Order, balance, central, clamp
 from meter_fw.state import Account, Armed, MeterState, Snapshot
 from meter_fw.view import View
 from prepay.cut import BalanceMode
-from prepay.holdings import BalanceOutOfRange, DebtOutOfRange, NoSuchCharge, Purse
+from prepay.holdings import Advance, BalanceOutOfRange, DebtOutOfRange, NoSuchCharge, Purse
 from prepay.purse import Opening, close_account, collect_uncollected, open_account, set_remaining
 from prepay.purse import adjust as adjusted
 from prepay.transactions import Kind, Outcome
@@ -151,7 +159,7 @@ def plan(view: View, order: Order) -> Done:
     """
     state = view.state
     if state.clock.known and order.at <= view.clock:
-        return _PLANNED[order.kind](view, order)
+        return _carried_out(view, order)
     if state.plan.kind:
         return Done(state, Outcome.PLAN_EXISTS)
     trial = _PLANNED[order.kind](view, order)
@@ -195,8 +203,30 @@ def carry_out(view: View) -> MeterState:
         anchor=None if waiting.anchor < 0 else waiting.anchor,
         debts=unpack_debts(waiting.debts),
     )
-    done = _PLANNED[kind](view, order)
+    done = _carried_out(view, order)
     return _ended(view, done.state, done)
+
+
+def _carried_out(view: View, order: Order) -> Done:
+    """Do what was ordered for a moment that has come, and note the registers of that moment.
+
+    They are kept by id and apart from the settlement, which the next closing writes over: a
+    head-end that prices energy itself has to find them however late it comes.
+    """
+    done = _PLANNED[order.kind](view, order)
+    if done.outcome is not Outcome.DONE:
+        return done
+    state, kept = done.state, done.state.carried_out
+    row = CarriedOut(
+        kept[-1].number + 1 if kept else 0,
+        order.id,
+        int(order.kind),
+        view.clock,
+        state.energy.imported,
+        state.registers.exported,
+    )
+    older = [each for each in kept if each.number > row.number - CARRIED_OUT_KEPT]
+    return replace(done, state=state.but(carried_out=(*older, row)))
 
 
 def _ended(view: View, state: MeterState, done: Done) -> MeterState:
@@ -283,6 +313,7 @@ def _to_head_end(view: View, order: Order) -> tuple[MeterState, int]:
     purse = collect_uncollected(
         view.rules, money.purse_of(state), money.readings(state), view.clock
     )
+    purse = replace(purse, advance=Advance())  # the head-end keeps one number
     state = money.with_purse(state, purse)
     left = clamp(purse.balance)
     emergency = max(view.rules.credit.emergency_amount - max(view.rules.credit.limit - left, 0), 0)

@@ -211,6 +211,8 @@ def keep(view: View, now: Watch) -> MeterState:
 
 def deadlines(view: View, now: Watch) -> tuple[Instant, ...]:
     """Return when the limiter may decide otherwise although nothing comes in."""
+    if now.state is State.IDLE and not view.state.limits.grouped:  # as at most of a year's ticks
+        return ()
     found = []
     wake = now.wake_at(*durations(view)) if now.state in (State.OVER, State.TRIPPED) else None
     if wake is not None:

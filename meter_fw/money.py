@@ -27,8 +27,6 @@ from prepay.purse import (
 )
 from protocol.cosem.disconnect_control import ControlState
 
-#: Nothing keeps a charge from being collected.
-_PLAIN: Final = Situation()
 _DAY_MS: Final = 24 * 3_600_000
 #: Ordinal of 1970-01-01.
 _EPOCH_DAY: Final = 719_163
@@ -36,12 +34,17 @@ _EPOCH_DAY: Final = 719_163
 
 def purse_of(state: MeterState) -> Purse:
     """Return the money of the account."""
-    return Purse(state.totals, state.charges, state.provision)
+    return Purse(state.totals, state.charges, state.provision, state.advance)
 
 
 def with_purse(state: MeterState, purse: Purse) -> MeterState:
     """Return the state with another purse; what stays the same object stays the same cell."""
-    return state.but(totals=purse.totals, charges=purse.charges, provision=purse.provision)
+    return state.but(
+        totals=purse.totals,
+        charges=purse.charges,
+        provision=purse.provision,
+        advance=purse.advance,
+    )
 
 
 def readings(state: MeterState) -> Readings:
@@ -51,6 +54,11 @@ def readings(state: MeterState) -> Readings:
 
 def _readings(energy: Energy, kept: Registers) -> Readings:
     return Readings((energy.imported, *kept.imported_rates), (kept.exported, *kept.exported_rates))
+
+
+def _totals(energy: Energy, kept: Registers) -> Readings:
+    """Return them for charges of one price, which look no further."""
+    return Readings((energy.imported,), (kept.exported,))
 
 
 def situation(view: View) -> Situation:
@@ -69,7 +77,8 @@ def _void(view: View) -> bool:
     rules, state = view.rules.credit, view.state
     if not rules.window_void_in_emergency:
         return False
-    return standing(rules, state.totals.balance, state.account.emergency_selected).window_void
+    selected, owed = state.account.emergency_selected, state.advance.owed
+    return standing(rules, purse_of(state).balance, selected, owed=owed).window_void
 
 
 def today(view: View) -> int:
@@ -102,7 +111,7 @@ def consume(view: View, imported: int, exported: int) -> MeterState:
         exported: likewise.
     """
     state, in_force = view.state, view.factory.in_force
-    rules = in_force.of(state)
+    counters = in_force.of(state).counters
     energy, kept = state.energy, state.registers
     if imported:
         energy = Energy(energy.imported + imported, energy.remainder, energy.last_day)
@@ -112,9 +121,9 @@ def consume(view: View, imported: int, exported: int) -> MeterState:
         return state
     if not collects(view):
         return state.but(energy=energy, registers=kept)
-    now = situation(view) if in_force.waits else _PLAIN
-    readings = _readings(energy, kept)
-    totals, charges = collected(rules, state.totals, state.charges, readings, view.clock, now)
+    now = situation(view) if in_force.waits else None
+    readings = _readings(energy, kept) if in_force.rates > 1 else _totals(energy, kept)
+    totals, charges = collected(counters, state.totals, state.charges, readings, view.clock, now)
     if charges is state.charges and not (imported or exported):
         return state
     return state.but(energy=energy, registers=kept, totals=totals, charges=charges)
@@ -265,7 +274,7 @@ def mounted(factory: Factory, state: MeterState, clock: int) -> MeterState:
     if have:  # a profile with more charges than before
         return state.but(charges=charges)
     first = replace(charges[0], paid=state.totals.charged, remainder=state.energy.remainder)
-    purse = Purse(state.totals, (first, *charges[1:]), state.provision)
+    purse = replace(purse_of(state), charges=(first, *charges[1:]))
     energy = replace(state.energy, remainder=0) if state.energy.remainder else state.energy
     state = with_purse(state.but(energy=energy), rebased(rules, purse, readings(state)))
     view = View(factory, state, clock)

@@ -1,9 +1,9 @@
-"""How the cells of an account lie in flash: kinds 45 to 55.
+"""How the cells of an account lie in flash: kinds 45 to 56.
 
 The kinds and versions here never change their meaning; a new layout takes a new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,15 +12,17 @@ from construct import Bytes, Int8sb, Int8ub, Int16sb, Int32sb, Int32ub, Int64sb,
 from meter_fw.money_state import (
     DEBTS,
     AccountTerms,
+    CarriedOut,
     ChargeTerms,
     Plan,
     Regime,
     Registers,
     Settled,
     TokenRecord,
+    TokenShares,
 )
 from meter_fw.nvram import Cell
-from prepay.holdings import NEVER, ChargeState, Provision
+from prepay.holdings import NEVER, Advance, ChargeState, Provision
 from prepay.transactions import ID_LENGTH
 
 
@@ -42,22 +44,26 @@ class _Charge:
     ahead: int = 0
 
 
+def _flat(value: ChargeState) -> tuple[Any, ...]:
+    return (
+        value.slot,
+        value.paid,
+        value.remaining,
+        value.remainder,
+        *value.bases,
+        value.next_day,
+        value.last_time,
+        value.last_amount,
+        value.ahead,
+    )
+
+
 class _ChargeCell(Cell[Any]):
     """The cell of a ``ChargeState``."""
 
-    def values(self, value: ChargeState) -> tuple[Any, ...]:
-        """Return the fields of ``value``; see ``Cell``."""
-        return (
-            value.slot,
-            value.paid,
-            value.remaining,
-            value.remainder,
-            *value.bases,
-            value.next_day,
-            value.last_time,
-            value.last_amount,
-            value.ahead,
-        )
+    def _picker(self, names: list[str]) -> Callable[[ChargeState], tuple[Any, ...]]:
+        """Return what gives the fields of a value; see ``Cell``."""
+        return _flat
 
     def decode(self, octets: bytes) -> ChargeState:
         """Return the value that ``octets`` hold; see ``Cell``."""
@@ -195,6 +201,21 @@ ACCOUNT_TERMS = Cell(
         "debt_share" / Int64sb,
     ),
 )
+CARRIED_OUT = Cell(
+    54,
+    1,
+    CarriedOut,
+    Struct(
+        "number" / Int32ub,
+        "id" / Bytes(ID_LENGTH),
+        "kind" / Int8ub,
+        "time" / Int64sb,
+        "imported" / Int64ub,
+        "exported" / Int64ub,
+    ),
+)
+TOKEN_SHARES = Cell(55, 1, TokenShares, Struct("token" / Int8sb, "emergency" / Int8sb))
+ADVANCE = Cell(56, 1, Advance, Struct("owed" / Int64sb))
 
 #: The cells of single values, by the name of the field.
 SINGLES: Final[Mapping[str, Cell[Any]]] = {
@@ -204,10 +225,13 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "plan": PLAN,
     "settled": SETTLED,
     "terms": ACCOUNT_TERMS,
+    "shares": TOKEN_SHARES,
+    "advance": ADVANCE,
 }
 #: The cells of rings, one for each place.
 RINGS: Final[Mapping[str, Cell[Any]]] = {
     "charges": CHARGE,
     "charge_terms": CHARGE_TERMS,
     "tokens": TOKEN_RECORD,
+    "carried_out": CARRIED_OUT,
 }

@@ -14,6 +14,8 @@ from prepay.transactions import ID_LENGTH, Outcome
 
 #: Tokens that the token log keeps.
 TOKENS_KEPT: Final = 32
+#: Plans that were carried out and are remembered with the registers of their moment.
+CARRIED_OUT_KEPT: Final = 4
 #: A term that nobody has changed: the profile's holds.
 AS_MADE: Final = -(1 << 63)
 #: Octets of a debt as it is kept: its slot, and the amount that remains.
@@ -179,6 +181,19 @@ class AccountTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenShares:
+    """token_gateway_configuration: percent of a token for each credit; -1: it is not named.
+
+    Args:
+        token: the token credit's.
+        emergency: the emergency credit's.
+    """
+
+    token: int = 100
+    emergency: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Regime:
     """Who keeps the balance; -1: whom the profile names."""
 
@@ -229,6 +244,34 @@ class Settled:
     balance: int = 0
     returned: int = 0
     debts: bytes = pack_debts(())
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """An activation or a closing that was ordered for a moment and done then.
+
+    A head-end that prices energy itself was not there to read the registers.
+
+    Args:
+        number: since manufacture.
+        id: of the order.
+        kind: of the order.
+        time: when it was done.
+        imported: the registers then, Wh.
+        exported: likewise.
+    """
+
+    number: int = 0
+    id: bytes = bytes(ID_LENGTH)
+    kind: int = 0
+    time: int = -1
+    imported: int = 0
+    exported: int = 0
+
+    @property
+    def slot(self) -> int:
+        """Its place in the ring."""
+        return self.number % CARRIED_OUT_KEPT
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,14 @@ class Done:
 
 
 def balance(view: View) -> int:
-    """Return the balance that this meter knows, in minor units."""
+    """Return the balance that this meter knows, in minor units.
+
+    What is owed of the emergency credit beside it is not taken off.
+    """
     state = view.state
-    return state.snapshot.balance if central(view) else state.totals.balance
+    if central(view):
+        return state.snapshot.balance
+    return state.totals.balance + state.advance.owed
 
 
 def central(view: View) -> bool:

@@ -194,6 +194,19 @@ def _plan(view: View) -> tuple[int, bytes, bytes]:
     return (waiting.kind, waiting.id, view.stamp(waiting.at))
 
 
+def _carried_out(view: View) -> list[tuple[Any, ...]]:
+    return [
+        (
+            each.id,
+            each.kind,
+            view.stamp(each.time),
+            each.imported % _ROLLOVER,
+            each.exported % _ROLLOVER,
+        )
+        for each in view.state.carried_out
+    ]
+
+
 def objects() -> tuple[CosemObject, ...]:
     """Return the manufacturer-specific objects."""
     part = catalogue.TRANSACTION
@@ -225,6 +238,7 @@ def objects() -> tuple[CosemObject, ...]:
         data(catalogue.ARMED_CUT, vendor.ARMED_CUT_TYPE, _armed),
         data(catalogue.SETTLEMENT, vendor.SETTLEMENT_TYPE, _settlement),
         data(catalogue.PLAN, vendor.PLAN_TYPE, _plan),
+        data(catalogue.CARRIED_OUT, vendor.CARRIED_OUT_TYPE, _carried_out),
         data(catalogue.LOW_CREDIT, BOOLEAN, lambda view: view.state.account.low_announced),
         data(catalogue.CUSTOMER, vendor.CUSTOMER_STATUS_TYPE, _customer_status),
     )

@@ -74,6 +74,16 @@ class CosemObject:
     logical_name: ObisCode
     attributes: Mapping[int, Attribute]
     methods: Mapping[int, Method] = field(default_factory=dict)
+    #: who sees this object at all: whoever may read, write or call something of it
+    roles: Role = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        seen = Role.NOBODY
+        for attribute in self.attributes.values():
+            seen |= attribute.readers | attribute.writers
+        for method in self.methods.values():
+            seen |= method.callers
+        object.__setattr__(self, "roles", seen)
 
     def attribute_roles(self, index: int) -> tuple[Role, Role]:
         """Return who may read and who may write an attribute; everybody reads attribute 1."""
@@ -81,16 +91,6 @@ class CosemObject:
             return self.roles, Role.NOBODY
         bound = self.attributes.get(index)
         return (bound.readers, bound.writers) if bound else (Role.NOBODY, Role.NOBODY)
-
-    @property
-    def roles(self) -> Role:
-        """Who sees this object at all: whoever may read, write or call something of it."""
-        seen = Role.NOBODY
-        for attribute in self.attributes.values():
-            seen |= attribute.readers | attribute.writers
-        for method in self.methods.values():
-            seen |= method.callers
-        return seen
 
 
 Objects = Mapping[ObisCode, CosemObject]

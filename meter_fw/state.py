@@ -12,15 +12,17 @@ from typing import Final
 
 from meter_fw.money_state import (
     AccountTerms,
+    CarriedOut,
     ChargeTerms,
     Plan,
     Regime,
     Registers,
     Settled,
     TokenRecord,
+    TokenShares,
 )
 from meter_fw.relay import Cause
-from prepay.holdings import ChargeState, Provision
+from prepay.holdings import Advance, ChargeState, Provision
 from prepay.purse import Totals as Totals
 from prepay.transactions import ID_LENGTH, Kind, Outcome
 from protocol.cosem.disconnect_control import ControlState
@@ -520,9 +522,12 @@ class MeterState:
     plan: Plan = field(default_factory=Plan)
     settled: Settled = field(default_factory=Settled)
     terms: AccountTerms = field(default_factory=AccountTerms)
+    shares: TokenShares = field(default_factory=TokenShares)
+    advance: Advance = field(default_factory=Advance)
     charges: tuple[ChargeState, ...] = ()
     charge_terms: tuple[ChargeTerms, ...] = ()
     tokens: tuple[TokenRecord, ...] = ()
+    carried_out: tuple[CarriedOut, ...] = ()
 
     def touched(self, before: "MeterState") -> list[str]:
         """Return the fields that are not the very same objects as in another state.
@@ -542,9 +547,10 @@ class MeterState:
         Raises:
             TypeError: there is no cell of that name.
         """
-        if not cells.keys() <= self.__dict__.keys():
-            raise TypeError(f"no such cell: {sorted(cells.keys() - self.__dict__.keys())}")
         other = object.__new__(MeterState)
-        other.__dict__.update(self.__dict__)
-        other.__dict__.update(cells)
+        held = other.__dict__
+        held.update(self.__dict__)
+        held.update(cells)
+        if len(held) != len(self.__dict__):
+            raise TypeError(f"no such cell: {sorted(cells.keys() - self.__dict__.keys())}")
         return other

@@ -13,7 +13,7 @@ from meter_fw.state import Account, Condition, MeterState, Relay
 from meter_fw.transactions import balance
 from meter_fw.view import View, milliseconds
 from prepay.credit import Standing, standing
-from prepay.cut import Arm, Verdict, judge
+from prepay.cut import CREDIT_LEFT, Arm, Verdict, judge
 from prepay.profile import Commodity
 from prepay.protection import recurrent_on
 from protocol.cosem.disconnect_control import ControlState
@@ -55,7 +55,7 @@ def stand(view: View) -> Standing:
     selected = view.state.account.emergency_selected
     rules, held = view.rules.credit, balance(view)
     lasts = money.lasts(view, held) if rules.low_days else None
-    return standing(rules, held, selected, lasts)
+    return standing(rules, held, selected, lasts, view.state.advance.owed)
 
 
 def arm(view: View) -> Arm:
@@ -81,10 +81,13 @@ def off_the_calendar(view: View) -> bool:
 def verdict(view: View, now: Standing | None = None) -> Verdict:
     """Return what credit says about the supply, and why; ``now`` is what ``stand`` says."""
     state = view.state
+    now = now or stand(view)
+    if state.account.active and not now.out_of_credit:
+        return CREDIT_LEFT
     return judge(
         view.mode,
         state.account.active,
-        now or stand(view),
+        now,
         friendly=view.friendly,
         armed=arm(view),
         clock_known=state.clock.known and not off_the_calendar(view),
@@ -100,8 +103,9 @@ def never_cut(view: View) -> bool:
     Gas has no minimum supply: a flame that goes out is a danger when the gas comes back.
     """
     customer = view.state.customer
-    gas = view.factory.profile.commodity is Commodity.GAS
-    return customer.never_cut or (customer.protected and gas)
+    if not customer.protected:
+        return customer.never_cut
+    return customer.never_cut or view.factory.profile.commodity is Commodity.GAS
 
 
 def recurrent_defaulter(view: View) -> bool:
@@ -140,12 +144,12 @@ def _condition(view: View, now: Standing, *, limited: bool) -> Condition:
     emergency = int(now.emergency_status or 0) if active else 0
     recurrent = view.state.customer.protected and (held.recurrent or recurrent_defaulter(view))
     ending = active and runs_out(view)
-    if (limited, used_up, emergency, recurrent, ending) == (
-        held.limited,
-        held.used_up,
-        held.emergency,
-        held.recurrent,
-        held.ending,
+    if (
+        limited is held.limited
+        and used_up is held.used_up
+        and emergency == held.emergency
+        and recurrent is held.recurrent
+        and ending is held.ending
     ):
         return held
     return replace(
@@ -162,7 +166,7 @@ def _note(account: Account, now: Standing) -> Account:
     """Keep with the account what the next standing depends on, and what has been said of it."""
     selected = account.active and now.emergency_selected
     low = account.active and now.low
-    if (selected, low) == (account.emergency_selected, account.low_announced):
+    if selected is account.emergency_selected and low is account.low_announced:
         return account
     return replace(account, emergency_selected=selected, low_announced=low)
 
@@ -171,7 +175,7 @@ def _move(view: View, *, cut: bool, tripped: bool) -> Relay:
     """Set or clear what credit and limiter say, and bring the relay to where its causes want it."""
     relay, mode = view.state.relay, view.factory.profile.relay_control_mode
     control, causes = _moved(mode, relay.control, relay.causes, cut, tripped)
-    if (control, causes) == (relay.control, relay.causes):
+    if control == relay.control and causes == relay.causes:
         return relay
     return replace(relay, control=control, causes=causes)
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from meter_fw.money_state import AS_MADE, AccountTerms, ChargeTerms, PriceList
+from meter_fw.money_state import AS_MADE, AccountTerms, ChargeTerms, PriceList, TokenShares
 from meter_fw.state import Day, MeterState
 from prepay.account_rules import AccountRules
 from prepay.charge import (
@@ -29,6 +29,7 @@ from prepay.credit import RECENT_DAYS
 from prepay.money import MAX_AMOUNT, Currency
 
 _UNCHANGED: Final = AccountTerms()
+_WHOLE: Final = TokenShares()
 _ALWAYS: Final = When()
 #: Above any price_scale that an amount of 32 bits needs.
 _MAX_SCALE: Final = 8
@@ -41,12 +42,23 @@ class InForce:
         account: the profile's.
     """
 
-    __slots__ = ("_account", "_charges", "_days", "_recent", "_rules", "_terms", "rates", "waits")
+    __slots__ = (
+        "_account",
+        "_charges",
+        "_days",
+        "_recent",
+        "_rules",
+        "_shares",
+        "_terms",
+        "rates",
+        "waits",
+    )
 
     def __init__(self, account: AccountRules) -> None:
         self._account = account
         self._charges: tuple[ChargeTerms, ...] = ()
         self._terms = _UNCHANGED
+        self._shares = _WHOLE
         self._days: tuple[Day, ...] = ()
         self._recent = (0, 0)
         self._take(account)
@@ -60,9 +72,14 @@ class InForce:
 
     def of(self, state: MeterState) -> AccountRules:
         """Return the rules by what a state says of changes; the same object for the same."""
-        if state.charge_terms is not self._charges or state.terms is not self._terms:
-            self._take(effective(self._account, state.charge_terms, state.terms))
-            self._charges, self._terms = state.charge_terms, state.terms
+        if (
+            state.charge_terms is not self._charges
+            or state.terms is not self._terms
+            or state.shares is not self._shares
+        ):
+            changed = state.charge_terms, state.terms, state.shares
+            self._take(effective(self._account, *changed))
+            self._charges, self._terms, self._shares = changed
         return self._rules
 
     def recent(self, state: MeterState, zone: ZoneInfo) -> tuple[int, int]:
@@ -92,14 +109,17 @@ def recent_use(days: tuple[Day, ...], zone: ZoneInfo) -> tuple[int, int]:
 
 
 def effective(
-    account: AccountRules, changed: tuple[ChargeTerms, ...], terms: AccountTerms
+    account: AccountRules,
+    changed: tuple[ChargeTerms, ...],
+    terms: AccountTerms,
+    shares: TokenShares = _WHOLE,
 ) -> AccountRules:
     """Return the rules of a profile with what was changed of them.
 
     Raises:
         ValueError: the change contradicts what is there.
     """
-    if not changed and terms == _UNCHANGED:
+    if not changed and terms == _UNCHANGED and shares == _WHOLE:
         return account
     charges = list(account.charges)
     for own in changed:
@@ -110,6 +130,7 @@ def effective(
         credit,
         low_threshold=_or(terms.low_threshold, credit.low_threshold),
         emergency_threshold=_or(terms.emergency_threshold, credit.emergency_threshold),
+        repayment=None if shares.emergency < 0 else shares.emergency,
     )
     share = terms.debt_share
     debts = replace(

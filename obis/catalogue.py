@@ -95,6 +95,7 @@ SETTLEMENT: Final = ObisCode.parse("0-0:128.2.0*255")
 PLAN: Final = ObisCode.parse("0-0:128.2.1*255")
 TOKEN_LOG: Final = ObisCode.parse("0-0:128.2.2*255")
 LAST_TOKEN: Final = ObisCode.parse("0-0:128.2.3*255")
+CARRIED_OUT: Final = ObisCode.parse("0-0:128.2.4*255")
 CUSTOMER: Final = ObisCode.parse("0-0:128.3.0*255")
 EVENT_VALUE: Final = ObisCode.parse("0-0:128.3.1*255")
 
@@ -151,6 +152,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(PLAN, "plan", 1),
     Entry(TOKEN_LOG, "token log", 7),
     Entry(LAST_TOKEN, "last token", 1),
+    Entry(CARRIED_OUT, "plans carried out", 1),
     Entry(ACTIVE_ENERGY_EXPORT, "active energy export", 3, Unit.WATT_HOUR, 0),
     Entry(ACTIVE_POWER_EXPORT, "active power export", 3, Unit.WATT, 0),
     Entry(ACTIVE_RATE, "active rate", 1),

@@ -135,8 +135,9 @@ def close_account(
     purse = collect_uncollected(rules, purse, readings, at_ms)
     purse = collect_time(rules, purse, today, at_ms, situation)
     purse, returned = end_periods(rules, purse, today if situation.clock_known else -1)
-    closing = purse.balance
+    closing = purse.totals.balance  # what is owed of the emergency credit is settled with it
     debts = tuple((state.slot, state.remaining) for state in purse.charges if state.remaining)
     charges = tuple(replace(state, remaining=0) for state in purse.charges)
     totals = replace(purse.totals, settled=purse.totals.settled + closing)
-    return Settlement(replace(purse, totals=totals, charges=charges), closing, debts, returned)
+    after = Purse(totals, charges, purse.provision)
+    return Settlement(after, closing, debts, returned)

@@ -35,18 +35,6 @@ def collect_consumption(
     return _collect(rules.counters, purse, readings, at_ms, situation)
 
 
-def collected(
-    rules: AccountRules,
-    totals: Totals,
-    charges: tuple[ChargeState, ...],
-    readings: Readings,
-    at_ms: int,
-    situation: Situation,
-) -> tuple[Totals, tuple[ChargeState, ...]]:
-    """Do as ``collect_consumption`` for who keeps totals and charges apart, and asks often."""
-    return _collected(rules.counters, totals, charges, readings, at_ms, situation)
-
-
 def collect_uncollected(rules: AccountRules, purse: Purse, readings: Readings, at_ms: int) -> Purse:
     """Charge for all energy that was used, also for what waits: before a change or an end."""
     return _collect(rules.counters, purse, readings, at_ms, None)
@@ -122,11 +110,13 @@ def _collect(
     situation: Situation | None,
 ) -> Purse:
     """Collect by some counters; in no situation at all whatever would wait, too."""
-    totals, charges = _collected(counters, purse.totals, purse.charges, readings, at_ms, situation)
-    return purse if charges is purse.charges else Purse(totals, charges, purse.provision)
+    totals, charges = collected(counters, purse.totals, purse.charges, readings, at_ms, situation)
+    if charges is purse.charges:
+        return purse
+    return Purse(totals, charges, purse.provision, purse.advance)
 
 
-def _collected(
+def collected(
     counters: Iterable[Counter],
     totals: Totals,
     charges: tuple[ChargeState, ...],
@@ -134,7 +124,19 @@ def _collected(
     at_ms: int,
     situation: Situation | None,
 ) -> tuple[Totals, tuple[ChargeState, ...]]:
-    """Do as ``_collect``; both are the very same objects where nothing has changed."""
+    """Do as ``collect_consumption`` for who keeps totals and charges apart, and asks often.
+
+    Args:
+        counters: of the charges to collect.
+        totals: before.
+        charges: before.
+        readings: of now.
+        at_ms: now.
+        situation: now; None: whatever would wait is collected, too.
+
+    Returns:
+        Totals and charges after it; both the very same objects where nothing has changed.
+    """
     states, taken = charges, 0
     for counter in counters:
         if situation is not None and not situation.allows(counter.charge.when):

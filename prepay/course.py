@@ -152,7 +152,13 @@ class Course:
         if self.rules.low_days:
             cost, days = self._recent
             lasts = days_left(self.purse.balance, cost, days)
-        return standing(self.rules.credit, self.purse.balance, self._selected, lasts)
+        owed = self.purse.advance.owed
+        return standing(self.rules.credit, self.purse.balance, self._selected, lasts, owed)
+
+    @property
+    def advanced(self) -> bool:
+        """Whether the emergency credit is taken."""
+        return self._selected
 
     @property
     def situation(self) -> Situation:
@@ -317,7 +323,7 @@ class Course:
         credit, balance = self.rules.credit, self.purse.balance
         bounds = [credit.limit, credit.low_threshold - 1]
         if credit.has_emergency:
-            bounds += [credit.emergency_threshold, credit.floor]
+            bounds += [credit.emergency_threshold, credit.floor + self.purse.advance.owed]
         if self.rules.low_days:
             cost, days = self._recent
             if days:  # the least balance that lasts for so many days, less one

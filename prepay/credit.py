@@ -15,6 +15,7 @@ The theory of it; the first row that fits decides.
 
 | balance                            | left of the advance | taken | token credit | emergency  |
 |------------------------------------|---------------------|-------|--------------|------------|
+| above limit                        | nothing             |       | in use       | exhausted  |
 | above limit, above threshold       |                     |       | in use       | enabled    |
 | above limit, at or below threshold |                     | no    | in use       | selectable |
 | above limit, at or below threshold |                     | yes   | in use       | selected   |
@@ -24,8 +25,10 @@ The theory of it; the first row that fits decides.
 
 The advance is given back, and the emergency credit enabled again, only by a balance above the
 threshold at which it was offered: so nothing rattles. Automatic, it is taken whenever it is
-offered. Statuses, status bits and ``available_credit`` are those of classes 111 and 112, as
-gurux-dlms and pydlms-client name them.
+offered. Where top-ups repay it by a share (``repayment``), what is owed of it stands beside the
+balance: so much less is left of it, also while the balance is above the limit. Statuses, status
+bits and ``available_credit`` are those of classes 111 and 112, as gurux-dlms and pydlms-client
+name them.
 """
 
 from dataclasses import dataclass
@@ -40,6 +43,8 @@ from prepay.money import MIN_AMOUNT
 TOKEN_CREDIT, EMERGENCY_CREDIT = 0, 1
 #: Whole local days that recent use is averaged over.
 RECENT_DAYS = 7
+#: The whole, of which token_proportion is a part.
+PERCENT = 100
 #: The most days that a profile may warn ahead.
 MAX_LOW_DAYS = 366
 
@@ -75,6 +80,8 @@ class CreditRules:
             ``limit``, or supply would be cut before the offer.
         window_void_in_emergency: friendly windows no longer protect once the advance is in use.
         low_days: a balance that lasts for fewer days than this is low, too; 0: days do not count.
+        repayment: percent of what a top-up brings to the credits that repays the emergency
+            credit; None: all of it, before anything else, for it is taken from the balance.
 
     Raises:
         ValueError: the figures contradict each other.
@@ -87,6 +94,7 @@ class CreditRules:
     emergency_threshold: int = 0
     window_void_in_emergency: bool = False
     low_days: int = 0
+    repayment: int | None = None
 
     def __post_init__(self) -> None:
         if self.limit > 0:
@@ -101,6 +109,8 @@ class CreditRules:
             raise ValueError("limit: less the emergency amount it does not fit a double-long")
         if not 0 <= self.low_days <= MAX_LOW_DAYS:
             raise ValueError(f"low_days: not in 0..{MAX_LOW_DAYS}")
+        if self.repayment is not None and not 0 <= self.repayment <= PERCENT:
+            raise ValueError(f"repayment: not in 0..{PERCENT} percent")
 
     @property
     def has_emergency(self) -> bool:
@@ -109,8 +119,18 @@ class CreditRules:
 
     @property
     def floor(self) -> int:
-        """The balance at which even the advance is used up."""
+        """The balance at which even the advance is used up, where nothing is owed beside it."""
         return self.limit - self.emergency_amount
+
+    def used(self, balance: int, owed: int) -> int:
+        """Return what has been used of an advance that is taken, and not been repaid.
+
+        Args:
+            balance: in minor units.
+            owed: of it, what is kept beside the balance.
+        """
+        below = max(self.limit - balance, 0)
+        return owed + min(below, max(self.emergency_amount - owed, 0))
 
 
 class Standing(NamedTuple):  # a tuple is made in half the time, and one is at each tick
@@ -128,6 +148,7 @@ class Standing(NamedTuple):  # a tuple is made in half the time, and one is at e
         low: the balance is under the low-credit threshold, or lasts for too few days.
         out_of_credit: used up; the next credit is missing, exhausted or merely selectable.
         window_void: friendly windows do not protect this customer now.
+        owed: what is owed of the emergency credit beside the balance.
     """
 
     balance: int
@@ -140,6 +161,7 @@ class Standing(NamedTuple):  # a tuple is made in half the time, and one is at e
     low: bool
     out_of_credit: bool
     window_void: bool
+    owed: int = 0
 
     @property
     def in_use(self) -> int | None:
@@ -178,7 +200,11 @@ class Standing(NamedTuple):  # a tuple is made in half the time, and one is at e
 
 
 def standing(
-    rules: CreditRules, balance: int, emergency_selected: bool, lasts: int | None = None
+    rules: CreditRules,
+    balance: int,
+    emergency_selected: bool,
+    lasts: int | None = None,
+    owed: int = 0,
 ) -> Standing:
     """Judge a balance.
 
@@ -189,25 +215,28 @@ def standing(
             the ``emergency_selected`` of the standing before this one.
         lasts: whole days for which it lasts at recent use (``days_left``); None where nothing
             is known of recent use, or it costs nothing.
+        owed: what is owed of the emergency credit beside the balance: so much less is left.
     """
-    left = _emergency_left(rules, balance)
+    left = _emergency_left(rules, balance, owed)
     selected = _stays_selected(rules, balance, emergency_selected)
     above_limit, above_threshold = balance > rules.limit, balance > rules.emergency_threshold
     row = _row(above_limit, above_threshold, left > 0, selected)
     used_up = row.token is CreditStatus.EXHAUSTED
     emergency = row.emergency if rules.has_emergency else None
     positive = balance if balance > 0 else 0
-    return Standing(
-        balance=balance,
-        token_status=row.token,
-        emergency_status=emergency,
-        emergency_selected=selected,
-        emergency_available=left,
-        available=positive + (left if selected else 0),
-        amount_to_clear=positive - balance,
-        low=balance < rules.low_threshold or (lasts is not None and lasts < rules.low_days),
-        out_of_credit=used_up and emergency is not CreditStatus.IN_USE,
-        window_void=rules.window_void_in_emergency and selected and used_up,
+    low = balance < rules.low_threshold or (lasts is not None and lasts < rules.low_days)
+    return Standing(  # in the order of its fields: by their names it takes four times as long
+        balance,
+        row.token,
+        emergency,
+        selected,
+        left,
+        positive + (left if selected else 0),  # available
+        max(owed - balance, 0),  # amount_to_clear
+        low,
+        used_up and emergency is not CreditStatus.IN_USE,  # out_of_credit
+        rules.window_void_in_emergency and selected and used_up,  # window_void
+        owed,
     )
 
 
@@ -240,6 +269,7 @@ class _Row:
 
 
 _TABLE = (
+    _Row(CreditStatus.IN_USE, CreditStatus.EXHAUSTED, True, left=False),
     _Row(CreditStatus.IN_USE, CreditStatus.ENABLED, True, above_threshold=True),
     _Row(CreditStatus.IN_USE, CreditStatus.SELECTABLE, True, above_threshold=False, taken=False),
     _Row(CreditStatus.IN_USE, CreditStatus.SELECTED, True, above_threshold=False, taken=True),
@@ -262,11 +292,11 @@ def _row(above_limit: bool, above_threshold: bool, left: bool, taken: bool) -> _
     )
 
 
-def _emergency_left(rules: CreditRules, balance: int) -> int:
+def _emergency_left(rules: CreditRules, balance: int, owed: int) -> int:
     """Return what is left of the advance: debt below the limit has eaten from it."""
     if balance >= rules.limit:
-        return rules.emergency_amount
-    return max(rules.emergency_amount - (rules.limit - balance), 0)
+        return max(rules.emergency_amount - owed, 0)
+    return max(rules.emergency_amount - owed - (rules.limit - balance), 0)
 
 
 def _stays_selected(rules: CreditRules, balance: int, selected: bool) -> bool:

@@ -41,7 +41,7 @@ A window counts as in force only when it is not void: see ``Standing.window_void
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from prepay.credit import Standing
 
@@ -208,7 +208,12 @@ def judge(
     )
 
 
-@cache  # of a thousand answers at most, one of which is asked for at each tick
+#: What the table says of an account that has credit left, whatever else is asked: at most of a
+#: year's ticks nobody has to find that out.
+CREDIT_LEFT: Final = Verdict(_FULL, Reason.CREDIT_LEFT)
+
+
+@cache  # of a thousand answers at most
 def _decide(*facts: Any) -> Verdict:
     """Return what the table says of the facts, in the order of ``_Facts``."""
     row = next(row for row in _TABLE if row.fits(_Facts(*facts)))

@@ -96,7 +96,9 @@ def explain(present: Present) -> Explanation:
     return Explanation(supply, tuple(_because(present)), tuple(_next(present)))
 
 
-def least_payment(rules: AccountRules, purse: Purse, above: int, at_ms: int) -> int | None:
+def least_payment(
+    rules: AccountRules, purse: Purse, above: int, at_ms: int, *, advanced: bool = False
+) -> int | None:
     """Return the least payment that lifts the balance above an amount; None where none may.
 
     Fees and debts take their share of it, so it is looked for by bisection: the more is paid, the
@@ -107,14 +109,17 @@ def least_payment(rules: AccountRules, purse: Purse, above: int, at_ms: int) -> 
         purse: before.
         above: a balance, in minor units.
         at_ms: now.
+        advanced: the emergency credit is taken: what is owed of it beside the balance is taken
+            off, for ``above`` is the floor then.
     """
     limits = rules.limits
 
     def lifts(amount: int) -> bool | None:
         try:
-            return top_up(rules, purse, amount, at_ms).purse.balance > above
+            after = top_up(rules, purse, amount, at_ms, advanced=advanced).purse
         except (TopUpError, BalanceOutOfRange):
             return None
+        return (after.totals.balance if advanced else after.balance) > above
 
     low, high = limits.minimum, min(limits.maximum, MAX_AMOUNT)
     if not lifts(high):
@@ -134,6 +139,9 @@ def _because(present: Present) -> Iterator[str]:
         return
     standing = present.standing
     yield f"The balance is {_money(standing.balance, currency)}; {_floor(present)}."
+    if standing.owed:
+        owed = _money(standing.owed, currency)
+        yield f"Of the emergency credit {owed} are owed beside it; top-ups repay them by a share."
     match standing.emergency_status:
         case CreditStatus.IN_USE:
             left = _money(standing.emergency_available, currency)
@@ -155,10 +163,12 @@ def _because(present: Present) -> Iterator[str]:
 
 
 def _floor(present: Present) -> str:
-    credit, currency = present.rules.credit, present.rules.currency
-    taken = present.standing.emergency_selected
-    floor = credit.floor if taken else credit.limit
-    return f"supply is used up at {_money(floor, currency)}"
+    return f"supply is used up at {_money(_used_up_at(present), present.rules.currency)}"
+
+
+def _used_up_at(present: Present) -> int:
+    credit, standing = present.rules.credit, present.standing
+    return credit.floor + standing.owed if standing.emergency_selected else credit.limit
 
 
 def _next(present: Present) -> Iterator[str]:
@@ -196,11 +206,10 @@ def _ends(present: Present) -> str:
 
 def _until_used_up(present: Present) -> Iterator[str]:
     credit, currency = present.rules.credit, present.rules.currency
-    floor = credit.floor if present.standing.emergency_selected else credit.limit
-    left = present.standing.balance - floor
+    left = present.standing.balance - _used_up_at(present)
     automatic = credit.emergency_selection is EmergencySelection.AUTOMATIC
     if automatic and not present.standing.emergency_selected:
-        left += credit.emergency_amount
+        left += credit.emergency_amount - present.standing.owed
     if present.mode is BalanceMode.CENTRAL:
         yield "A snapshot from the head-end with a balance that is used up, and an arm for it."
         return
@@ -216,8 +225,8 @@ def _until_used_up(present: Present) -> Iterator[str]:
 
 
 def _payment(present: Present) -> Iterator[str]:
-    rules = present.rules
-    floor = rules.credit.floor if present.standing.emergency_selected else rules.credit.limit
+    rules, advanced = present.rules, present.standing.emergency_selected
+    floor = rules.credit.floor if advanced else rules.credit.limit
     then = "closes the relay" if present.recloses else "lets the button close the relay"
     if present.on:
         then = "keeps it on"
@@ -226,7 +235,7 @@ def _payment(present: Present) -> Iterator[str]:
         yield f"A snapshot with a balance above {_money(floor, rules.currency)} {then}."
         return
     moment = int(present.at.timestamp() * 1000)
-    amount = least_payment(rules, present.purse, floor, moment)
+    amount = least_payment(rules, present.purse, floor, moment, advanced=advanced)
     if amount is None:
         yield "No single payment that is allowed lifts the balance above that."
     else:

@@ -101,17 +101,28 @@ class Provision:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """What is owed of the emergency credit beside the balance, in minor units.
+
+    It is above 0 only where a share of the top-ups repays it (`CreditRules.repayment`).
+    """
+
+    owed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Purse:
     """The money of an account in local mode; ``charges`` has one state for each slot."""
 
     totals: Totals = Totals()
     charges: tuple[ChargeState, ...] = ()
     provision: Provision = Provision()
+    advance: Advance = Advance()
 
     @property
     def balance(self) -> int:
-        """What the customer has, in minor units."""
-        return self.totals.balance
+        """What the customer has, in minor units; what is owed beside it is not taken off."""
+        return self.totals.balance + self.advance.owed
 
     @property
     def aggregated_debt(self) -> int:
@@ -129,7 +140,7 @@ class Purse:
         totals = self.totals
         if taken:
             totals = replace(totals, charged=totals.charged + taken)
-        return Purse(totals, charges, self.provision)
+        return Purse(totals, charges, self.provision, self.advance)
 
 
 class Readings(NamedTuple):

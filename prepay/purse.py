@@ -5,7 +5,7 @@ thing that happens is a function from one purse to the next: energy is used (``c
 days begin (``periods``), money comes in (``topup_order``), an account begins and ends
 (``billing``). At any moment
 
-    balance = started + paid + adjusted - charged - settled
+    balance = started + paid + adjusted - charged - settled + owed
     charged = the sum of ``paid`` over all charges
 
 in whole minor units. Nothing here reads a clock; a function that has nothing to do returns the
@@ -24,6 +24,7 @@ from prepay.consumption import (
 )
 from prepay.holdings import (
     NEVER,
+    Advance,
     BalanceOutOfRange,
     ChargeState,
     DebtOutOfRange,
@@ -42,6 +43,7 @@ from prepay.topup_order import Share, TopUp, top_up
 __all__ = [
     "NEVER",
     "AccountRules",
+    "Advance",
     "BalanceOutOfRange",
     "ChargeState",
     "DebtOutOfRange",

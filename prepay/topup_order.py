@@ -5,13 +5,18 @@ are those of the profile; what each may take stands in the table of the rule boo
 
     payment ->  balance  ->  fee, VAT ...  ->  debts, within share and provision  ->  credit
                 (set aside)  (charges)         (charges, by priority)                (the rest)
+
+What is set aside and the rest come to the credits. Of them a share may repay the emergency credit
+(``repayment``): what had been used of it is then owed beside the balance, and shrinks by that
+share; the balance gets the other.
 """
 
 from dataclasses import dataclass, replace
 
 from prepay.account_rules import AccountRules
 from prepay.charge import BALANCE_STEP, CREDIT_STEP, DEBTS_STEP, WHOLE
-from prepay.holdings import NEVER, ChargeState, Provision, Purse
+from prepay.credit import PERCENT, CreditRules
+from prepay.holdings import NEVER, Advance, ChargeState, Provision, Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class TopUp:
     Args:
         purse: after it.
         shares: in the order of the steps, only those that took something; their sum is the
-            payment.
-        credited: what came to the balance.
+            payment. What repays an advance that is owed beside the balance is in them.
+        credited: what came to the credits, such a repayment among it.
     """
 
     purse: Purse
@@ -38,7 +43,9 @@ class TopUp:
     credited: int
 
 
-def top_up(rules: AccountRules, purse: Purse, amount: int, at_ms: int) -> TopUp:
+def top_up(
+    rules: AccountRules, purse: Purse, amount: int, at_ms: int, *, advanced: bool = False
+) -> TopUp:
     """Share out a payment.
 
     Args:
@@ -46,6 +53,7 @@ def top_up(rules: AccountRules, purse: Purse, amount: int, at_ms: int) -> TopUp:
         purse: before.
         amount: of the payment, in minor units.
         at_ms: now; the provision period is counted by it.
+        advanced: the emergency credit is taken.
 
     Raises:
         TopUpTooSmall: not above 0.
@@ -56,7 +64,7 @@ def top_up(rules: AccountRules, purse: Purse, amount: int, at_ms: int) -> TopUp:
     for step in rules.order:
         shared.take(step)
     charged = sum(shared.collected.values())
-    after = shared.purse_after(charged)
+    after = _repaid(rules.credit, shared.purse_after(charged), purse.balance, advanced)
     rules.limits.check_payment(amount, after.balance, rules.currency)
     return TopUp(after, tuple(shared.shares), amount - charged)
 
@@ -96,7 +104,7 @@ class _Sharing:
             for slot, amount in self.collected.items()
         }
         charges = tuple(changed.get(state.slot, state) for state in self._purse.charges)
-        return Purse(totals, charges, self._provision)
+        return replace(self._purse, totals=totals, charges=charges, provision=self._provision)
 
     def _asked(self, amount: int, proportion: int, of_rest: bool) -> int:
         if not proportion:
@@ -128,6 +136,27 @@ class _Sharing:
             taken += self._charge(slot, min(self._purse.charges[slot].remaining, share - taken))
         if taken and rules.max_provision:
             self._provision = replace(provision, taken=provision.taken + taken)
+
+
+def _repaid(rules: CreditRules, purse: Purse, before: int, advanced: bool) -> Purse:
+    """Return the purse with its share of a payment gone to the emergency credit.
+
+    Args:
+        rules: of the credits.
+        purse: with all that came to the credits on its balance.
+        before: the balance before the payment.
+        advanced: the emergency credit is taken.
+    """
+    owed, came = purse.advance.owed, purse.balance - before
+    if rules.repayment is None:  # no share any more: what is still owed comes first
+        repaid = min(came, owed)
+    else:
+        if advanced:  # what has been used of it becomes a debt of its own
+            owed = rules.used(before, owed)
+        repaid = min(came * rules.repayment // PERCENT, owed)
+    if owed - repaid == purse.advance.owed:
+        return purse
+    return replace(purse, advance=Advance(owed - repaid))
 
 
 def _running(provision: Provision, period: int, at_ms: int) -> Provision:

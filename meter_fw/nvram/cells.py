@@ -15,6 +15,7 @@ The first octet of the value is the layout's version, then come the fields::
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import fields
 from enum import Enum, IntEnum, IntFlag
 from operator import attrgetter
@@ -56,8 +57,8 @@ class Cell(Generic[T]):
         self._form = struct.Struct(">B" + compiled(layout).format[1:])
         if self._form.size > MAX_VALUE:
             raise TypeError(f"{record.__name__} needs {self._form.size} octets of {MAX_VALUE}")
-        self._pick = attrgetter(*names)
-        self._single = len(names) == 1
+        #: gives the fields of a value in the order of the layout: equal where the value is equal
+        self.values: Callable[[T], tuple[Any, ...]] = self._picker(names)
         self._enums = tuple(_enums(record, names))
         self._octets = tuple(_octet_fields(layout))
 
@@ -78,10 +79,10 @@ class Cell(Generic[T]):
         """
         return self.pack(self.values(value))
 
-    def values(self, value: T) -> tuple[Any, ...]:
-        """Return the fields of ``value`` in the order of the layout: equal where it is equal."""
-        picked = self._pick(value)
-        return (picked,) if self._single else picked
+    def _picker(self, names: list[str]) -> Callable[[T], tuple[Any, ...]]:
+        """Return what ``values`` does: it is asked for each cell at each tick."""
+        pick = attrgetter(*names)
+        return pick if len(names) > 1 else lambda value: (pick(value),)
 
     def pack(self, values: tuple[Any, ...]) -> bytes:
         """Return the octets of a value that is given field by field.

@@ -10,6 +10,7 @@
 | 0-0:128.2.1 plan | ``Plan`` |
 | 0-0:128.2.2 token log | rows of ``TOKEN_TYPE``, each behind its time |
 | 0-0:128.2.3 last token | ``TOKEN_TYPE`` |
+| 0-0:128.2.4 carried out | ``CarriedOut``, some |
 | 0-0:128.3.0 customer | ``CustomerStatus`` |
 
 Kinds and outcomes are plain numbers here: ``prepay.transactions`` names them. Amounts are in minor
@@ -91,6 +92,15 @@ SETTLEMENT_TYPE: Final = structure_of(
     balance=DOUBLE_LONG,
     returned=DOUBLE_LONG,
     debts=ArrayOf(DEBT_TYPE),
+)
+CARRIED_OUT_TYPE: Final = ArrayOf(
+    structure_of(
+        id=ID,
+        kind=ENUM,
+        time=DATE_TIME,
+        imported=DOUBLE_LONG_UNSIGNED,
+        exported=DOUBLE_LONG_UNSIGNED,
+    )
 )
 TOKEN_TYPE: Final = structure_of(
     id=ID,
@@ -410,6 +420,37 @@ class Settlement:
         )
         left = tuple(Debt._of(debt) for debt in debts)
         return cls(identity, _moment(time), imported, exported, balance, returned, left)
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """A plan that was carried out, with the registers of that moment.
+
+    Args:
+        id: of the order.
+        kind: of the order.
+        time: when it was done.
+        imported: the registers then, Wh.
+        exported: likewise.
+    """
+
+    id: bytes
+    kind: int
+    time: CosemDateTime
+    imported: int
+    exported: int
+
+    @classmethod
+    def all_from_data(cls, data: Data) -> tuple[Self, ...]:
+        """Return the plans that ``data`` has, the oldest first.
+
+        Raises:
+            TypeMismatch: it has something else.
+        """
+        return tuple(
+            cls(identity, kind, _moment(time), imported, exported)
+            for identity, kind, time, imported, exported in CARRIED_OUT_TYPE.from_data(data)
+        )
 
 
 #: What an order may carry in a structure.

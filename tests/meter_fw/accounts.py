@@ -101,6 +101,13 @@ def plan(rig: Rig) -> vendor.Plan:
     return vendor.Plan.from_data(value)
 
 
+def carried_out(rig: Rig) -> tuple[vendor.CarriedOut, ...]:
+    """Return the plans that were carried out."""
+    value = rig.get(catalogue.CARRIED_OUT, 1)
+    assert isinstance(value, Data)
+    return vendor.CarriedOut.all_from_data(value)
+
+
 def balanced(rig: Rig) -> bool:
     """Whether what the charges have collected is what the account was charged."""
     state = rig.kernel.state

@@ -110,6 +110,7 @@ class Lived(Rig):
         totals = state.totals
         return Outcome(
             (totals.started, totals.paid, totals.adjusted, totals.charged, totals.settled),
+            state.advance.owed,
             tuple(charge.paid for charge in state.charges),
             tuple(charge.remaining for charge in state.charges),
             tuple(Fraction(charge.remainder, REMAINDER_PER_MINOR) for charge in state.charges),

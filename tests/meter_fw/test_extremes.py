@@ -12,7 +12,13 @@ import pytest
 
 from meter_fw.calendar_tables import with_entries, with_special_days
 from meter_fw.cells import RINGS, SINGLES
-from meter_fw.money_state import TOKENS_KEPT, ChargeTerms, TokenRecord
+from meter_fw.money_state import (
+    CARRIED_OUT_KEPT,
+    TOKENS_KEPT,
+    CarriedOut,
+    ChargeTerms,
+    TokenRecord,
+)
 from meter_fw.nvram.layout import CELL_OVERHEAD
 from meter_fw.state import (
     CERTIFICATES,
@@ -243,6 +249,7 @@ def test_the_flash_of_a_meter_holds_everything_at_its_fullest() -> None:
         "charges": (ChargeState(), MAX_CHARGES),
         "charge_terms": (ChargeTerms(), MAX_CHARGES),
         "tokens": (TokenRecord(), TOKENS_KEPT),
+        "carried_out": (CarriedOut(), CARRIED_OUT_KEPT),
     }
     assert full.keys() | {"schedule", "special_days"} == RINGS.keys()
     octets = sum(

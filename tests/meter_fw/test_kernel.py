@@ -296,6 +296,14 @@ def test_each_local_day_begins_with_a_captured_register() -> None:
     assert [day.imported for day in rig.kernel.state.days] == [1_000, 2_000, 3_000]
 
 
+def test_the_day_of_the_first_moment_has_no_captured_register_even_at_midnight() -> None:
+    """Nobody saw the day before end; the first reading is that of the morrow."""
+    rig = Rig(start="2026-11-23T00:00")
+    rig.until("2026-11-25T00:00", watt_hours=1_000)
+    stamps = [rig.kernel.view.at(day.time).isoformat() for day in rig.kernel.state.days]
+    assert stamps == ["2026-11-24T00:00:00+01:00", "2026-11-25T00:00:00+01:00"]
+
+
 def test_a_clock_set_back_captures_no_day_twice() -> None:
     """Midnight comes twice, the reading once."""
     from protocol.axdr import octet_string

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from meter_fw.kernel import Kernel
+from meter_fw.money_state import CARRIED_OUT_KEPT
 from obis import catalogue
 from prepay.transactions import REMEMBERED, Kind, Outcome
 from protocol.axdr import octet_string
@@ -17,6 +18,7 @@ from tests.meter_fw.accounts import (
     INTEREST,
     PRINCIPAL,
     STANDING,
+    carried_out,
     charge,
     made,
     opened,
@@ -201,6 +203,65 @@ def test_the_entry_of_a_plan_is_not_forgotten_before_its_moment() -> None:
     assert outcome_of(rig, 1) is Outcome.DONE
 
 
+def test_what_was_carried_out_says_the_registers_of_its_moment() -> None:
+    """A head-end that prices energy itself was not there; each is found by its id."""
+    rig = Rig("be-wal")
+    first = opening(rig, 2_000, at="2026-11-24T08:00", sequence=1)
+    assert rig.order(1, Kind.ACTIVATE, first) is DONE
+    rig.until("2026-11-24T07:59:59", watt_hours=1_000)
+    assert carried_out(rig) == ()
+    rig.until("2026-11-24T08:00")
+    rig.until("2026-11-24T12:00", watt_hours=500)
+    assert rig.order(2, Kind.DEACTIVATE, rig.stamp("2026-11-25T08:00")) is DONE
+    rig.until("2026-11-25T07:59:59", watt_hours=250)
+    rig.until("2026-11-25T08:00")
+    rig.until("2026-11-26T00:00", watt_hours=4_000)
+    opened, closed = carried_out(rig)
+    assert (opened.id, opened.kind, opened.time, opened.imported) == (
+        number(1),
+        Kind.ACTIVATE,
+        rig.stamp("2026-11-24T08:00"),
+        1_000,
+    )
+    assert (closed.id, closed.kind, closed.time) == (
+        number(2),
+        Kind.DEACTIVATE,
+        rig.stamp("2026-11-25T08:00"),
+    )
+    record = settlement(rig)
+    assert (closed.imported, closed.exported) == (record.imported, record.exported)
+    assert closed.imported == 1_750
+
+
+@pytest.mark.parametrize("profile", ["be-wal", "il"])
+def test_the_last_plans_that_were_carried_out_are_kept_over_a_power_cut(profile: str) -> None:
+    """In turn, whatever was ordered at once in between; it may have been overdue."""
+    rig = Rig(profile)
+    for turn in range(CARRIED_OUT_KEPT):
+        first = opening(rig, 2_000, at="2026-11-23T12:00", sequence=turn + 1)
+        assert rig.order(10 * turn + 1, Kind.ACTIVATE, first) is DONE
+        closing = rig.stamp("2026-11-23T12:00") if turn % 2 else None
+        assert rig.order(10 * turn + 2, Kind.DEACTIVATE, closing) is DONE
+    rig.boot()
+    ids = [number(10 * turn + 1 + late) for turn in range(4) for late in range(1 + turn % 2)]
+    assert [each.id for each in carried_out(rig)] == ids[-CARRIED_OUT_KEPT:]
+    assert [each.number for each in rig.kernel.state.carried_out] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("ends", ["withdrawn", "refused"])
+def test_a_plan_that_was_not_carried_out_leaves_no_register(ends: str) -> None:
+    """Neither withdrawn nor refused at its moment."""
+    rig = Rig("be-wal")
+    rig.order(1, Kind.ACTIVATE, opening(rig, 2_000, at="2026-11-24T00:00", sequence=1))
+    if ends == "withdrawn":
+        assert rig.order(2, Kind.CANCEL) is DONE
+    else:
+        assert rig.order(2, Kind.ACTIVATE, opening(rig, 700, sequence=2)) is DONE
+    rig.until("2026-11-24T00:15")
+    assert outcome_of(rig, 1) in (Outcome.WITHDRAWN, Outcome.ALREADY_ACTIVE)
+    assert carried_out(rig) == ()
+
+
 # --- settlement --------------------------------------------------------------------------------
 
 
@@ -235,7 +296,8 @@ def test_a_central_meter_settles_the_snapshot_it_holds() -> None:
 def _account(rig: Rig) -> tuple[object, ...]:
     state = rig.kernel.state
     entries = tuple((e.id, e.outcome, e.amount) for e in state.transactions)
-    return (state.account, state.totals, state.charges, state.plan, state.settled, entries)
+    plans = (state.plan, state.settled, state.carried_out)
+    return (state.account, state.totals, state.charges, plans, entries)
 
 
 def planned_closing(flash: MemoryFlash) -> Iterator[tuple[object, ...]]:
@@ -285,5 +347,6 @@ def test_a_power_cut_at_any_write_leaves_a_plan_waiting_or_carried_out_never_bet
         assert _account(rig) == remains.after
         assert settlement(rig).balance == 6_000 - 800 + 600  # 25..30 November
         assert outcome_of(rig, 1) is Outcome.DONE
+        assert [each.id for each in carried_out(rig)] == [number(1)]
 
     assert run_with_every_cut(make, planned_closing, check, torn_seeds=5) == 7  # one record

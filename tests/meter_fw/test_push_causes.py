@@ -2,8 +2,9 @@
 
 import pytest
 
-from meter_fw.catalogue import build_objects
+from meter_fw.catalogue import model
 from meter_fw.push import Cause, causes, message
+from meter_fw.sap import MANAGEMENT_DEVICE
 from meter_fw.state import MAX_PUSHED, PUSHED_OBJECT, Condition, PushList
 from obis import catalogue
 from prepay.credit import CreditStatus
@@ -58,5 +59,6 @@ def test_the_event_objects_can_be_pushed() -> None:
     )
     listed = PushList(2, rows.ljust(PUSHED_OBJECT * MAX_PUSHED, b"\0"))
     view = rig.kernel.view
-    said = message(build_objects(rig.factory), view.with_state(view.state.but(push_list=listed)))
+    objects = model(rig.factory).devices[MANAGEMENT_DEVICE]
+    said = message(objects, view.with_state(view.state.but(push_list=listed)))
     assert said.body == structure(unsigned(2), unsigned(62))

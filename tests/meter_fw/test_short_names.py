@@ -1,5 +1,6 @@
 """The meter by short names: where everything lies, the same rights, class 12, and ByShortNames."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from meter_fw import lists
 from meter_fw.association_sn import by_short_names
-from meter_fw.catalogue import build_devices
+from meter_fw.catalogue import model
 from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from meter_fw.server import CosemObject
 from meter_fw.short_names import PLACES, SPACE, ShortNames, execute
@@ -64,9 +65,9 @@ CALLERS = {"public": PUBLIC, "reader": READER, "management": MANAGER}
 DENIED, UNDEFINED = DataAccessResult.READ_WRITE_DENIED, DataAccessResult.OBJECT_UNDEFINED
 
 
-def spaces(profile: str) -> dict[int, ShortNames]:
+def spaces(profile: str) -> Mapping[int, ShortNames]:
     """Return the address spaces of a meter's logical devices."""
-    return {sap: by_short_names(found) for sap, found in build_devices(factory(profile)).items()}
+    return model(factory(profile)).spaces
 
 
 SPACE_1 = spaces("be-wal")[1]

@@ -71,6 +71,7 @@ class Outcome:
     """What a life comes to; moments are of UTC."""
 
     totals: tuple[int, ...]  # started, paid, adjusted, charged, settled
+    owed: int  # of the emergency credit, beside the balance
     paid: tuple[int, ...]
     remaining: tuple[int, ...]
     rest: tuple[Fraction, ...]
@@ -111,6 +112,7 @@ def lived(life: Life) -> Outcome:
     books = house.books.values()
     return Outcome(
         (house.started, house.paid, house.adjusted, house.charged, house.settled),
+        house.lent,
         tuple(book.paid for book in books),
         tuple(book.remaining for book in books),
         tuple(book.rest for book in books),
@@ -143,6 +145,7 @@ def told(course: Course) -> Outcome:
     totals, charges = course.purse.totals, course.purse.charges
     return Outcome(
         (totals.started, totals.paid, totals.adjusted, totals.charged, totals.settled),
+        course.purse.advance.owed,
         tuple(state.paid for state in charges),
         tuple(state.remaining for state in charges),
         tuple(Fraction(state.remainder, REMAINDER_PER_MINOR) for state in charges),
@@ -217,10 +220,15 @@ def _close(one: Course) -> None:
 
 def _top_up(one: Course, amount: int) -> None:
     if one.active:
-        one.purse = top_up(one.rules, one.purse, amount, one.now).purse
+        done = top_up(one.rules, one.purse, amount, one.now, advanced=one.advanced)
+        one.purse = done.purse
 
 
 _key_in = _top_up
+
+
+def _share(one: Course, percent: int | None) -> None:
+    one.rules = replace(one.rules, credit=replace(one.rules.credit, repayment=percent))
 
 
 def _adjust(one: Course, amount: int) -> None:

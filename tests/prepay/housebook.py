@@ -6,7 +6,7 @@ energy is whole Wh, moments are UTC. `tests.prepay.household` lives through time
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from math import floor
@@ -50,6 +50,7 @@ class Terms:
     emergency_by: str = ""  # "button", "automatic"
     emergency_threshold: int = 0
     window_void_in_emergency: bool = False
+    repays: int | None = None  # percent of what comes to the credits; None: all of it, first
     fees: tuple[Fee, ...] = ()
     order: tuple[str, ...] = ("balance", "credit")
     debts: Fee = Fee("debts", "payment")  # share or amount of a payment that goes to debts
@@ -118,6 +119,7 @@ class HouseBook:
         self.central = terms.central
         self.active = False
         self.started = self.paid = self.adjusted = self.settled = 0
+        self.lent = 0  # owed of the emergency credit, beside the balance
         self.snapshot = (0, 0)  # sequence, balance
         # the meter and its clock
         self.now = datetime.min.replace(tzinfo=UTC)  # true
@@ -170,7 +172,7 @@ class HouseBook:
         """One number: the ledger's, or in central mode the last snapshot's."""
         if self.central:
             return self.snapshot[1]
-        return self.started + self.paid + self.adjusted - self.charged - self.settled
+        return self.started + self.paid + self.adjusted - self.charged - self.settled + self.lent
 
     @property
     def shown(self) -> int:
@@ -203,7 +205,7 @@ class HouseBook:
     @property
     def emergency_left(self) -> int:
         """What debt has left of the emergency credit."""
-        return max(0, self.terms.emergency - max(0, self.terms.limit - self.balance))
+        return max(0, self.terms.emergency - self.lent - max(0, self.terms.limit - self.balance))
 
     @property
     def offered(self) -> bool:
@@ -260,14 +262,17 @@ class HouseBook:
         self.low = low
 
     def record_day(self, seen: date | None) -> None:
-        """Record the energy of a local day of which both midnights were lived through."""
+        """Record the energy of a local day that began and ended before the meter's eyes.
+
+        At its first moment nobody has seen the day before end, also at a midnight.
+        """
         if seen == self.today:
             return
         zone = self.terms.zone
         midnight = self.clock == moment(datetime.combine(self.today, time()), zone, opens=True)
         if self.day_whole and midnight and seen == self.today - DAY:
             self.days_used.append(self.day_used)
-        self.day_whole, self.day_used = midnight, [0] * 10
+        self.day_whole, self.day_used = midnight and seen is not None, [0] * 10
 
     # ---- section 4: charges
 
@@ -376,18 +381,33 @@ class HouseBook:
             elif step != "credit":
                 takes[step] = min(share_of(self.fees[step], amount, left), left)
                 left -= takes[step]
-        after = self.balance + aside + left
+        owed, repaid = self.repay(aside + left)
+        after = self.balance + (owed - self.lent) + aside + left - repaid
         if terms.max_payment is not None and amount > terms.max_payment:
             raise Refused("more than the greatest top-up")
         if terms.max_balance is not None and after > terms.max_balance:
             raise Refused("more than the greatest credit")
         self.must_fit(after)
         self.paid += amount
+        self.lent = owed - repaid
         for name, taken in takes.items():
             self.books[name].paid += taken
             if not self.fees[name].continuous:
                 self.books[name].remaining -= taken
                 self.provide(taken)
+
+    def share(self, percent: int | None) -> None:
+        """Let a share of each top-up repay the emergency credit, or all of it, first."""
+        self.terms = replace(self.terms, repays=percent)
+
+    def repay(self, comes: int) -> tuple[int, int]:
+        """Return what is owed of the emergency credit, and what of a payment repays it."""
+        if self.terms.repays is None:
+            return self.lent, min(self.lent, comes)
+        owed = self.lent
+        if self.taken:  # used is what is not left
+            owed = max(self.lent, self.terms.emergency - self.emergency_left)
+        return owed, min(owed, comes * self.terms.repays // 100)
 
     def provision_left(self) -> int | None:
         """What may still be taken for debts in this period; None where there is no bound."""

@@ -263,7 +263,7 @@ class Household(HouseBook):
             self.snapshot = (self.snapshot[0], balance)
         else:
             self.started += balance
-        self.active, self.taken, self.cut_before = True, False, False
+        self.active, self.taken, self.cut_before, self.lent = True, False, False, 0
         self.day = self.opened_on = self.today
         self.anchor = anchor or self.today
         self.provision_since, self.provision_taken = None, 0
@@ -298,6 +298,7 @@ class Household(HouseBook):
                 book.paid -= returned[name]
             if not fee.continuous:
                 debts[name], book.remaining = book.remaining, 0
+        self.lent = 0  # it is settled with the rest
         balance = self.balance
         self.settlements.append(
             Settlement(self.now, tuple(self.imported), balance, debts, returned)
@@ -348,6 +349,7 @@ class Household(HouseBook):
         if self.central or sequence <= self.snapshot[0]:
             raise Refused("central already, or an old sequence")
         self.collect_consumption(force=True)
+        self.lent = 0  # the head-end keeps one number
         self.snapshot, self.central, self.armed = (sequence, self.balance), True, None
 
     # ---- section 7: supply

@@ -92,6 +92,7 @@ def account_rules(terms: Terms) -> AccountRules:
             emergency_threshold=terms.emergency_threshold,
             window_void_in_emergency=terms.window_void_in_emergency,
             low_days=terms.low_days,
+            repayment=terms.repays,
         ),
         charges=tuple(charge(fee) for fee in terms.fees),
         order=terms.order,
@@ -150,6 +151,8 @@ class Line:
     rest: tuple[Fraction, ...]
     token: str
     emergency: str
+    left: int
+    owed: int
     low: bool
     used_up: bool
     supply: str
@@ -174,6 +177,8 @@ def house_line(house: Household) -> Line:
         tuple(book.rest for book in books),
         house.token if house.active else "",
         house.emergency if house.active else "",
+        house.emergency_left,
+        house.lent,
         house.low,
         house.active and house.used_up,
         house.supply,
@@ -250,7 +255,8 @@ class Meter:
         recent = self.house.days_used[-7:]
         cost = cost_of(self.rules, sum(day[0] for day in recent))
         lasts = days_left(self.balance, cost, len(recent))
-        return standing(self.rules.credit, self.balance, self.taken, lasts)
+        owed = self.purse.advance.owed
+        return standing(self.rules.credit, self.balance, self.taken, lasts, owed)
 
     def situation(self) -> Situation:
         """Return what decides on collections."""
@@ -368,9 +374,14 @@ class Meter:
     def do_top_up(self, amount: int) -> None:
         """Take a payment."""
         if self.collects:
-            self.purse = top_up(self.rules, self.purse, amount, self.at_ms).purse
+            done = top_up(self.rules, self.purse, amount, self.at_ms, advanced=self.taken)
+            self.purse = done.purse
 
     do_key_in = do_top_up
+
+    def do_share(self, percent: int | None) -> None:
+        """Change what of a payment repays the emergency credit."""
+        self.rules = replace(self.rules, credit=replace(self.rules.credit, repayment=percent))
 
     def do_adjust(self, amount: int) -> None:
         """Correct the balance."""
@@ -440,6 +451,8 @@ class Meter:
             tuple(Fraction(state.remainder, REMAINDER_PER_MINOR) for state in self.purse.charges),
             word(judged.token_status) if self.active else "",
             word(judged.emergency_status) if self.active else "",
+            self.stand().emergency_available,
+            self.purse.advance.owed,
             self.active and judged.low,
             self.active and judged.out_of_credit,
             SUPPLY[flow],

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from prepay.credit import CreditRules, EmergencySelection, Standing, standing
-from prepay.cut import Arm, BalanceMode, Reason, Supply, Verdict, judge
+from prepay.cut import CREDIT_LEFT, Arm, BalanceMode, Reason, Supply, Verdict, judge
 
 WALLONIA = CreditRules(
     emergency_amount=1200,
@@ -208,6 +208,8 @@ def test_the_table_says_what_the_story_says() -> None:
         case = (mode, credit.balance, arm, active, friendly, known, cut, protected, never)
         assert answer.flow is told, case
         assert (answer.supply, answer.limited) == (told is not NONE, told is LIMITED)
+        # what is taken for granted of who has credit left, without a look at the rest
+        assert (answer == CREDIT_LEFT) is (active and not credit.out_of_credit), case
     assert len(cases) == 2 * 5 * 4 * 64
 
 

@@ -13,7 +13,7 @@ from prepay.charge import Charge, ChargeType, Tariff
 from prepay.credit import CreditRules, EmergencySelection, standing
 from prepay.cut import BalanceMode, Reason, Supply, Verdict
 from prepay.explain import BECAUSE, Present, explain, least_payment
-from prepay.holdings import ChargeState, Purse, Totals
+from prepay.holdings import Advance, ChargeState, Purse, Totals
 from prepay.money import EUR
 from prepay.topup import TopUpLimits
 from prepay.topup_order import top_up
@@ -22,6 +22,10 @@ BRUSSELS = ZoneInfo("Europe/Brussels")
 NOON = datetime(2027, 4, 23, 12, 0, tzinfo=BRUSSELS)
 MONDAY = datetime(2027, 4, 26, 8, 0, tzinfo=BRUSSELS)
 CREDIT = CreditRules(emergency_amount=1200, emergency_selection=EmergencySelection.BUTTON)
+#: Of each top-up 30 % repay it.
+SHARED = replace(CREDIT, repayment=30)
+#: The same, on offer while the balance is 10.00.
+OFFERED = replace(SHARED, emergency_threshold=1000)
 RULES = AccountRules(
     EUR,
     CREDIT,
@@ -62,6 +66,36 @@ def test_every_row_of_the_table_has_its_sentence(reason: Reason) -> None:
 def test_no_two_rows_say_the_same() -> None:
     """Else a reader could not tell which of them decided."""
     assert len(set(BECAUSE.values())) == len(Reason)
+
+
+def test_what_is_owed_beside_the_balance_is_said_and_counted() -> None:
+    """5.00 of credit, 7.00 owed of 12.00 and taken: used up at -5.00, which is 10.00 away."""
+    shared = replace(present(Reason.CREDIT_LEFT, 500), rules=replace(RULES, credit=SHARED))
+    told = explain(replace(shared, standing=standing(OFFERED, 500, True, owed=700)))
+    assert told.because[1] == "The balance is EUR 5.00; supply is used up at EUR -5.00."
+    assert told.because[2].startswith("Of the emergency credit EUR 7.00 are owed beside it;")
+    assert told.next[0] == "When EUR 10.00 more are used."
+
+
+@pytest.mark.parametrize(
+    ("balance", "owed", "taken", "least", "why"),
+    [
+        (-1200, 0, True, 500, "taken and used up: the least payment of 5.00 is enough"),
+        (-2000, 0, True, 801, "8.00 below the floor, and a cent"),
+        (-500, 700, True, 500, "on the floor with 7.00 owed"),
+        (-1000, 700, True, 501, "5.00 below it"),
+        (-1000, 700, False, 1429, "not taken: 30 % repay, and 10.01 have to be credit"),
+    ],
+)
+def test_the_least_payment_knows_the_share_that_repays(
+    balance: int, owed: int, taken: bool, least: int, why: str
+) -> None:
+    """An advance of 12.00; the least payment is 5.00."""
+    charges = (ChargeState(0), ChargeState(1))
+    purse = Purse(Totals(started=balance - owed), charges, advance=Advance(owed))
+    rules = replace(RULES, credit=SHARED)
+    floor = SHARED.floor if taken else SHARED.limit
+    assert least_payment(rules, purse, floor, 0, advanced=taken) == least, why
 
 
 def test_a_cut_says_how_much_brings_supply_back() -> None:

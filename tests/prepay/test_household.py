@@ -191,6 +191,46 @@ def test_low_by_days_left(balance: int, low: bool, why: str) -> None:
     assert (house.balance, house.low) == (balance - 144, low), why
 
 
+def test_the_day_of_the_first_moment_is_not_on_record_even_from_midnight_on() -> None:
+    """Three days from 00:00 on: the second and the third are on record as the fourth begins."""
+    start = at("2026-03-04 00:00")
+    house = lived(TERMS, seconds=3 * 86400, load=flat(60), start=start, every=HOUR)
+    assert house.days_used == [[1440, 1440, *[0] * 8]] * 2
+
+
+@pytest.mark.parametrize(
+    ("repays", "balance", "lent", "left", "why"),
+    [
+        (None, -200, 0, 1000, "10.00 of the 12.00 used come back"),
+        (100, 0, 200, 1000, "the same, and 2.00 are owed beside the balance"),
+        (50, 500, 700, 500, "half of 10.00 repays, half is credit"),
+        (30, 700, 900, 300, "3.00 repay, 7.00 are credit"),
+        (0, 1000, 1200, 0, "nothing repays"),
+    ],
+)
+def test_a_share_of_a_top_up_repays_the_emergency_credit(
+    repays: int | None, balance: int, lent: int, left: int, why: str
+) -> None:
+    """12.00 taken at 0 and used up, then 10.00 paid: the table of the rule book."""
+    terms = replace(WALLONIA, repays=repays)
+    spent = (2, "adjust", -1200)
+    house = lived(terms, (1, "press"), spent, (3, "top_up", 1000), opened=0, seconds=60)
+    assert (house.balance, house.lent, house.emergency_left) == (balance, lent, left), why
+    house.close()
+    assert (house.settlements[0].balance, house.lent, house.balance) == (-200, 0, 0), why
+
+
+def test_what_is_owed_is_not_left_of_the_advance_when_it_is_given_back() -> None:
+    """7.00 owed at 5.00, 2.00 at 10.00; taken again at 0, 10.00 of it carry supply, less 9.99."""
+    terms = replace(WALLONIA, repays=50)
+    paid = ((3, "top_up", 1000), (4, "top_up", 1000))
+    house = lived(terms, (1, "press"), (2, "adjust", -1200), *paid, opened=0, seconds=60)
+    assert (house.balance, house.lent, house.emergency) == (1000, 200, "enabled")
+    again = ((5, "adjust", -1000), (6, "press"), (7, "adjust", -999))
+    house = lived(terms, (1, "press"), (2, "adjust", -1200), *paid, *again, opened=0, seconds=60)
+    assert (house.emergency, house.emergency_left, house.supply) == ("in use", 1, "yes")
+
+
 # ---- section 4: charges, by consumption
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.prepay.coursed import Life, coursed, lived
 from tests.prepay.housebook import Fee, Terms
 from tests.prepay.household import MINUTE, Event, Household, live
 from tests.prepay.stepped import Meter, house_line
@@ -115,6 +116,7 @@ def all_terms(draw: st.DrawFn, start: datetime) -> Terms:
         emergency_by=by,
         emergency_threshold=limit + draw(st.sampled_from((0, 0, 300))),
         window_void_in_emergency=draw(st.booleans()),
+        repays=draw(st.none() | st.sampled_from((0, 30, 50, 99, 100))),
         fees=fees,
         order=(*draw(st.permutations(steps)), "credit"),
         debts=Fee(
@@ -304,6 +306,57 @@ def test_they_agree_whatever_happens_to_the_clock(
     terms = replace(data.draw(all_terms(start)), max_provision=None)
     events = data.draw(happenings(terms, start, 100 * minutes * 60, clock=True))
     held_side_by_side(terms, start, 100, timedelta(minutes=minutes), load, events)
+
+
+SHARES = st.none() | st.sampled_from((0, 1, 30, 50, 99, 100))
+
+
+@st.composite
+def shared_lives(draw: st.DrawFn, start: datetime) -> tuple[Terms, list[Event]]:
+    """An advance that is used up and repaid over and over within 120 hours, by changing shares."""
+    limit = draw(st.sampled_from((0, 0, -500)))
+    terms = Terms(
+        zone=ZONE,
+        windows=draw(timetables(start)),
+        limit=limit,
+        low_threshold=draw(st.integers(-100, 300)),
+        emergency=draw(st.integers(1, 900)),
+        emergency_by=draw(st.sampled_from(("button", "automatic"))),
+        emergency_threshold=limit + draw(st.sampled_from((0, 0, 300))),
+        window_void_in_emergency=draw(st.booleans()),
+        repays=draw(SHARES),
+        fees=(Fee("energy", "consumption", prices=(Fraction(1, 10),)), Fee("fee", "payment")),
+        order=("fee", "credit"),
+        watts=10**9,
+    )
+    top_up = st.tuples(st.just("top_up"), st.integers(1, 900).map(lambda paid: (paid,)))
+    happens = st.one_of(
+        top_up,
+        top_up,
+        st.tuples(st.just("press"), st.just(())),
+        st.tuples(st.just("adjust"), st.integers(-900, 300).map(lambda by: (by,))),
+        st.tuples(st.just("share"), SHARES.map(lambda percent: (percent,))),
+    )
+    drawn = draw(st.lists(st.tuples(st.integers(1, 119), happens), min_size=4, max_size=25))
+    events = [Event(start + hour * 60 * MINUTE, *what) for hour, what in drawn]
+    return terms, [Event(start, "open", (limit + draw(st.integers(0, 300)),)), *events]
+
+
+@settings(QUIET, max_examples=15)
+@given(st.data(), st.sampled_from(STARTS), st.integers(50, 600))
+def test_they_agree_on_what_top_ups_repay_of_the_emergency_credit(
+    data: st.DataObject, start: datetime, used: int
+) -> None:
+    """Balance, what is owed beside it, what is left of the advance, and supply; thrice.
+
+    The household, the rules at each of its moments, and the course that knows only its own.
+    """
+    terms, events = data.draw(shared_lives(start))
+    hour = timedelta(hours=1)
+    held_side_by_side(terms, start, 120, hour, [(used, 0)], events)
+    life = Life(terms, start, hour, [(used, 0)], 120, tuple(events))
+    house, course = lived(life), coursed(life)
+    assert not (differ := house.differences(course)), differ
 
 
 ENERGY = Fee("energy", "consumption", prices=(Fraction(1, 10),))

@@ -17,7 +17,7 @@ from tests.prepay.household import Event
 from tests.prepay.timetable import Entry, Pattern, Timetable
 
 JERUSALEM, BRUSSELS = ZoneInfo("Asia/Jerusalem"), ZoneInfo("Europe/Brussels")
-#: Neither begins at a midnight.
+#: Not a midnight; what begins there, stands in tests of its own.
 START = datetime(2027, 1, 4, 9, tzinfo=UTC)
 #: Kinds of special day: the eve of a feast, a day within it, its last day.
 EVE, WITHIN, LAST = 1, 2, 3
