@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
+# Hundreds of processes start in the tests; each would compile all of the packages for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit interop cover soak fuzz bench format clean
+.PHONY: help demo test lint unit peers interop cover soak fuzz kill bench format clean
 
 help: ## what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,7 +28,9 @@ $(VENV)/.dev: $(VENV)/.run
 demo: $(VENV)/.run ## the main job in under a minute: two meters, one head-end, in your terminal
 	@$(BIN)/prepay-sim demo
 
-test: lint unit ## what CI runs: style, types, layers and every test
+test: $(VENV)/.dev ## what CI runs: style, types, layers and every test
+	@$(MAKE) --no-print-directory --jobs=2 lint peers
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev ## ruff, mypy strict and the layers
 	@$(BIN)/ruff check .
@@ -33,12 +38,13 @@ lint: $(VENV)/.dev ## ruff, mypy strict and the layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: $(VENV)/.dev ## the tests, with other people's clients in environments of their own
-	@$(BIN)/python -m tests.interop.environments
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+unit: peers ## the tests, with other people's clients in environments of their own
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-interop: $(VENV)/.dev ## only the matrix of other people's clients
+peers: $(VENV)/.dev
 	@$(BIN)/python -m tests.interop.environments
+
+interop: peers ## only the matrix of other people's clients
 	@$(BIN)/python -m pytest -m interop tests/interop
 
 cover: $(VENV)/.dev ## which lines and branches the tests reach (without other people's clients)
@@ -46,10 +52,14 @@ cover: $(VENV)/.dev ## which lines and branches the tests reach (without other p
 	@$(BIN)/coverage report
 
 soak: $(VENV)/.dev ## hypothesis for an hour or so: the same properties, many more examples
-	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --timeout 0 -m "not interop"
+	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load --timeout 0 -m "not interop"
 
 fuzz: $(VENV)/.dev ## hostile octets at the meter's ports, many more than in the tests
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest --timeout 0 tests/fuzz
+
+kill: $(VENV)/.dev ## 5,000 top-ups on each store while everything is killed -9; broken off, it goes on
+	@$(BIN)/python -m tests.kill --store sqlite
+	@$(BIN)/python -m tests.kill --store postgresql
 
 bench: $(VENV)/.dev ## measure, with the peers measured in the same run
 	@$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,ops

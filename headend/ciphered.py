@@ -7,6 +7,7 @@ the public client, for its name and the last counter it accepted.
 """
 
 import hashlib
+from contextlib import ExitStack
 
 from sqlalchemy import Connection
 
@@ -16,10 +17,9 @@ from headend.errors import Refused
 from headend.reach import Reached, client_of, mechanism_of, open_plain, open_session
 from headend.security import management
 from headend.session import AssociationRefused, Session
-from headend.store import Store, counters, meters
+from headend.store import Store, StoreError, counters, keys, meters
 from headend.store.meters import Meter
 from protocol.codes import Mechanism
-from protocol.security import CounterLease
 
 #: The public client's answer about a counter is not authenticated: it may not lead us astray so
 #: far that the counters of a key are soon used up.
@@ -39,15 +39,10 @@ class LeasedCounters:
         self._store = store
         self._key = key
         self._at_least = at_least
-        self._lease = CounterLease(0, 0)
 
     def next(self) -> int:
         """Return a counter never returned before, from any database transaction of ours."""
-        if not self._lease.remaining:
-            with self._store.begin() as db:
-                block = counters.lease(db, self._key, self._at_least)
-            self._lease = CounterLease(block.start, block.stop)
-        return self._lease.next()
+        return self._store.leases.counter(self._key, self._at_least)
 
 
 def reach_ciphered(context: Context) -> Reached:
@@ -56,31 +51,50 @@ def reach_ciphered(context: Context) -> Reached:
     Raises:
         NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
     """
-    return _reach_known(context) or _reach_new(context)
+    with ExitStack() as claims:
+        claims.enter_context(context.claims.claim(context.place))
+        reached = _reach_held(context, claims)
+        reached.session.afterwards = claims.pop_all().close
+    return reached
 
 
-def _reach_known(context: Context) -> Reached | None:
+def _reach_held(context: Context, claims: ExitStack) -> Reached:
+    def either(context: Context) -> Reached:
+        return _reach_known(context, claims) or _reach_new(context, claims)
+
+    if context.held is None:
+        return either(context)
+    from headend.vault.answering import reach_held  # the vault's meters may have another key by now
+
+    return reach_held(context, either)
+
+
+def _reach_known(context: Context, claims: ExitStack) -> Reached | None:
     """Reach the meter last met at this port; None when it is another's, or none was."""
     place = context.place
-    with context.store.begin() as db:
+    with context.store.read() as db:
         known = meters.last_at(db, place)
+        context.store.leases.begin(db, fingerprint(context))
     if known is None:
         return None
+    claims.enter_context(context.claims.claim(known.name))
     try:
         reached = _identified(_open_ciphered(context, 0), place)
     except AssociationRefused:
         # Another meter answers here, or a counter of ours is behind. The public client knows.
         return None
     if reached.name == known.name:
+        _note_title(context, known, reached.session)
         return reached
     reached.session.close()
     return None
 
 
-def _reach_new(context: Context) -> Reached:
+def _reach_new(context: Context, claims: ExitStack) -> Reached:
     """Reach whoever is there: first as the public client, then as ourselves."""
     place = context.place
     name, counter = _ask_publicly(context, place)
+    claims.enter_context(context.claims.claim(name))
     with context.store.begin() as db:
         if meters.by_name(db, name) is not None:
             _check_jump(db, context, counter)
@@ -91,13 +105,29 @@ def _reach_new(context: Context) -> Reached:
     elif reached.name != name:
         reached.session.close()
         raise Refused(f"two meters answer at {context.port}: {name} and {reached.name}")
+    if reached.name == name:
+        _note_title(context, meter, reached.session)
     return reached
+
+
+def _note_title(context: Context, meter: Meter, session: Session) -> None:
+    """Remember by what system title a meter is known when it says something unasked."""
+    title = b"" if session.opened is None else session.opened.server_system_title
+    if title and title.hex() != meter.system_title:
+        try:
+            with context.store.begin() as db:
+                meters.set_title(db, meter, title)
+        except BaseException:  # whatever it was: the port is given back
+            session.close()
+            raise
 
 
 def _name_it(context: Context, meter: Meter, name: str) -> None:
     """Give a meter that tells its name to its management only that name in the database."""
     with context.store.begin() as db:
         if meters.by_name(db, name) is None:
+            if keys.has_any(db, meter.id):
+                context.vault.rename(db, meter.id, name)  # they are bound to the name
             meters.rename(db, meter, name)
             return
         meters.meet(db, meter.name, "", context.now())
@@ -128,6 +158,8 @@ def _identified(session: Session, place: str) -> Reached:
 def _name(device: Device, place: str) -> str:
     try:
         return device.name() or _nameless(place)
+    except StoreError:  # nothing that the meter refused
+        raise
     except Refused:
         return _nameless(place)
 
@@ -135,6 +167,8 @@ def _name(device: Device, place: str) -> str:
 def _counter(device: Device) -> int:
     try:
         return device.invocation_counter()
+    except StoreError:  # as above
+        raise
     except Refused:
         return 0
 
@@ -147,8 +181,12 @@ def _nameless(place: str) -> str:
 
 def fingerprint(context: Context) -> str:
     """Return by what the database knows the key whose invocation counters it leases."""
-    digest = hashlib.sha256(b"counter row" + context.keys.block_cipher_key).hexdigest()
-    return digest[:16]
+    return fingerprint_of(context.keys.block_cipher_key)
+
+
+def fingerprint_of(key: bytes) -> str:
+    """Return by what the database knows a block cipher key."""
+    return hashlib.sha256(b"counter row" + key).hexdigest()[:16]
 
 
 def _check_jump(db: Connection, context: Context, counter: int) -> None:
@@ -168,15 +206,14 @@ def _open_ciphered(context: Context, at_least: int) -> Session:
         expected = getattr(error.event, "invocation_counter", None)
         if expected is None:
             raise
-        with context.store.begin() as db:
+        with context.store.read() as db:
             _check_jump(db, context, expected)
     return _open_once(context, expected)
 
 
 def _open_once(context: Context, at_least: int) -> Session:
     asked, mechanism = context.settings, mechanism_of(context)
-    with context.store.begin() as db:
-        title = counters.system_title(db, context.entropy)
+    title = context.store.leases.system_title(context.entropy)
     settings = management(
         context.keys,
         title,

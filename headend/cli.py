@@ -1,7 +1,8 @@
 """``prepay``: the command line over ``headend.commands``, one file a command.
 
-The options about port, database and keys may stand before the command or after it. A command's
-module is imported when it is run; the list of them in ``prepay --help`` is their first lines.
+The options about meter, port, database and keys may stand before the command or after it, and
+after a command of a group. A command's module is imported when it is run; the list of them in
+``prepay --help`` is their first lines.
 """
 
 import pkgutil
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import Any, Concatenate, NoReturn, ParamSpec
 
 import click
+from click.core import ParameterSource
 
 from headend import commands
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
@@ -20,6 +22,10 @@ from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
 from headend.report import Report, give_up, show, show_aside, show_error
 
 _P = ParamSpec("_P")
+#: What is asked of a command that is queued; see ``headend.engine.ordering``.
+QUEUEING = frozenset(
+    {"queue", "wait", "not_before", "not_after", "priority", "idempotency_key", "dry_run"}
+)
 
 
 class Invocation:
@@ -31,12 +37,17 @@ class Invocation:
 
     def __init__(self, **edge: Any) -> None:
         self.values: dict[str, Any] = {}
+        self.typed: set[str] = set()  # of the values, those that stand on the command line itself
         self._edge = edge
 
     def context(self) -> Context:
         """Return the context of the command about to run."""
         known = {field.name for field in fields(Settings)}
-        settings = Settings(**{name: v for name, v in self.values.items() if name in known})
+        chosen = {name: v for name, v in self.values.items() if name in known}
+        if {"meter", "port"} <= chosen.keys() and not {"meter", "port"} <= self.typed:
+            # One of them is the environment's: it gives way, the port even to a name from there.
+            del chosen["meter" if "port" in self.typed else "port"]
+        settings = Settings(**chosen, given=frozenset(self.typed & known))
         edge = dict(self._edge)
         if settings.trace:
             edge.setdefault("trace", show_aside)
@@ -51,15 +62,36 @@ def with_context(
     def callback(*args: _P.args, **kwargs: _P.kwargs) -> None:
         from protocol.errors import ProtocolError  # by now the command has imported it anyway
 
-        context = click.get_current_context().ensure_object(Invocation).context()
+        invocation = click.get_current_context().ensure_object(Invocation)
+        context = invocation.context()
+        context.command = click.get_current_context().info_name or ""
         try:
-            _tell(function(context, *args, **kwargs), as_json=context.settings.json)
+            asked = {name: v for name, v in invocation.values.items() if name in QUEUEING}
+            if asked:
+                report = _ordered(context, kwargs, asked)
+            else:
+                report = function(context, *args, **kwargs)
+            _tell(report, as_json=context.chosen.json)
+            if report.exit_code:
+                click.get_current_context().exit(report.exit_code)
         except ProtocolError as error:
             raise Refused(str(error)) from error
         finally:
             context.close()
 
     return update_wrapper(callback, function)
+
+
+def _ordered(context: Context, parameters: dict[str, Any], asked: dict[str, Any]) -> Report:
+    """Queue the command under way instead of carrying it out."""
+    from headend.engine.ordering import ordered  # with it comes the database
+
+    words: list[str] = []
+    scope = click.get_current_context()
+    while scope.parent is not None:
+        words.insert(0, scope.info_name or "")
+        scope = scope.parent
+    return ordered(context, " ".join(words), parameters, asked)
 
 
 def _tell(report: Report, *, as_json: bool) -> None:
@@ -99,12 +131,18 @@ class Commands(click.Group):
             return None
         module = import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
-        if not any(parameter.name == "port" for parameter in command.params):
-            offline = getattr(module, "OFFLINE", False)
-            keys = getattr(module, "KEYS", not offline)
-            command.params.extend(common_options(on_command=True, offline=offline, keys=keys))
-            more = "" if offline else ": --client, --mechanism, --trace and others"
-            command.epilog = f"More options{more}: prepay --help."
+        offline = getattr(module, "OFFLINE", False)
+        keys = getattr(module, "KEYS", not offline)
+        named = getattr(module, "NAMED", not offline)
+        later = getattr(module, "DURABLE", not offline)
+        _with_common(command, offline=offline, keys=keys, named=named, durable=later)
+        if isinstance(command, click.Group):
+            for name, each in command.commands.items():
+                asks = name in getattr(module, "REACHING", ())
+                away = offline and not asks
+                later = getattr(module, "DURABLE", not away)
+                known = keys or asks, named
+                _with_common(each, offline=away, keys=known[0], named=known[1], durable=later)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -156,6 +194,18 @@ class Commands(click.Group):
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
 
+def _with_common(
+    command: click.Command, *, offline: bool, keys: bool, named: bool, durable: bool
+) -> None:
+    """Give a command the options that every command has, once; a durable one may be queued."""
+    if any(parameter.callback is _remember for parameter in command.params):
+        return
+    common = common_options(on_command=True, offline=offline, keys=keys, named=named)
+    command.params.extend(o for o in common if durable or o.name not in QUEUEING)
+    more = "" if offline else ": --client, --mechanism, --trace and others"
+    command.epilog = f"More options{more}: prepay --help."
+
+
 def _report_error(error: Exception, *, as_json: bool) -> int:
     more: dict[str, str] = {}
     if isinstance(error, HeadendError):
@@ -180,7 +230,7 @@ def _first_line(name: str) -> str:
 
 
 def common_options(
-    *, on_command: bool, offline: bool = False, keys: bool = True
+    *, on_command: bool, offline: bool = False, keys: bool = True, named: bool = True
 ) -> list[click.Option]:
     """Return the options that every command has.
 
@@ -189,6 +239,7 @@ def common_options(
             at before it, and the rarer ones stay out of its help.
         offline: for a command that asks no meter: what is about one stays out of its help.
         keys: for a command that uses a key file.
+        named: for a command about a meter that is given by name.
     """
 
     def option(
@@ -208,17 +259,23 @@ def common_options(
 
     client = click.IntRange(1, 127)
     return [
+        option("--meter", "The meter, by its name or EAN in the registry, which knows its port: "
+               "see prepay meters.", metavar="NAME", envvar="PREPAY_METER", rare=not named),
         option("--port", "Where the meter is: serial:PATH[?baud=9600], tcp:HOST:PORT (wrapper), "
                "udp:HOST:PORT (the same in datagrams), hdlc+tcp:HOST:PORT, or through a local "
                "port optical:PATH and optical+tcp:HOST:PORT.", metavar="SPEC",
                envvar="PREPAY_PORT", meter=True),
         option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
                "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
-        option("--keys", "Key file (TOML); default: the lab's published keys, unsafe for "
-               "anything else.", metavar="FILE", envvar="PREPAY_KEYS", rare=not keys),
+        option("--keys", "Key file (TOML); default: the vault's for a meter by name (prepay "
+               "keys), else the lab's published ones, unsafe for anything else.", metavar="FILE",
+               envvar="PREPAY_KEYS", rare=not keys),
         option("--json", "Print one JSON object; errors too, on stderr.", is_flag=True),
         option("--trace", "Print the octets on the line to stderr, passwords included.",
                is_flag=True, rare=True),
+        option("--capture", "Append what goes over the line to a capture (pcapng) that Wireshark "
+               "and prepay trace read; passwords included.", metavar="FILE",
+               envvar="PREPAY_CAPTURE", rare=True),
         option("--client", "Client address; default 1, 2 or 16 by the mechanism.",
                type=client, rare=True),
         option("--logical", "Logical device; default 1.", type=click.IntRange(0, 0x3FFF),
@@ -237,13 +294,31 @@ def common_options(
         option("--password", "Low-level password; default: the key file's.", rare=True),
         option("--short-names", "Speak by short names: READ and WRITE in place of GET, SET and "
                "ACTION.", is_flag=True, rare=True),
+        option("--queue", "Write the command down for a worker (prepay serve) and return at "
+               "once; it is carried out once, whatever dies. Needs --meter.", is_flag=True),
+        option("--wait", "With --queue: until it is done, or for so long; at the end of the line, "
+               "or as --wait=60.", is_flag=False, flag_value="inf", metavar="[SECONDS]",
+               type=click.FloatRange(0), rare=True),
+        option("--not-before", "With --queue: not sent before this moment (ISO 8601, or +2h).",
+               metavar="TIME", rare=True),
+        option("--not-after", "With --queue: not sent after this moment; default a day.",
+               metavar="TIME", rare=True),
+        option("--priority", "With --queue: 0 goes first, 1000 last; default by the command.",
+               type=click.IntRange(0, 1000), rare=True),
+        option("--idempotency-key", "With --queue: the same key again finds the same command.",
+               metavar="KEY", rare=True),
+        option("--dry-run", "Say what would be sent, or queued; nothing is.", is_flag=True,
+               rare=True),
     ]  # fmt: skip # a table: one row an option
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value is not None and value is not False and parameter.name is not None:
         value = int(value) if parameter.name == "address_size" else value
-        ctx.ensure_object(Invocation).values[parameter.name] = value
+        invocation = ctx.ensure_object(Invocation)
+        invocation.values[parameter.name] = value
+        if ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            invocation.typed.add(parameter.name)
     return value
 
 

@@ -1,5 +1,6 @@
 """What a command works with: the user's settings, and the clock, chance and ports of its edge."""
 
+import getpass
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,15 @@ from headend.clock import Clock, system_clock
 from headend.errors import UsageError
 
 if TYPE_CHECKING:  # each of these costs time that not every command has to pay
+    from headend.claims import Claims
+    from headend.observe.watching import Watch
     from headend.session import Patience
     from headend.store import Store
+    from headend.store.registry import Entry
     from headend.transports import PortSpec, TransportFactory
+    from headend.vault import Held, Masters, Vault
     from prepay.keys import MeterKeys
+    from protocol.timing import Instant
 
 
 def default_database() -> Path:
@@ -23,6 +29,9 @@ def default_database() -> Path:
 
     return user_data_path("openprepay", appauthor=False) / "headend.sqlite3"
 
+
+#: How long a command waits for another one that speaks to its meter.
+LOCK_PATIENCE_MS = 30_000
 
 #: The values of ``--mechanism``, ``--envelope`` and ``--protection``; what they stand for is in
 #: ``reach`` and ``security``, which no command has to import to show its help.
@@ -46,10 +55,12 @@ class Settings:
 
     Args:
         port: port spec of the meter.
+        meter: its name or EAN in the registry, which knows port and access then; None is by port.
         db: URL of the database; None is the one in the user's data directory.
         keys: key file; None are the lab's keys, which are published.
         json: machine-readable output.
         trace: show the octets on the line.
+        capture: file that they are written down in; None is none.
         client: client SAP; None is what the mechanism has on our meters.
         logical: logical device (server SAP).
         physical: HDLC physical address; None is none in a 1-octet address, else 1.
@@ -60,13 +71,17 @@ class Settings:
         sign: sign what the management client says.
         password: low-level password; None is the key file's.
         short_names: speak by short names (READ and WRITE).
+        given: names of what was chosen in so many words: the registry does not overrule it, even
+            where it is the default.
     """
 
     port: str | None = None
+    meter: str | None = None
     db: str | None = None
     keys: str | None = None
     json: bool = False
     trace: bool = False
+    capture: str | None = None
     client: int | None = None
     logical: int = 1
     physical: int | None = None
@@ -77,19 +92,21 @@ class Settings:
     sign: bool = False
     password: str | None = field(default=None, repr=False)
     short_names: bool = False
+    given: frozenset[str] = frozenset()
 
 
 class Context:
     """One run of a command.
 
     Args:
-        settings: what the user chose.
+        settings: what the user chose; for a meter by name ``settings`` has the registry's as well.
         now: the only clock; the system's unless told.
         entropy: gives that many random octets; the system's unless told.
         transports: opens ports; real ones unless told.
         store: an open database, which stays open; the one of the settings unless told.
         patience: how long to wait for answers; see ``headend.session``.
         trace: takes each line of the trace.
+        masters: the vault's master keys; looked for in their places unless told.
     """
 
     def __init__(
@@ -102,14 +119,28 @@ class Context:
         store: "Store | None" = None,
         patience: "Patience | None" = None,
         trace: Callable[[str], None] = lambda line: None,
+        masters: "Masters | None" = None,
     ) -> None:
-        self.settings = settings
+        self.chosen = settings
         self.now = now or system_clock()
         self.entropy = entropy
         self.patience = patience
         self.trace = trace
         self._transports = transports
         self._given_store = store
+        self._masters = masters
+        #: Of a durable command: nothing of it is sent for the first time after this moment ...
+        self.not_after: Instant | None = None
+        #: ... nor once somebody has withdrawn it; asked just before an order is first sent.
+        self.cancelled: Callable[[], bool] = lambda: False
+        #: How long a management session waits for another command that speaks to the same meter.
+        self.lock_patience_ms = LOCK_PATIENCE_MS
+        #: Which command this is, and the id that its log lines and captured packets have.
+        self.command = self.correlation = ""
+        #: Is told of each session and what goes over its line; None where nobody watches.
+        self.watch: Watch | None = None
+        #: Asked before a session is opened; raises ``Cancelled`` or ``Expired``.
+        self.permit: Callable[[], None] = lambda: None
 
     @cached_property
     def store(self) -> "Store":
@@ -119,19 +150,54 @@ class Context:
         from headend.store import Store
         from headend.store.opening import default_url
 
-        return Store(self.settings.db or default_url())
+        return Store(self.chosen.db or default_url())
+
+    @cached_property
+    def claims(self) -> "Claims":
+        """The locks that this run holds: one session with a meter at a time, whoever opens it."""
+        from headend.claims import Claims
+
+        return Claims(self.store.locks, self.lock_patience_ms)
+
+    @cached_property
+    def registered(self) -> "Entry | None":
+        """What the registry says of the meter that was given by name; None for one by port.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if self.chosen.meter is None:
+            return None
+        from headend.registry import find  # with it comes the database
+
+        with self.store.read() as db:
+            return find(db, self.chosen.meter)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What the user chose; for a meter by name, what the registry says where nobody chose.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if self.registered is None:
+            return self.chosen
+        from headend.registry import applied
+
+        return applied(self.chosen, self.registered)
 
     @cached_property
     def keys(self) -> "MeterKeys":
-        """The meter's keys.
+        """The meter's keys: the key file's, else the vault's, else the lab's.
 
         Raises:
-            UsageError: the key file cannot be read or understood.
+            UsageError: the key file, or the master key, cannot be read or understood.
+            Refused: the vault's cannot be opened.
         """
         from prepay.keys import LAB_KEYS, KeyFileError, parse_keys
 
         if self.settings.keys is None:
-            return LAB_KEYS
+            return LAB_KEYS if self.held is None else self.held.keys
         path = Path(self.settings.keys)
         try:
             return parse_keys(path.read_text(encoding="utf-8"))
@@ -143,16 +209,62 @@ class Context:
             raise UsageError(f"key file {path}: {error}") from error
 
     @cached_property
+    def held(self) -> "Held | None":
+        """What the vault has of the meter that was given by name.
+
+        None where it has no keys of it, or they come from a file.
+
+        Raises:
+            UsageError, Refused: as ``keys``.
+        """
+        if self.settings.keys is not None or self.registered is None:
+            return None
+        from headend.store import keys  # as ``registered`` does, this takes the database
+
+        with self.store.read() as db:
+            known = keys.has_any(db, self.registered.id)
+        return self.vault.held(self.registered.name) if known else None
+
+    @cached_property
+    def vault(self) -> "Vault":
+        """The keys of meters in the database.
+
+        Raises:
+            UsageError: there is no master key, or it cannot be used.
+        """
+        from headend.vault import Vault, masters
+
+        return Vault(self.store, self._masters or masters.find(os.environ), self.entropy)
+
+    @cached_property
+    def caller(self) -> str:
+        """Who runs this, for the audit log: the system's user unless somebody else is set."""
+        try:
+            return getpass.getuser()[:64]
+        except (KeyError, OSError):  # nobody that the system knows by name
+            return "unknown"
+
+    @cached_property
     def port(self) -> "PortSpec":
         """Where the meter is.
 
         Raises:
             UsageError: no port was given, or it cannot be understood.
+            Refused: the meter is retired.
         """
         from headend.transports import PortSpec
 
+        if self.registered is not None:
+            from headend.life import check_reachable
+
+            check_reachable(self.registered.name, self.registered.life)
         if not self.settings.port:
-            raise UsageError("which meter? Give --port, such as serial:./meter0, or PREPAY_PORT")
+            if self.registered is not None:
+                name = self.registered.name
+                raise UsageError(f"{name} has no port: prepay meters set {name} --port SPEC")
+            raise UsageError(
+                "which meter? Give --meter NAME, or --port, such as serial:./meter0, or PREPAY_PORT"
+            )
         return PortSpec.parse(self.settings.port)
 
     @property
@@ -180,7 +292,7 @@ class Context:
             physical: its HDLC physical address; None as in ``Settings``.
             keys: its key file; None is the same as here.
         """
-        settings = replace(self.settings, port=port, physical=physical)
+        settings = replace(self.settings, meter=None, port=port, physical=physical)
         if keys is not None:
             settings = replace(settings, keys=keys)
         other = Context(
@@ -191,9 +303,12 @@ class Context:
             store=self.store,
             patience=self.patience,
             trace=self.trace,
+            masters=self._masters,
         )
+        other.command, other.correlation, other.watch = self.command, self.correlation, self.watch
         if keys is None:
             other.__dict__["keys"] = self.keys  # read once
+        other.__dict__["claims"] = self.claims  # what this run holds it need not wait for
         return other
 
     def close(self) -> None:

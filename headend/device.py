@@ -171,6 +171,10 @@ class Device:
         """Return the plan that waits for its moment; its kind is 0 where there is none."""
         return _made(vendor.Plan.from_data, self.get(catalogue.PLAN))
 
+    def carried_out(self) -> tuple[vendor.CarriedOut, ...]:
+        """Return the last plans that the meter carried out, with the registers of that moment."""
+        return _made(vendor.CarriedOut.all_from_data, self.get(catalogue.CARRIED_OUT))
+
     def remaining(self, slot: int) -> int:
         """Return what remains of the debt in a slot of the account, in minor units."""
         return _number(self.get(catalogue.CHARGES[slot], CHARGE, 12))
@@ -194,15 +198,6 @@ class Device:
         """Return what holds the relay open."""
         bits = _typed(vendor.RELAY_CAUSES_TYPE, self.get(catalogue.RELAY_CAUSES))
         return [name for cause, name in _CAUSES.items() if bits[cause] == "1"]
-
-    def move_relay(self, method: int) -> None:
-        """Order the relay: 1 remote_disconnect, 2 remote_reconnect.
-
-        Raises:
-            ActionRefused: its control mode or state does not allow it.
-        """
-        relay = MethodRef(DISCONNECT_CONTROL, catalogue.DISCONNECT_CONTROL, method)
-        self.session.action(relay, axdr.integer(0))
 
     # --- transactions --------------------------------------------------------------------------
 
@@ -250,12 +245,13 @@ class Device:
         last = _made(vendor.LastOutcome.from_data, self.get(catalogue.TRANSACTION))
         if last.id == transaction:
             return last
-        for row in _rows(self.get(catalogue.TRANSACTION_LOG, PROFILE_GENERIC)):
-            entry = axdr.structure(*_rows(row)[1:])  # the first column is the time
-            logged = _made(vendor.LastOutcome.from_data, entry)
-            if logged.id == transaction:
-                return logged
-        return None
+        return next((logged for logged in self.log() if logged.id == transaction), None)
+
+    def log(self) -> list[vendor.LastOutcome]:
+        """Return what the meter remembers of all transactions, oldest first."""
+        rows = _rows(self.get(catalogue.TRANSACTION_LOG, PROFILE_GENERIC))
+        entries = [axdr.structure(*_rows(row)[1:]) for row in rows]  # the first column is the time
+        return [_made(vendor.LastOutcome.from_data, entry) for entry in entries]
 
 
 def _typed(declared: types.Type, data: Data) -> Any:

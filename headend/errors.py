@@ -27,6 +27,14 @@ class Refused(HeadendError):
     """The meter, the database or the rules said no; nothing was changed by this command."""
 
 
+class Cancelled(Refused):
+    """A durable command was withdrawn before anything was sent."""
+
+
+class Expired(Refused):
+    """A durable command's not-after passed before anything was sent."""
+
+
 class UsageError(HeadendError):
     """What was asked for cannot be understood."""
 

@@ -36,6 +36,7 @@ from headend.plans import (
     local_topup,
     meter_time,
     new_id,
+    opening_waits,
 )
 from headend.repeats import check_done, repeated
 from headend.store import ledger, meters, transactions
@@ -102,7 +103,7 @@ def run(context: Context, elsewhere: Context, identity: str | None) -> Exchange:
 def _run(exchange: Exchange) -> None:
     new = exchange.new
     settle_open(new)
-    with new.context.store.begin() as db:
+    with new.context.store.read() as db:
         _find_opened(db, exchange)
     if exchange.opening is None:
         _from_the_old(exchange)
@@ -118,6 +119,8 @@ def _from_the_old(exchange: Exchange) -> None:
     new = exchange.new
     meter_time(new)  # an unknown clock could not say from which day on it is to be paid for
     ready = not new.device.prepayment()
+    with new.context.store.read() as db:
+        waits = opening_waits(db, new)
     new.drop()  # both may be on one bus
     old = Line(exchange.context)
     try:
@@ -128,6 +131,11 @@ def _from_the_old(exchange: Exchange) -> None:
         if exchange.closing is None:
             if not ready:
                 raise Refused(f"prepayment is active on {new.meter.name} already: nothing to open")
+            if waits:
+                raise Refused(
+                    f"an opening of {new.meter.name} is planned: prepay cancel withdraws it; "
+                    "nothing was changed"
+                )
             exchange.closing = _planned_closing(old, exchange)
         if exchange.closing.is_open:
             exchange.closing = carry_out(old, exchange.closing)
@@ -169,7 +177,7 @@ def _find_closed(old: Line, exchange: Exchange) -> None:
     """Take up an exchange of this meter that has begun: the one of the id, or its last."""
     identity, new = exchange.identity, exchange.new.meter
     closing = repeated(old, identity, Order.DEACTIVATE)
-    with old.context.store.begin() as db:
+    with old.context.store.read() as db:
         if identity is None:
             closing = _begun(db, old.meter)
         elif closing is not None and _TO not in closing.parameters:
@@ -200,8 +208,8 @@ def _planned_closing(old: Line, exchange: Exchange) -> Transaction:
 
 def _anchor(old: Line) -> date | None:
     """Return a day on which a period of the old account began: as ordered, or its first day."""
-    with old.context.store.begin() as db:
-        last = _last_turn(db, old.meter)
+    with old.context.store.read() as db:
+        last = _last_turn(db, old.meter, waiting=False)
     if last is not None and last.kind is Order.ACTIVATE and "anchor" in last.parameters:
         stamp = CosemDateTime.from_bytes(bytes.fromhex(str(last.parameters["anchor"])))
         return stamp.date.to_date()
@@ -229,7 +237,7 @@ def _planned_opening(
 ) -> Transaction:
     """Plan the opening; its balance is what the old meter's settlement comes to."""
     new = exchange.new
-    with new.context.store.begin() as db:
+    with new.context.store.read() as db:
         settled = record.balance if not old.central else _settled(db, closing)
         refused = transactions.of_kind_with(db, Order.ACTIVATE, _CLOSING, closing.id)
     periods = str(closing.parameters[_PERIODS])
@@ -262,7 +270,7 @@ def _carry_payments(exchange: Exchange) -> None:
     assert closing is not None  # an opening has one
     unknown = None
     for identity in _payments(closing):
-        with new.context.store.begin() as db:
+        with new.context.store.read() as db:
             payment = transactions.get(db, identity)
         assert payment is not None  # it is never deleted
         if payment.is_open:
@@ -297,7 +305,7 @@ def _make_due(new: Line, closing: Transaction, due: CustomerStatus) -> None:
     before: Transaction | None = None
     while True:  # as often as it has expired, and once more
         identity = step_id(closing, new, "customer", before)
-        with new.context.store.begin() as db:
+        with new.context.store.read() as db:
             known = transactions.get(db, identity)
         if known is None or known.state is not State.REFUSED:
             check_done(_step(new, identity, plan))
@@ -307,7 +315,7 @@ def _make_due(new: Line, closing: Transaction, due: CustomerStatus) -> None:
 
 def _step(line: Line, identity: str, plan: Callable[[str], Transaction]) -> Transaction:
     """Plan a step unless it is planned, and carry it out unless it has ended."""
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         known = transactions.get(db, identity)
     planned = plan(identity) if known is None else known
     return carry_out(line, planned) if planned.is_open else planned
@@ -331,16 +339,24 @@ def step_id(closing: Transaction, new: Line, step: str, before: Transaction | No
 
 
 def _open(line: Line) -> list[Transaction]:
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         return transactions.of_meter(db, line.meter.id, only_open=True)
 
 
-def _last_turn(db: Connection, meter: Meter) -> Transaction | None:
-    """Return the newest activation or closing of a meter that has not been refused."""
+def _last_turn(db: Connection, meter: Meter, *, waiting: bool = True) -> Transaction | None:
+    """Return the newest activation or closing of a meter that has not been refused.
+
+    Args:
+        db: the database.
+        meter: the meter.
+        waiting: whether one counts that waits for its moment.
+    """
     turns = [
         each
         for each in transactions.of_meter(db, meter.id)
-        if each.kind in _TURNS and each.state is not State.REFUSED
+        if each.kind in _TURNS
+        and each.state is not State.REFUSED
+        and (waiting or not (each.is_open and "at" in each.parameters))
     ]
     return turns[-1] if turns else None
 
@@ -388,7 +404,7 @@ def _find_opened(db: Connection, exchange: Exchange) -> None:
 
 def _told(context: Context, identity: str | None, error: HeadendError) -> HeadendError:
     """Return the error, or, where an exchange is under way, one that says who has the balance."""
-    with context.store.begin() as db:
+    with context.store.read() as db:
         old = meters.last_at(db, context.place)
         closing = None if old is None else _begun(db, old)
         if old is None or closing is None or identity not in (None, closing.id):

@@ -1,13 +1,14 @@
 """A meter of ours on the line: who it is, what the database knows of it, its profile's rules."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from headend.context import Context
 from headend.device import Device
 from headend.errors import NoAnswer, Refused, UsageError
+from headend.life import Life, check_reachable
 from headend.reach import Reached, mechanism_of, reach
-from headend.store import meters
+from headend.store import StoreError, meters
 from headend.store.meters import Meter
 from prepay.cut import BalanceMode
 from prepay.money import format_amount
@@ -33,9 +34,13 @@ class Line:
             raise UsageError(
                 "this command needs the management client: leave out --client and --mechanism"
             )
-        self._reached = reach(context)
+        self.seen = True  # whether the database knows that the meter has answered
+        self._claims = ExitStack()  # from the first session to the last one
         try:
+            self._claims.enter_context(context.claims.claim(context.place))
+            self._reached = reach(context)
             self.meter = self._describe(self._reached)
+            self._claims.enter_context(context.claims.claim(self.meter.name))
             self.profile = self._profile()
         except BaseException:  # whatever it was: the port is given back
             self.close()
@@ -64,7 +69,7 @@ class Line:
 
     def refresh(self) -> Meter:
         """Return what the database knows of the meter now."""
-        with self.context.store.begin() as db:
+        with self.context.store.read() as db:
             self.meter = meters.by_id(db, self.meter.id)
         return self.meter
 
@@ -85,12 +90,28 @@ class Line:
 
     def close(self) -> None:
         """Release the meter."""
-        self.drop()
+        try:
+            self.drop()
+            if not self.seen:
+                self.seen = True
+                with suppress(StoreError), self.context.store.begin() as db:
+                    meters.hold(db, self.meter.id, self.now)
+        finally:
+            self._claims.close()
 
     def _describe(self, reached: Reached) -> Meter:
         """Ask a meter that is new here what it is, and write that down."""
+        with self.context.store.read() as db:
+            known = meters.by_name(db, reached.name)
+        if known is not None and known.port == self.context.place and _is_described(known):
+            check_reachable(known.name, known.life)
+            self.seen = False  # to be noted with whatever is written next
+            return known
         with self.context.store.begin() as db:
             meter = meters.meet(db, reached.name, self.context.place, self.context.now())
+            check_reachable(meter.name, meter.life)
+            if meter.life == Life.REGISTERED:
+                meters.commission(db, meter)
         if meter.mode != meters.FOREIGN:
             return meter
         device = reached.device
@@ -98,6 +119,15 @@ class Line:
         if not profile:
             raise Refused(f"{meter.name} has no profile: this head-end cannot keep its balance")
         mode, serial = device.mode(), device.serial()
+        for what, noted, told in (
+            ("profile", meter.profile, profile),
+            ("serial number", meter.serial, serial),
+        ):
+            if noted not in ("", told):
+                raise Refused(
+                    f"{meter.name} is registered with {what} {noted}, and says {told}: which is "
+                    f"wrong? prepay meters set {meter.name} --{what.split()[0]} {told}"
+                )
         with self.context.store.begin() as db:
             meters.describe(db, meter, serial=serial, profile=profile, mode=mode.name.lower())
             return meters.by_id(db, meter.id)
@@ -107,6 +137,10 @@ class Line:
             return load_profile(self.meter.profile)
         except ProfileError as error:
             raise Refused(f"{self.meter.name}: {error}") from error
+
+
+def _is_described(meter: Meter) -> bool:
+    return meter.mode != meters.FOREIGN and meter.life != Life.REGISTERED
 
 
 @contextmanager

@@ -1,13 +1,21 @@
-"""Listening for what meters say unasked, on TCP or UDP: the sockets under ``headend.ears``."""
+"""Listening for what meters say unasked, on TCP or UDP: the sockets under ``headend.ears``.
+
+What is there at one time is read together, kept together - one commit - and then confirmed.
+What a source says beyond its rate is dropped unread, and a connection that does so is closed; a
+meter says it again.
+"""
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 
 from headend.clock import Clock
-from headend.ears import Ear, Heard, Identity, Memory
-from headend.errors import PortUnusable
+from headend.ears import Blocks, Ear, Heard, Identity, Keeper, Memory
+from headend.errors import HeadendError, PortUnusable
+from headend.flood import Rates
 from headend.transports import LinkKind, PortSpec
 from headend.transports.tcp import parse_address
 from protocol.timing import Instant, earliest
@@ -17,10 +25,30 @@ from protocol.udp import MAX_DATAGRAM
 CONNECTIONS = 64
 #: Addresses of datagrams that are remembered, for whom they come in pieces.
 ADDRESSES = 256
+#: Datagrams that are read together.
+TOGETHER = 64
+#: Datagrams, or pieces of a stream, that one host may send at once, and in a second: a
+#: concentrator speaks for thousands of meters.
+BURST, EACH_SECOND = 2_000, 400
 _CHUNK = 4096
 _KINDS = {"tcp": LinkKind.WRAPPER, "udp": LinkKind.DATAGRAMS}
 #: What a meter that does not read may keep waiting, in seconds.
 _WRITE_TIMEOUT = 1.0
+
+
+@dataclass(slots=True)
+class _Said:
+    """What one address said, on its way through the keeper.
+
+    Args:
+        ear: that read it.
+        heard: what was read.
+        whom: where confirmations go: a connection, or the address of datagrams.
+    """
+
+    ear: Ear
+    whom: "socket.socket | tuple[str, int]"
+    heard: list[Heard] = field(default_factory=list)
 
 
 class Listener:
@@ -30,12 +58,15 @@ class Listener:
         spec: ``tcp:HOST:PORT`` or ``udp:HOST:PORT``; port 0 takes a free one.
         identity: who listens.
         now: the clock.
+        keeper: takes what was said before it is confirmed; remembers only counters unless told.
 
     Raises:
         PortUnusable: it cannot be listened there.
     """
 
-    def __init__(self, spec: PortSpec, identity: Identity, now: Clock) -> None:
+    def __init__(
+        self, spec: PortSpec, identity: Identity, now: Clock, keeper: Keeper | None = None
+    ) -> None:
         if spec.scheme not in _KINDS or spec.options:
             raise PortUnusable(
                 f"{spec} cannot be listened at: write tcp:HOST:PORT or udp:HOST:PORT, or the line "
@@ -44,7 +75,9 @@ class Listener:
         self._kind = _KINDS[spec.scheme]
         self._scheme = spec.scheme
         self._identity = identity
-        self._memory = Memory()
+        self._keeper = Memory() if keeper is None else keeper
+        self._blocks = Blocks()
+        self._rates = Rates(BURST, EACH_SECOND)
         self._now = now
         self._selector = DefaultSelector()
         self._socket = _bind(spec.address, self._kind)
@@ -70,68 +103,107 @@ class Listener:
         while until is None or self._now() < until:
             wake = earliest(until, *(ear.link.wake_at() for ear in self._connections.values()))
             wait = None if wake is None else max(0, wake - self._now()) / 1000
+            said: list[_Said] = []
             for key, _mask in self._selector.select(wait):
                 ready = key.fileobj
                 assert isinstance(ready, socket.socket)  # nothing else was registered
                 if ready in self._connections:
-                    yield from self._read(ready)
+                    said += self._read(ready)
                 elif ready is not self._socket:
                     continue  # driven out a moment ago
                 elif self._kind is LinkKind.DATAGRAMS:
-                    yield from self._datagram()
+                    said += self._datagrams()
                 else:
                     self._accept()
+            yield from self._settle(said)
             for connection, ear in list(self._connections.items()):
                 due = ear.link.wake_at()
                 if due is not None and due <= self._now():
-                    ear.receive(b"", self._now())
+                    ear.read(b"", self._now())
                     self._drop_if_broken(connection, ear)
 
     def _accept(self) -> None:
         with suppress(OSError):  # gone again
             connection, address = self._socket.accept()
-            if len(self._connections) >= CONNECTIONS:  # who connects and says nothing is no meter
-                self._drop(next(iter(self._connections)))
+            if len(self._connections) >= CONNECTIONS:
+                self._drop(self._superfluous())
             connection.settimeout(_WRITE_TIMEOUT)
-            ear = Ear(self._kind, _named(address), self._identity, self._memory)
-            ear.receive(b"", self._now())  # from now on silence is counted
+            ear = self._ear(_named(address))
+            ear.read(b"", self._now())  # from now on silence is counted
             self._connections[connection] = ear
             self._selector.register(connection, EVENT_READ)
 
-    def _read(self, connection: socket.socket) -> Iterator[Heard]:
+    def _superfluous(self) -> socket.socket:
+        """Return the connection silent the longest, of the host that has the most of them.
+
+        Who connects and says nothing is no meter; nobody's connections keep all others out.
+        """
+        hosts = Counter(_host(ear.source) for ear in self._connections.values())
+        most = max(hosts.values())
+        return next(c for c, ear in self._connections.items() if hosts[_host(ear.source)] == most)
+
+    def _ear(self, source: str) -> Ear:
+        return Ear(self._kind, source, self._identity, self._keeper, self._blocks)
+
+    def _read(self, connection: socket.socket) -> Iterator[_Said]:
         ear = self._connections.pop(connection)
         self._connections[connection] = ear  # the one last heard is at the end
         try:
             octets = connection.recv(_CHUNK)
         except OSError:
             octets = b""
-        if not octets:
-            self._drop(connection)
-            return
-        heard = ear.receive(octets, self._now())
-        try:  # before anybody is told: he may have heard enough
-            connection.sendall(b"".join(iter(ear.link.outgoing, b"")))
-        except OSError:
-            self._drop(connection)
+        if octets and self._rates.allow(_host(ear.source), self._now()):
+            yield _Said(ear, connection, ear.read(octets, self._now()))
         else:
-            self._drop_if_broken(connection, ear)
-        yield from heard
+            self._drop(connection)
 
-    def _datagram(self) -> Iterator[Heard]:
+    def _datagrams(self) -> Iterator[_Said]:
+        for _ in range(TOGETHER):
+            try:
+                octets, address = self._socket.recvfrom(MAX_DATAGRAM, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # nobody was there where a confirmation went
+            name = _named(address)
+            if not self._rates.allow(_host(name), self._now()):
+                continue
+            ear = self._addresses.pop(name, None) or self._ear(name)
+            self._addresses[name] = ear
+            if len(self._addresses) > ADDRESSES:
+                del self._addresses[next(iter(self._addresses))]
+            yield _Said(ear, address, ear.read(octets, self._now()))
+
+    def _settle(self, said: list[_Said]) -> Iterator[Heard]:
+        """Have it kept, confirm what was, and only then tell."""
+        read = [heard for each in said for heard in each.heard]
         try:
-            octets, address = self._socket.recvfrom(MAX_DATAGRAM)
-        except OSError:
-            return  # nobody was there where a confirmation went
-        name = _named(address)
-        ear = self._addresses.pop(name, None) or Ear(self._kind, name, self._identity, self._memory)
-        self._addresses[name] = ear
-        if len(self._addresses) > ADDRESSES:
-            del self._addresses[next(iter(self._addresses))]
-        heard = ear.receive(octets, self._now())
-        for confirmation in iter(ear.link.outgoing, b""):
-            with suppress(OSError):
-                self._socket.sendto(confirmation, address)
-        yield from heard
+            kept = iter(self._keeper.keep(read, self._now()) if read else ())
+        except HeadendError as error:  # the database is gone, or full: the meter says it again
+            kept = iter([heard.refused(f"not kept: {error}") for heard in read])
+        told = []
+        for each in said:
+            own = [next(kept) for _ in each.heard]
+            try:
+                told += each.ear.confirm(own, self._now())
+            except HeadendError:  # no invocation counter could be leased: kept, not confirmed
+                told += own
+            self._flush(each)
+        yield from told
+
+    def _flush(self, said: _Said) -> None:
+        confirmations = iter(said.ear.link.outgoing, b"")
+        if not isinstance(said.whom, socket.socket):
+            for confirmation in confirmations:
+                with suppress(OSError):
+                    self._socket.sendto(confirmation, said.whom)
+        elif said.whom in self._connections:
+            try:
+                said.whom.sendall(b"".join(confirmations))
+            except OSError:
+                self._drop(said.whom)
+            else:
+                self._drop_if_broken(said.whom, said.ear)
 
     def _drop_if_broken(self, connection: socket.socket, ear: Ear) -> None:
         if ear.link.broken:
@@ -146,6 +218,10 @@ class Listener:
 def _named(address: tuple[str, int]) -> str:
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _host(name: str) -> str:
+    return name.rpartition(":")[0]
 
 
 def _bind(address: str, kind: LinkKind) -> socket.socket:

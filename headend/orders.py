@@ -20,8 +20,9 @@ from datetime import datetime
 from headend.errors import NoAnswer, OutcomeUnknown, Unknowable
 from headend.line import Line
 from headend.outcomes import conclude
+from headend.pricing import Reading
 from headend.session import ExceptionAnswered
-from headend.store import transactions
+from headend.store import StoreError, meters, transactions
 from headend.store.transactions import Order, State, Transaction
 from prepay.cut import BalanceMode
 from prepay.transactions import Kind, Outcome
@@ -43,6 +44,9 @@ from protocol.timing import Instant
 
 #: How often one command tries to get an answer.
 ATTEMPTS = 3
+#: The outcomes of what was never sent; nothing is left of it.
+EXPIRED = "expired before the meter had it"
+WITHDRAWN = "cancelled before it was sent"
 
 #: What each order is on the wire; a top-up in local mode is a token instead.
 _WIRE = {
@@ -55,7 +59,23 @@ _WIRE = {
     Order.WITHDRAW: Kind.WITHDRAW,
     Order.MODE: Kind.MODE,
     Order.CANCEL: Kind.CANCEL,
+    Order.DISCONNECT: Kind.DISCONNECT,
+    Order.CONNECT: Kind.CONNECT,
 }
+#: In local mode; in central mode each is a snapshot, as a top-up is.
+_CORRECTIONS = {Order.ADJUST: Kind.ADJUST, Order.REFUND: Kind.REFUND}
+#: What begins or ends prepayment.
+_TURNS = (Order.ACTIVATE, Order.DEACTIVATE)
+#: What may carry a snapshot.
+_WITH_SNAPSHOT = (Order.TOPUP, Order.MORNING, Order.ACTIVATE, *_CORRECTIONS)
+#: What carries a moment or nothing.
+_AT_MOST_A_MOMENT = (
+    Order.DEACTIVATE,
+    Order.WITHDRAW,
+    Order.CANCEL,
+    Order.DISCONNECT,
+    Order.CONNECT,
+)
 #: The log has the closing balance, or whether it waits.
 _TOLD_BY_THE_LOG = (Order.DEACTIVATE, Order.MODE)
 _FORGOTTEN = (
@@ -88,13 +108,25 @@ def carry_out(line: Line, planned: Transaction) -> Transaction:
         The transaction in a final state; one that waits for its moment at the meter, still open.
 
     Raises:
-        OutcomeUnknown: nobody could say; it is recorded as unknown.
+        OutcomeUnknown: nobody could say; it is recorded as unknown, unless the database is gone.
     """
+    try:
+        return _carry_out(line, planned)
+    except StoreError as error:
+        raise OutcomeUnknown(
+            f"{error}; what became of transaction {planned.id} could not be written down: "
+            "prepay settle finds out, and sends nothing twice",
+            planned.id,
+        ) from error
+
+
+def _carry_out(line: Line, planned: Transaction) -> Transaction:
     fate = "the meter stays silent"
     for attempt in range(ATTEMPTS):
         late = attempt > 0 or planned.sent is not None
         try:
             verdict = (_ask(line, planned) if late else None) or _send(line, planned)
+            told = _reading(line, planned, verdict) if verdict.done else None
         except NoAnswer as error:
             fate = str(error)
             line.drop()
@@ -107,7 +139,7 @@ def carry_out(line: Line, planned: Transaction) -> Transaction:
                 f"outcome unknown: {verdict.outcome}; transaction {planned.id} stays open",
                 planned.id,
             )
-        return _finish(line, planned, verdict, late=late)
+        return _finish(line, planned, verdict, told, late=late)
     _mark_unknown(line, planned)
     raise OutcomeUnknown(
         f"outcome unknown ({fate}); transaction {planned.id} is recorded: "
@@ -126,7 +158,7 @@ def settle_open(line: Line) -> list[Transaction]:
     Raises:
         OutcomeUnknown: the line broke again.
     """
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         waiting = transactions.of_meter(db, line.meter.id, only_open=True)
     return [settle_one(line, transaction) for transaction in waiting]
 
@@ -140,7 +172,9 @@ def settle_one(line: Line, transaction: Transaction) -> Transaction:
     try:
         return carry_out(line, transaction)
     except Unknowable:
-        return transaction
+        with line.context.store.begin() as db:
+            known = transactions.get(db, transaction.id)
+        return known or transaction
 
 
 def _waiting(line: Line, planned: Transaction) -> Transaction:
@@ -157,34 +191,54 @@ def _mark_unknown(line: Line, planned: Transaction) -> None:
         transactions.mark_unknown(db, planned.id)
 
 
-def _finish(line: Line, planned: Transaction, verdict: Verdict, *, late: bool) -> Transaction:
+def _finish(
+    line: Line, planned: Transaction, verdict: Verdict, told: Reading | None, *, late: bool
+) -> Transaction:
     good = State.SETTLED if late else State.DONE
     state = good if verdict.done else State.REFUSED
     closing = None if verdict.logged is None else verdict.logged.amount
-    handed = _handed_over(line, planned) if verdict.done else None
-    with (
-        suppress(transactions.AlreadyFinal),  # another process was quicker: its word stands
-        line.context.store.begin() as db,
-    ):
-        conclude(db, line.meter, planned, state, verdict.outcome, closing, line.now, handed)
     with line.context.store.begin() as db:
+        with suppress(transactions.AlreadyFinal):  # another process was quicker: its word stands
+            conclude(
+                db, line.meter, line.profile, planned, state, verdict.outcome, closing, line.now,
+                told,
+            )  # fmt: skip # one fact a word
         ended = transactions.get(db, planned.id)
-    line.refresh()
+        line.meter = meters.by_id(db, line.meter.id)
     assert ended is not None  # it was planned
     return ended
 
 
-def _handed_over(line: Line, planned: Transaction) -> tuple[int, Instant] | None:
-    """Return from which register and moment on the head-end prices, once the balance is its own.
+def _reading(line: Line, planned: Transaction, verdict: Verdict) -> Reading | None:
+    """Return the register that the meter has written down when it did what was ordered.
 
-    The meter has written them down when it handed the balance over.
+    None where nothing is priced by it: prepayment was ordered at once, or the meter prices.
+
+    Raises:
+        NoAnswer: the line broke; nothing is lost by asking again.
+        Unknowable: the meter has it no more.
     """
-    if planned.kind is not Order.MODE or planned.parameters["mode"] != BalanceMode.CENTRAL:
+    if planned.kind is Order.MODE and planned.parameters["mode"] == BalanceMode.CENTRAL:
+        record = line.device.settlement()
+        ours = record.id.hex() == planned.id
+        return _register(line, record.imported, record.time) if ours else None
+    if not line.central or planned.kind not in _TURNS or "at" not in planned.parameters:
         return None
-    record = line.device.settlement()
-    if record.id.hex() != planned.id:
-        return None
-    return record.imported, _instant(record.time.to_datetime(line.profile.zone))
+    for each in line.device.carried_out():
+        if each.id.hex() == planned.id:
+            return _register(line, each.imported, each.time)
+    if planned.kind is Order.ACTIVATE and verdict.logged is None:
+        return None  # another opening of ours has its money: pricing began there
+    _mark_unknown(line, planned)
+    raise Unknowable(
+        f"{planned.kind.value} was carried out, but the meter does not say any more at which "
+        f"register: compare by hand; transaction {planned.id} stays open",
+        planned.id,
+    )
+
+
+def _register(line: Line, watt_hours: int, time: CosemDateTime) -> Reading:
+    return Reading(watt_hours, _instant(time.to_datetime(line.profile.zone)))
 
 
 def _instant(moment: datetime) -> Instant:
@@ -194,15 +248,19 @@ def _instant(moment: datetime) -> Instant:
 def _send(line: Line, planned: Transaction) -> Verdict:
     if line.now > planned.not_after:
         return _covered(line, planned) or _expired(line, planned)
+    if planned.sent is None and line.context.cancelled():
+        return Verdict(False, WITHDRAWN)
     device = line.device
-    with line.context.store.begin() as db:
-        transactions.mark_sent(db, planned.id, line.now)
+    if planned.state is not State.SENT:  # a payment was written down as sent
+        with line.context.store.begin() as db:
+            transactions.mark_sent(db, planned.id, line.now)
+    line.context.claims.check()
     identity = bytes.fromhex(planned.id)
     try:
         if "token" in planned.parameters:
             device.enter_token(bytes.fromhex(str(planned.parameters["token"])))
         else:
-            device.order(WireOrder(identity, _WIRE[planned.kind], _parameters(planned)))
+            device.order(WireOrder(identity, _wire(planned), _parameters(planned)))
     except (AccessRefused, ActionRefused) as error:
         return _refused(line, planned, error)
     except ExceptionAnswered as error:
@@ -211,6 +269,14 @@ def _send(line: Line, planned: Transaction) -> Verdict:
     if planned.kind in _TOLD_BY_THE_LOG or "at" in planned.parameters:
         return _ask(line, planned) or Verdict(True, "done")
     return Verdict(True, "done")
+
+
+def _wire(planned: Transaction) -> Kind:
+    """Return what an order is on the wire."""
+    kind = planned.kind
+    if kind not in _CORRECTIONS:
+        return _WIRE[kind]
+    return Kind.SNAPSHOT if "sequence" in planned.parameters else _CORRECTIONS[kind]
 
 
 def _refused(line: Line, planned: Transaction, error: AccessRefused | ActionRefused) -> Verdict:
@@ -254,9 +320,11 @@ def _is_same(planned: Transaction, logged: LastOutcome) -> bool:
     """Say whether a log entry under our id is of our order, and not of somebody else's."""
     if "token" in planned.parameters:
         return logged.kind == Kind.TOKEN and logged.amount == planned.amount
-    if logged.kind != _WIRE[planned.kind]:
+    if logged.kind != _wire(planned):
         return False
     carried = planned.parameters.get("balance")
+    if carried is None and planned.kind in _CORRECTIONS:
+        carried = planned.amount
     return logged.outcome != Outcome.DONE or carried is None or carried == logged.amount
 
 
@@ -273,15 +341,15 @@ def _covered(line: Line, planned: Transaction) -> Verdict | None:
 
 def _is_ours(line: Line, held: Snapshot) -> bool:
     """Say whether we ordered a snapshot; a copy of our database may have ordered another."""
-    with line.context.store.begin() as db:
-        ordered = transactions.of_meter(db, line.meter.id)
+    with line.context.store.read() as db:
+        ordered = transactions.of_meter(db, line.meter.id, kinds=_WITH_SNAPSHOT)
     return any("as_of" in each.parameters and _snapshot(each) == held for each in ordered)
 
 
 def _expired(line: Line, planned: Transaction) -> Verdict:
     """Return what silence in the log is worth: proof only as far back as the log reaches."""
     if planned.sent is None or line.device.remembers(bytes.fromhex(planned.id)):
-        return Verdict(False, "expired before the meter had it")
+        return Verdict(False, EXPIRED)
     return _not_remembered(planned)
 
 
@@ -300,13 +368,15 @@ def _snapshot(planned: Transaction) -> Snapshot | None:
     return carried if isinstance(carried, Snapshot) else None
 
 
-def _parameters(planned: Transaction) -> Carried | CosemDateTime | None:
+def _parameters(planned: Transaction) -> Carried | CosemDateTime | int | None:
     values = planned.parameters
+    if planned.kind in _CORRECTIONS and "sequence" not in values:
+        return planned.amount
 
     def moment(name: str) -> CosemDateTime:
         return CosemDateTime.from_bytes(bytes.fromhex(str(values[name])))
 
-    if planned.kind in (Order.DEACTIVATE, Order.WITHDRAW, Order.CANCEL):
+    if planned.kind in _AT_MOST_A_MOMENT:
         return moment("at") if "at" in values else None
     if planned.kind is Order.MODE:
         mode, sequence = int(values["mode"]), int(values["sequence"])

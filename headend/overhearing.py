@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from headend.clock import Clock
-from headend.ears import Ear, Heard, Identity, Memory
+from headend.ears import Ear, Heard, Identity, Keeper, Memory
 from headend.transports import LinkKind, PortSpec, TransportFactory
 from protocol.timing import Instant, earliest, later
 
@@ -19,17 +19,24 @@ class LineListener:
         identity: who listens.
         now: the clock.
         transports: what opens the port.
+        keeper: takes what was said before it is confirmed; remembers only counters unless told.
 
     Raises:
         PortUnusable, NoAnswer: as that says.
     """
 
     def __init__(
-        self, spec: PortSpec, identity: Identity, now: Clock, transports: TransportFactory
+        self,
+        spec: PortSpec,
+        identity: Identity,
+        now: Clock,
+        transports: TransportFactory,
+        keeper: Keeper | None = None,
     ) -> None:
         self.place = str(spec)
         self._now = now
-        self._ear = Ear(LinkKind.HDLC, spec.place, identity, Memory())
+        keeper = Memory() if keeper is None else keeper
+        self._ear = Ear(LinkKind.HDLC, spec.place, identity, keeper)
         self._transport = transports(spec, now)
 
     def __enter__(self) -> "LineListener":
@@ -43,6 +50,7 @@ class LineListener:
 
         Raises:
             TransportClosed: the meter has hung up, or the line has broken.
+            StoreError: what was heard cannot be kept; it was not confirmed.
         """
         while until is None or self._now() < until:
             wake = earliest(until, self._ear.link.wake_at(), later(self._now(), _WHILE))

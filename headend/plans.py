@@ -4,7 +4,8 @@ A plan is made of what the meter says (read before the database transaction begi
 the database knows (read within it), and is committed whole or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -12,9 +13,10 @@ from sqlalchemy import Connection
 
 from headend.errors import Refused, UsageError
 from headend.line import Line
+from headend.pricing import Reading, price, unpriced
 from headend.store import ledger, meters, transactions
-from headend.store.transactions import Order, Parameters, Transaction
-from prepay.charge import collect
+from headend.store.transactions import Order, Parameters, State, Transaction
+from headend.times import utc
 from prepay.credit import standing
 from prepay.cut import BalanceMode
 from prepay.ledger import Account, Post, Reason, credit_post
@@ -31,19 +33,6 @@ _FUTURE = 24 * 3_600_000
 #: How long a cut stays armed, unless a newer snapshot comes.
 ARM_FOR = timedelta(days=3)
 _MAX_SEQUENCE = 0xFFFF_FFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The energy register at a moment, by the meter's clock.
-
-    Args:
-        watt_hours: the register.
-        moment: when.
-    """
-
-    watt_hours: int
-    moment: Instant
 
 
 def new_id(line: Line) -> str:
@@ -94,6 +83,15 @@ def instant(moment: datetime) -> Instant:
     return Instant(round(moment.timestamp() * 1000))
 
 
+@contextmanager
+def books(line: Line) -> Iterator[Connection]:
+    """Give a database transaction in which nobody else changes the books of the line's meter."""
+    with line.context.store.begin() as db:
+        line.meter = meters.hold(db, line.meter.id, line.now)
+        yield db
+    line.seen = True
+
+
 # --- central mode: the head-end's ledger owns the balance ------------------------------------
 
 
@@ -106,11 +104,11 @@ def central_topup(
         Refused: prepayment is not active, or another head-end has been here; nothing is booked.
     """
     as_of = meter_time(line)
-    held = _held(line)
-    with line.context.store.begin() as db:
-        _check_sequence(db, line, held)
+    held = held_sequence(line)
+    with books(line) as db:
+        check_sequence(line, held)
         posts = [credit_post(identity, Reason.TOP_UP, amount, line.now)]
-        return _plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of, noted)
+        return plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of, noted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,87 +163,107 @@ class Opening:
         for name, day in (("anchor", self.anchor), ("paid", self.paid)):
             if day is not None:
                 midnight = datetime.combine(day, time(), line.profile.zone)
-                values[name] = _stamp(line, midnight)
+                values[name] = stamp(line, midnight)
         if self.at is not None:
-            values["at"] = _stamp(line, self.at)
+            values["at"] = stamp(line, self.at)
         return {**values, **self.noted}
 
 
-def _stamp(line: Line, moment: datetime) -> str:
+def stamp(line: Line, moment: datetime) -> str:
+    """Return a moment as a COSEM date-time of the meter's zone, in hexadecimal digits."""
     return CosemDateTime.from_datetime(moment.astimezone(line.profile.zone)).to_bytes().hex()
 
 
 def central_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
     """Book the start credit and the first snapshot; pricing begins at the reading of now.
 
-    A new activation begins a new line of snapshots, above whatever the meter holds.
+    A new activation begins a new line of snapshots, above whatever the meter holds. Of one for a
+    later moment the reading is the meter's to tell, once it has carried it out.
 
     Raises:
-        Refused: prepayment is active, or the opening is to be planned: the reading that pricing
-            begins at is not known yet.
+        Refused: prepayment is active, or an opening waits: its balance is in the books already.
     """
     if line.device.prepayment():
         raise Refused("prepayment is active already")
-    _not_planned(opening.at)
-    held, as_of, reading = line.device.snapshot().sequence, meter_time(line), line.device.energy()
-    with line.context.store.begin() as db:
+    held, as_of = line.device.snapshot().sequence, meter_time(line)
+    more = dict(opening.parameters(line))
+    if opening.at is None:
+        more |= {"priced_wh": line.device.energy(), "priced_at": instant(as_of)}
+    else:
+        line.device.carried_out()  # refused by a meter that could not tell the reading
+    with books(line) as db:
+        _no_opening_waits(db, line)
         old = ledger.balance(db, line.meter.id)
         posts = opening.posts(line, identity, old)
         advance = opening.first_balance(line, old) - old
-        more = {"priced_wh": reading, "priced_at": instant(as_of), **opening.parameters(line)}
-        meters.set_sequence(db, line.meter, max(held, meters.by_id(db, line.meter.id).sequence))
-        return _plan_snapshot(db, line, identity, Order.ACTIVATE, advance, posts, as_of, more)
+        line.meter = meters.set_sequence(db, line.meter, max(held, line.meter.sequence))
+        begin = opening.at or as_of
+        return plan_snapshot(db, line, identity, Order.ACTIVATE, advance, posts, begin, more)
 
 
-def _not_planned(at: datetime | None) -> None:
-    """Refuse to plan what needs a reading of its moment, where the head-end prices."""
-    if at is not None:
-        raise Refused(
-            "the head-end keeps this balance and prices by a reading of the moment itself: "
-            "give the order at that time, without --at"
-        )
+def opening_waits(db: Connection, line: Line) -> bool:
+    """Say whether an opening of ours waits at the meter for its moment, or is on its way there."""
+    waiting = transactions.of_meter(db, line.meter.id, only_open=True)
+    return any(
+        each.kind is Order.ACTIVATE and "at" in each.parameters and each.state is not State.UNKNOWN
+        for each in waiting
+    )
+
+
+def _no_opening_waits(db: Connection, line: Line) -> None:
+    if opening_waits(db, line):
+        raise Refused(f"an opening of {line.meter.name} is planned: prepay cancel withdraws it")
 
 
 def central_deactivation(
     line: Line, identity: str, at: datetime | None = None, noted: Parameters | None = None
 ) -> Transaction:
-    """Price what has been used until now, and plan the end; it is settled once confirmed."""
-    _not_planned(at)
-    now, held = meter_time(line), _held(line, "nothing to deactivate")
+    """Price what has been used until now, and plan the end; it is settled once confirmed.
+
+    For a later moment nothing is priced yet: that is done up to the register of that moment.
+    """
+    now, held = meter_time(line), held_sequence(line, "nothing to deactivate")
     reading = Reading(line.device.energy(), instant(now))
-    with line.context.store.begin() as db:
-        _check_sequence(db, line, held)
-        before = meters.by_id(db, line.meter.id).priced_wh
-        priced = _price(db, line, identity, reading)
-        left = ledger.balance(db, line.meter.id) + _effect(priced)
+    if at is not None:
+        line.device.carried_out()  # refused by a meter that could not tell the register then
+        with books(line) as db:
+            check_sequence(line, held)
+            unpriced(line.meter, reading)  # refused where nobody could price
+            later_on: Parameters = {"at": stamp(line, at), **(noted or {})}
+            return plan_order(db, line, identity, Order.DEACTIVATE, 0, later_on)
+    with books(line) as db:
+        check_sequence(line, held)
+        before = line.meter.priced_wh
+        priced = price_until(db, line, identity, reading)
+        left = ledger.balance(db, line.meter.id) + effect(priced)
         used: Parameters = {"watt_hours": reading.watt_hours - (before or 0), **(noted or {})}
-        planned = _plan(db, line, identity, Order.DEACTIVATE, left, used)
+        planned = plan_order(db, line, identity, Order.DEACTIVATE, left, used)
         ledger.book(db, line.meter.id, priced)
         return planned
 
 
 def central_morning(line: Line, identity: str, reading: Reading, as_of: datetime) -> Transaction:
     """Price the energy up to a reading, book it, and plan the snapshot of the new balance."""
-    held = _held(line)
-    with line.context.store.begin() as db:
-        _check_sequence(db, line, held)
-        before = meters.by_id(db, line.meter.id).priced_wh
-        posts = _price(db, line, identity, reading)
+    held = held_sequence(line)
+    with books(line) as db:
+        check_sequence(line, held)
+        before = line.meter.priced_wh
+        posts = price_until(db, line, identity, reading)
         more = {"watt_hours": reading.watt_hours - (before or 0)}
-        amount = -_effect(posts)
-        return _plan_snapshot(db, line, identity, Order.MORNING, amount, posts, as_of, more)
+        amount = -effect(posts)
+        return plan_snapshot(db, line, identity, Order.MORNING, amount, posts, as_of, more)
 
 
 def central_arm(line: Line, identity: str, now: datetime) -> Transaction:
     """Plan the arming of a cut, for the newest snapshot."""
     expiry = CosemDateTime.from_datetime((now + ARM_FOR).astimezone(line.profile.zone))
-    with line.context.store.begin() as db:
-        sequence = meters.by_id(db, line.meter.id).sequence
+    with books(line) as db:
+        sequence = line.meter.sequence
         values: Parameters = {"sequence": sequence, "expiry": expiry.to_bytes().hex()}
-        return _plan(db, line, identity, Order.ARM, 0, values)
+        return plan_order(db, line, identity, Order.ARM, 0, values)
 
 
-def _held(line: Line, otherwise: str = "prepay activate") -> int:
+def held_sequence(line: Line, otherwise: str = "prepay activate") -> int:
     """Return the sequence that the meter holds.
 
     Raises:
@@ -256,33 +274,27 @@ def _held(line: Line, otherwise: str = "prepay activate") -> int:
     return line.device.snapshot().sequence
 
 
-def _check_sequence(db: Connection, line: Line, held: int) -> None:
-    ours = meters.by_id(db, line.meter.id).sequence
+def check_sequence(line: Line, held: int) -> None:
+    """Refuse to keep a balance that another head-end keeps.
+
+    Raises:
+        Refused: the meter holds a snapshot that this database never ordered.
+    """
+    ours = line.meter.sequence
     if held > ours:
         raise Refused(
             f"the meter holds snapshot {held}, this database ordered none above {ours}: "
-            "another head-end keeps this balance, nothing was booked"
+            "another head-end keeps this balance, nothing was booked; "
+            "after an older database was restored: prepay db adopt"
         )
 
 
-def _price(db: Connection, line: Line, identity: str, reading: Reading) -> list[Post]:
-    """Return the posts of the energy used since the last priced reading, which moves on."""
-    meter = meters.by_id(db, line.meter.id)
-    if meter.priced_wh is None:
-        raise Refused("this database does not know the reading at activation: nothing to price")
-    used = reading.watt_hours - meter.priced_wh
-    if used < 0:
-        raise Refused(
-            f"the register went back from {meter.priced_wh} to {reading.watt_hours} Wh: "
-            "nothing was priced"
-        )
-    profile = line.profile
-    amount, rest = collect(profile.tariff, used, meter.remainder, profile.currency)
-    meters.set_priced(db, meter, reading.watt_hours, reading.moment, rest)
-    return [credit_post(identity, Reason.CONSUMPTION, -amount, line.now)] if amount else []
+def price_until(db: Connection, line: Line, identity: str, reading: Reading) -> list[Post]:
+    """Return the posts of what has been used up to a reading; pricing goes on from there."""
+    return price(db, line.meter, line.profile, identity, reading, line.now)
 
 
-def _plan_snapshot(
+def plan_snapshot(
     db: Connection,
     line: Line,
     identity: str,
@@ -293,8 +305,8 @@ def _plan_snapshot(
     more: Parameters | None = None,
 ) -> Transaction:
     """Plan a transaction that carries the balance as it is with ``posts``."""
-    meter = meters.by_id(db, line.meter.id)
-    balance = ledger.balance(db, meter.id) + _effect(posts)
+    meter = line.meter
+    balance = ledger.balance(db, meter.id) + effect(posts)
     if not MIN_AMOUNT <= balance <= MAX_AMOUNT or meter.sequence >= _MAX_SEQUENCE:
         raise Refused(f"a balance of {line.money(balance)} is more than the meter can take")
     values: Parameters = {
@@ -304,7 +316,7 @@ def _plan_snapshot(
         "as_of": CosemDateTime.from_datetime(as_of.astimezone(line.profile.zone)).to_bytes().hex(),
         **(more or {}),
     }
-    planned = _plan(db, line, identity, kind, amount, values)
+    planned = plan_order(db, line, identity, kind, amount, values)
     ledger.book(db, meter.id, posts)
     meters.set_sequence(db, meter, meter.sequence + 1)
     return planned
@@ -325,9 +337,9 @@ def local_topup(
         raise Refused("prepayment is not active on this meter: prepay activate")
     key, name = line.context.keys.token_key, line.meter.name.encode("latin-1")
     token = vend_lab(key, name, bytes.fromhex(identity), amount)
-    with line.context.store.begin() as db:
+    with books(line) as db:
         values: Parameters = {"token": token.hex(), **(noted or {})}
-        planned = _plan(db, line, identity, Order.TOPUP, amount, values)
+        planned = plan_order(db, line, identity, Order.TOPUP, amount, values)
         post = credit_post(identity, Reason.TOP_UP, amount, line.now)
         ledger.book(db, line.meter.id, [post])
         return planned
@@ -339,16 +351,17 @@ def local_activation(line: Line, identity: str, opening: Opening = Opening()) ->
         raise Refused("prepayment is active already")
     as_of, old = meter_time(line), line.device.local_balance()
     advance = opening.first_balance(line, old) - old
-    stamp = _stamp(line, as_of)
+    told = stamp(line, as_of)
     values: Parameters = {
         "sequence": 0,
         "balance": advance,
         "emergency": 0,
-        "as_of": stamp,
+        "as_of": told,
         **opening.parameters(line),
     }
-    with line.context.store.begin() as db:
-        planned = _plan(db, line, identity, Order.ACTIVATE, advance, values)
+    with books(line) as db:
+        _no_opening_waits(db, line)
+        planned = plan_order(db, line, identity, Order.ACTIVATE, advance, values)
         ledger.book(db, line.meter.id, opening.posts(line, identity, old))
         return planned
 
@@ -359,15 +372,15 @@ def local_deactivation(
     """Plan the end; what the meter closes with is settled once it is confirmed."""
     if not line.device.prepayment():
         raise Refused("prepayment is not active on this meter: nothing to deactivate")
-    values: Parameters = {**({} if at is None else {"at": _stamp(line, at)}), **(noted or {})}
-    with line.context.store.begin() as db:
-        return _plan(db, line, identity, Order.DEACTIVATE, 0, values)
+    values: Parameters = {**({} if at is None else {"at": stamp(line, at)}), **(noted or {})}
+    with books(line) as db:
+        return plan_order(db, line, identity, Order.DEACTIVATE, 0, values)
 
 
 def cancellation(line: Line, identity: str) -> Transaction:
     """Plan to withdraw what the meter has planned."""
-    with line.context.store.begin() as db:
-        return _plan(db, line, identity, Order.CANCEL, 0, {})
+    with books(line) as db:
+        return plan_order(db, line, identity, Order.CANCEL, 0, {})
 
 
 # --- from one to the other ---------------------------------------------------------------------
@@ -378,21 +391,21 @@ def to_meter(line: Line, identity: str) -> Transaction:
 
     The order says the register that it is priced to: the meter charges from there on.
     """
-    now, held = meter_time(line), _held(line)
+    now, held = meter_time(line), held_sequence(line)
     reading = Reading(line.device.energy(), instant(now))
-    with line.context.store.begin() as db:
-        _check_sequence(db, line, held)
-        priced = _price(db, line, identity, reading)
-        meter = meters.by_id(db, line.meter.id)
-        left = ledger.balance(db, meter.id) + _effect(priced)
+    with books(line) as db:
+        check_sequence(line, held)
+        priced = price_until(db, line, identity, reading)
+        meter = line.meter
+        left = ledger.balance(db, meter.id) + effect(priced)
         values: Parameters = {
             "mode": int(BalanceMode.LOCAL),
             "sequence": meter.sequence + 1,
             "balance": left,
             "register": reading.watt_hours,
-            "as_of": _stamp(line, now),
+            "as_of": stamp(line, now),
         }
-        planned = _plan(db, line, identity, Order.MODE, left, values)
+        planned = plan_order(db, line, identity, Order.MODE, left, values)
         ledger.book(db, meter.id, priced)
         meters.set_sequence(db, meter, meter.sequence + 1)
         return planned
@@ -403,11 +416,11 @@ def to_head_end(line: Line, identity: str) -> Transaction:
     if not line.device.prepayment():
         raise Refused("prepayment is not active on this meter: prepay activate")
     held = line.device.snapshot().sequence
-    with line.context.store.begin() as db:
-        meter = meters.by_id(db, line.meter.id)
+    with books(line) as db:
+        meter = line.meter
         sequence = max(meter.sequence, held) + 1
         values: Parameters = {"mode": int(BalanceMode.CENTRAL), "sequence": sequence}
-        planned = _plan(db, line, identity, Order.MODE, 0, values)
+        planned = plan_order(db, line, identity, Order.MODE, 0, values)
         meters.set_sequence(db, meter, sequence)
         return planned
 
@@ -424,29 +437,60 @@ def customer(
         "never_cut": int(never_cut),
         "since": since.to_bytes().hex(),
     }
-    with line.context.store.begin() as db:
-        return _plan(db, line, identity, Order.CUSTOMER, 0, values)
+    with books(line) as db:
+        return plan_order(db, line, identity, Order.CUSTOMER, 0, values)
 
 
 def withdrawal(line: Line, identity: str) -> Transaction:
     """Plan the end of minimum supply."""
-    with line.context.store.begin() as db:
-        return _plan(db, line, identity, Order.WITHDRAW, 0, {})
+    with books(line) as db:
+        return plan_order(db, line, identity, Order.WITHDRAW, 0, {})
+
+
+# --- the relay ---------------------------------------------------------------------------------
+
+
+def switching(line: Line, identity: str, kind: Order, until: datetime | None = None) -> Transaction:
+    """Plan an operator's order to the relay; a disconnect with ``until`` respects the windows."""
+    values: Parameters = {} if until is None else {"at": stamp(line, until)}
+    with books(line) as db:
+        return plan_order(db, line, identity, kind, 0, values)
 
 
 # -----------------------------------------------------------------------------------------------
 
 
-def _plan(
+def plan_order(
     db: Connection, line: Line, identity: str, kind: Order, amount: int, values: Parameters
 ) -> Transaction:
-    now = line.now
-    not_after = later(now, NOT_AFTER)
+    """Write a transaction down, to be sent until ``NOT_AFTER`` or the command's own not-after."""
+    now, not_after = line.now, later(line.now, NOT_AFTER)
+    _check_clock(db, line, now)
+    if line.context.not_after is not None:  # a durable command's own
+        not_after = min(not_after, line.context.not_after)
     return transactions.plan(
-        db, identity, line.meter.id, kind, amount, values, now=now, not_after=not_after
+        db,
+        identity,
+        line.meter.id,
+        kind,
+        amount,
+        values,
+        now=now,
+        not_after=not_after,
+        sending=kind is Order.TOPUP,  # it goes out as soon as it is booked
     )
 
 
-def _effect(posts: Sequence[Post]) -> int:
+def _check_clock(db: Connection, line: Line, now: Instant) -> None:
+    """Refuse to plan by a clock that has been set back: ids grow with time, and meters forget."""
+    newest = transactions.newest(db, line.meter.id)
+    if newest is not None and newest > later(now, _FUTURE):
+        raise Refused(
+            f"this computer's clock says {utc(now)}, and {line.meter.name} had a transaction at "
+            f"{utc(newest)} already: set the clock; nothing was booked"
+        )
+
+
+def effect(posts: Sequence[Post]) -> int:
     """Return what posts do to the customer's credit."""
     return sum(post.amount if post.credit is Account.CREDIT else -post.amount for post in posts)

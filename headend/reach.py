@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from headend.context import Context
 from headend.device import Device
-from headend.errors import NoAnswer, UsageError
+from headend.errors import NoAnswer, Refused, UsageError
 from headend.links import make_link, make_peer
 from headend.session import AssociationRefused, ClientAssociation, NeverHeard, Session
 from headend.trace import TracedTransport
-from headend.transports import LinkKind
+from headend.transports import LinkKind, Transport
 from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
 from protocol.association.short_names_view import ByShortNames
@@ -93,13 +93,49 @@ def reach(context: Context) -> Reached:
     Raises:
         NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
     """
+    context.permit()
     mechanism = mechanism_of(context)
     if mechanism >= Mechanism.HLS:
         assert context.keys  # a key file that is wrong says so before the port is opened
         from headend.ciphered import reach_ciphered  # it needs the database, which takes time
 
-        return reach_ciphered(context)
-    return Reached(open_plain(context, mechanism, context.settings.client), "")
+        return _as_named(context, reach_ciphered(context))
+    if mechanism is Mechanism.LLS and context.registered is not None:
+        from headend.vault.answering import open_reader  # the vault may have a new password
+
+        return _as_named(context, open_reader(context, _open_plainly))
+    return _as_named(context, _open_plainly(context))
+
+
+def _open_plainly(context: Context) -> Reached:
+    return Reached(open_plain(context, mechanism_of(context), context.settings.client), "")
+
+
+def _as_named(context: Context, found: Reached) -> Reached:
+    """Hold who answers to the name that was given.
+
+    A client without ciphering that is not told the name takes whoever is there: it moves no money.
+
+    Raises:
+        NoAnswer: another meter answers in its place; it has been let go.
+    """
+    entry = context.registered
+    if entry is None:
+        return found
+    name = found.name
+    try:
+        name = name or found.device.name() or entry.name
+    except Refused:
+        name = entry.name
+    except BaseException:  # whatever it was: the port is given back
+        found.session.close()
+        raise
+    if name != entry.name:
+        found.session.close()
+        raise NoAnswer(
+            f"no answer from {entry.name}: {name} answers in its place at {context.place}"
+        )
+    return found
 
 
 @contextmanager
@@ -145,14 +181,28 @@ def open_session(
         made.at_a_stretch(1)  # a turn each
     association: ClientAssociation = ByShortNames(made) if context.settings.short_names else made
     transport = context.transports(context.port, context.now)
-    if context.settings.trace:
-        transport = TracedTransport(transport, context.trace)
+    transport = _observed(context, transport)
     try:
         return Session.open(transport, link, association, peer, context.now, context.patience)
     except NeverHeard as error:
         raise NoAnswer(f"{error}{_whereabouts(context)}") from error
     except AssociationRefused as error:
         raise AssociationRefused(f"{error}{_hint(error, settings, client)}", error.event) from error
+
+
+def _observed(context: Context, transport: Transport) -> Transport:
+    """Return a transport that shows, writes down and tells what passes, as the run asks."""
+    if context.settings.capture is not None:
+        from headend.observe.capture import captured  # what few runs ask for
+
+        transport = captured(context, transport)
+    if context.settings.trace:
+        transport = TracedTransport(transport, context.trace)
+    if context.watch is not None:
+        from headend.observe.watching import WatchedTransport
+
+        transport = WatchedTransport(transport, context.watch, context.place)
+    return transport
 
 
 def _whereabouts(context: Context) -> str:

@@ -25,10 +25,15 @@ def repeated(
     """
     if identity is None:
         return None
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         known = transactions.get(db, identity)
     if known is None:
         return None
+    if known.kind is Order.ADOPT and known.meter_id == line.meter.id:
+        raise Refused(
+            f"transaction {identity} was carried out before this database was restored, and was "
+            f"taken over from the meter: {line.decimal(known.amount)}; nothing was done again"
+        )
     same_amount = amount is None or known.amount == amount
     if known.meter_id != line.meter.id or known.kind is not kind or not same_amount:
         raise UsageError(

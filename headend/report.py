@@ -30,6 +30,7 @@ class Report:
         columns: headings of a table, printed after the lines where there are any.
         rows: the table's cells.
         panel: title of a frame around the lines.
+        exit_code: of a command that is done, and has found what it was to look for.
     """
 
     data: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Report:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     panel: str = ""
+    exit_code: int = 0
 
 
 def show(report: Report, *, as_json: bool) -> None:

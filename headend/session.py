@@ -5,7 +5,7 @@ and the clock for them. Silence ends in ``NoAnswer``, a refusal in an error of t
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -168,6 +168,8 @@ class Session:
         self._events: deque[AssociationEvent | LinkConnected | LinkDisconnected] = deque()
         self._connected = False
         self._closed = False
+        #: Called once the port has been closed: by whoever has something to give back then.
+        self.afterwards: Callable[[], None] = lambda: None
         self._heard = False  # whether anything came that the link understood
         self._invoke = 1  # the number of the last request; HLS pass 3 has 1
         self.opened: Opened | None = None
@@ -313,7 +315,10 @@ class Session:
         except LocalProtocolError:
             pass  # no counter left for a release, or the link's state does not need one
         finally:
-            self._transport.close()
+            try:
+                self._transport.close()
+            finally:
+                self.afterwards()
 
     # --- the loop ------------------------------------------------------------------------------
 

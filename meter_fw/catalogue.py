@@ -12,6 +12,7 @@ from meter_fw import (
     account,
     calendar,
     clock,
+    consumer_message,
     disconnect,
     display,
     events,
@@ -94,6 +95,7 @@ def _objects(profile: Profile, suite: int) -> Objects:
         *gateway.objects(),
         *orders.objects(),
         *calendar.objects(),
+        *consumer_message.objects(),
         *display.objects(profile),
     ):
         if each.logical_name in found:

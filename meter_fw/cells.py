@@ -26,6 +26,7 @@ from meter_fw.state import (
     MAX_DESTINATION,
     MAX_GROUPS,
     MAX_KEY,
+    MAX_MESSAGE,
     MAX_PUSH_WINDOWS,
     MAX_PUSHED,
     MAX_SECRET,
@@ -49,6 +50,7 @@ from meter_fw.state import (
     Key,
     Limits,
     LoggedEvent,
+    Message,
     MeterState,
     Policy,
     PortProtection,
@@ -351,6 +353,16 @@ LIMITS = Cell(
         "grouped" / Int8ub,
     ),
 )
+MESSAGE = Cell(
+    57,
+    1,
+    Message,
+    Struct(
+        "octets" / Bytes(MAX_MESSAGE),
+        "length" / Int8ub,
+        "since" / Int64sb,
+    ),
+)
 CONDITION = Cell(
     42,
     1,
@@ -424,6 +436,7 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "customer": CUSTOMER,
     "limits": LIMITS,
     "condition": CONDITION,
+    "message": MESSAGE,
     **money_cells.SINGLES,
 }
 #: The cells of rings, one for each place.

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from meter_fw import relay
+from meter_fw import relay, switching
 from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
@@ -14,13 +14,17 @@ from protocol.errors import AccessRefused
 
 
 def _ask(view: View, ask: Any) -> Change:
-    """Let an operator ask; what the control mode does not have is refused for now."""
-    stood = view.state.relay
+    """Let an operator ask; what the control mode does not have is refused for now.
+
+    A disconnect that waits for the end of a window is withdrawn: this is a later word.
+    """
+    state = switching.withdrawn(view)
+    stood = state.relay
     answer = ask(view.factory.profile.relay_control_mode, stood.control, stood.causes)
     if answer is None:
         raise AccessRefused(DataAccessResult.TEMPORARY_FAILURE, "not from this control state")
     control, causes = answer
-    return Change(replace(view.state, relay=replace(stood, control=control, causes=causes)))
+    return Change(state.but(relay=replace(stood, control=control, causes=causes)))
 
 
 def cover(view: View, *, opened: bool) -> MeterState:

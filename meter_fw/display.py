@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
-from meter_fw import supply
+from meter_fw import consumer_message, supply
 from meter_fw.board import Lcd, Sign
 from meter_fw.calendar import runs_out
 from meter_fw.identity import data
@@ -95,19 +95,32 @@ def _signs(view: View) -> Sign:
 
 
 def pages(view: View) -> tuple[Lcd, ...]:
-    """Return the pages of the display as they stand at this moment."""
-    return tuple(_draw(view, each) for each in view.factory.profile.display.pages)
+    """Return the pages of the display as they stand at this moment, and those of a message."""
+    own = (_draw(view, each) for each in view.factory.profile.display.pages)
+    return (*own, *(_say(view, line) for line in consumer_message.lines(view)))
 
 
 def page(view: View, turned: int) -> Lcd:
-    """Return the page that shows after the button has been pressed ``turned`` times."""
-    all_of_them = view.factory.profile.display.pages
-    return _draw(view, all_of_them[turned % len(all_of_them)])
+    """Return the page that shows after the button has been pressed ``turned`` times.
+
+    A message that is new takes turns with it.
+    """
+    line = consumer_message.line_now(view)
+    if line is not None:
+        return _say(view, line)
+    own, said = view.factory.profile.display.pages, consumer_message.lines(view)
+    at = turned % (len(own) + len(said))
+    return _draw(view, own[at]) if at < len(own) else _say(view, said[at - len(own)])
 
 
 def _draw(view: View, each: Page) -> Lcd:
     value, unit = _SHOWN[each.shows](view)
     return Lcd(each.code, value, unit, _signs(view), view.state.relay.control.name.lower())
+
+
+def _say(view: View, line: str) -> Lcd:
+    code = catalogue.MESSAGE.display()
+    return Lcd(code, line, "", _signs(view), view.state.relay.control.name.lower())
 
 
 def objects(profile: Profile) -> tuple[CosemObject, ...]:

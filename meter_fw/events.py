@@ -213,7 +213,8 @@ def _plans(before: MeterState, after: MeterState) -> Iterator[Happened]:
     """Tell of the plan that was, by what the log says of it now, and of the one that is."""
     if before.plan.kind:
         ended = recall(after, before.plan.id)
-        withdrawn = ended is not None and ended.outcome is Outcome.WITHDRAWN
+        over = (Outcome.WITHDRAWN, Outcome.EXPIRED)  # and nothing was done
+        withdrawn = ended is not None and ended.outcome in over
         code = Code.PLAN_WITHDRAWN if withdrawn else Code.PLAN_CARRIED_OUT
         yield Happened(code, before.plan.kind)
     if after.plan.kind:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from meter_fw import (
+    consumer_message,
     credits,
     disconnect,
     display,
@@ -478,7 +479,8 @@ class Kernel:
             edge = armed.expiry
         due = Instant(edge - state.clock.offset)
         limits = limiter.deadlines(view, self._watch)
-        return earliest(due, self._pusher.wake_at(), self._feedback.wake_at(), *limits) or due
+        more = (*limits, *consumer_message.deadline(view))
+        return earliest(due, self._pusher.wake_at(), self._feedback.wake_at(), *more) or due
 
     # --- state ---------------------------------------------------------------------------------
 

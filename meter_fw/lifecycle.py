@@ -9,7 +9,7 @@ with the change.
 from dataclasses import replace
 from typing import Final
 
-from meter_fw import money
+from meter_fw import money, switching
 from meter_fw.money_state import (
     CARRIED_OUT_KEPT,
     CarriedOut,
@@ -19,7 +19,7 @@ from meter_fw.money_state import (
     pack_debts,
     unpack_debts,
 )
-from meter_fw.ordering import Done, Order, balance, central, clamp
+from meter_fw.ordering import Done, Order, balance, central, clamp, ended
 from meter_fw.state import Account, Armed, MeterState, Snapshot
 from meter_fw.view import View
 from prepay.cut import BalanceMode
@@ -109,7 +109,7 @@ def deactivate(view: View, order: Order) -> Done:
     if not state.account.active:
         return Done(state, Outcome.NOT_ACTIVE)
     if state.plan.kind and state.plan.id != order.id:
-        state = _ended(view, state, Done(state, Outcome.WITHDRAWN))
+        state = ended(view, state, Done(state, Outcome.WITHDRAWN))
         view = view.with_state(state)
     account = Account(closed=True, activated_at=state.account.activated_at, closed_at=view.clock)
     if central(view):
@@ -186,12 +186,15 @@ def cancel(view: View, order: Order) -> Done:
     state = view.state
     if not state.plan.kind:
         return Done(state, Outcome.NO_PLAN)
-    return Done(_ended(view, state, Done(state, Outcome.WITHDRAWN)), Outcome.DONE)
+    return Done(ended(view, state, Done(state, Outcome.WITHDRAWN)), Outcome.DONE)
 
 
 def carry_out(view: View) -> MeterState:
     """Return the state after the plan whose moment has come; the very same where none has."""
     state, waiting = view.state, view.state.plan
+    if waiting.kind == Kind.DISCONNECT:
+        switched = switching.due(view)
+        return state if switched is None else ended(view, switched.state, switched)
     if not waiting.kind or not state.clock.known or view.clock < waiting.at:
         return state
     kind = Kind(waiting.kind)
@@ -204,7 +207,7 @@ def carry_out(view: View) -> MeterState:
         debts=unpack_debts(waiting.debts),
     )
     done = _carried_out(view, order)
-    return _ended(view, done.state, done)
+    return ended(view, done.state, done)
 
 
 def _carried_out(view: View, order: Order) -> Done:
@@ -227,25 +230,6 @@ def _carried_out(view: View, order: Order) -> Done:
     )
     older = [each for each in kept if each.number > row.number - CARRIED_OUT_KEPT]
     return replace(done, state=state.but(carried_out=(*older, row)))
-
-
-def _ended(view: View, state: MeterState, done: Done) -> MeterState:
-    """Return the state without its plan, whose entry in the log says now what came of it."""
-    identity = state.plan.id
-    after = clamp(balance(view.with_state(state)))
-    entries = tuple(
-        replace(
-            entry,
-            outcome=done.outcome,
-            amount=clamp(done.amount),
-            balance=after,
-            time=view.clock,
-        )
-        if entry.id == identity
-        else entry
-        for entry in state.transactions
-    )
-    return state.but(plan=Plan(), transactions=entries)
 
 
 _PLANNED: Final = {Kind.ACTIVATE: activate, Kind.DEACTIVATE: deactivate}
@@ -336,6 +320,24 @@ def adjust(view: View, order: Order) -> Done:
         purse = adjusted(money.purse_of(state), order.amount)
     except BalanceOutOfRange:
         return Done(state, Outcome.AMOUNT_OUT_OF_RANGE)
+    return Done(money.with_purse(state, purse), Outcome.DONE, order.amount)
+
+
+def refund(view: View, order: Order) -> Done:
+    """Take an amount that the customer gets back off a local balance, which has to have it.
+
+    What is owed of the emergency credit is not there to be given back.
+    """
+    state = view.state
+    if central(view):
+        return Done(state, Outcome.WRONG_MODE)
+    if not state.account.active:
+        return Done(state, Outcome.NOT_ACTIVE)
+    if order.amount <= 0:
+        return Done(state, Outcome.AMOUNT_OUT_OF_RANGE)
+    if order.amount > state.totals.balance:
+        return Done(state, Outcome.OVER_BALANCE)
+    purse = adjusted(money.purse_of(state), -order.amount)
     return Done(money.with_purse(state, purse), Outcome.DONE, order.amount)
 
 

@@ -1,9 +1,9 @@
 """What is ordered of the meter and what comes of it, as values; and the balance that it knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from meter_fw.money_state import Debts
+from meter_fw.money_state import Debts, Plan
 from meter_fw.state import Customer, MeterState, Snapshot
 from meter_fw.view import View
 from prepay.cut import BalanceMode
@@ -24,9 +24,10 @@ class Order:
         sequence: for ARM and MODE.
         expiry: for ARM, by the meter's clock, ms since 1970.
         expiry_stamp: the same as it was given, 12 octets.
-        amount: for ADJUST, DEBT and MODE, minor units.
+        amount: for ADJUST, REFUND, DEBT and MODE, minor units.
         customer: for CUSTOMER; since -1 is now.
-        at: for ACTIVATE and DEACTIVATE, the planned moment, ms since 1970; -1 is now.
+        at: for ACTIVATE and DEACTIVATE, the planned moment, ms since 1970; -1 is now. For
+            DISCONNECT, until when it may wait for the end of a window; -1: it does not.
         anchor: for ACTIVATE, ordinal of a local day; None is the day of the opening.
         debts: for ACTIVATE, brought along; None for an order that says nothing of them, and
             whose balance may then not be below 0.
@@ -90,3 +91,22 @@ def fits(amount: int) -> bool:
 def clamp(amount: int) -> int:
     """Return an amount as its double-long shows it: one that has outgrown it, the greatest."""
     return max(-_DOUBLE_LONG, min(amount, _DOUBLE_LONG - 1))
+
+
+def ended(view: View, state: MeterState, done: Done) -> MeterState:
+    """Return the state without its plan, whose entry in the log says now what came of it."""
+    identity = state.plan.id
+    after = clamp(balance(view.with_state(state)))
+    entries = tuple(
+        replace(
+            entry,
+            outcome=done.outcome,
+            amount=clamp(done.amount),
+            balance=after,
+            time=view.clock,
+        )
+        if entry.id == identity
+        else entry
+        for entry in state.transactions
+    )
+    return state.but(plan=Plan(), transactions=entries)

@@ -46,6 +46,9 @@ _PARAMETERS: dict[Kind, type | UnionType] = {
     Kind.DISARM: type(None),
     Kind.CUSTOMER: vendor.Customer,
     Kind.WITHDRAW: type(None),
+    Kind.REFUND: int,
+    Kind.DISCONNECT: type(None) | CosemDateTime,
+    Kind.CONNECT: type(None),
 }
 
 

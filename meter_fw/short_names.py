@@ -147,6 +147,7 @@ PLACES: Final[tuple[str, ...]] = (
     "0-0:19.20.14*255",  # charge 14
     "0-0:19.20.15*255",  # charge 15
     "0-0:128.2.4*255",  # plans carried out
+    "0-0:96.13.1*255",  # message
 )
 
 

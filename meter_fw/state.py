@@ -53,6 +53,8 @@ CERTIFICATES: Final = 8
 #: Events that the standard event log and the log of the disconnect control keep.
 EVENTS_KEPT: Final = 100
 RELAY_EVENTS_KEPT: Final = 50
+#: Characters of a message to the customer: eight lines of the display.
+MAX_MESSAGE: Final = 128
 #: Groups of emergency profiles that a meter may belong to.
 MAX_GROUPS: Final = 8
 
@@ -420,6 +422,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What the display tells the customer.
+
+    Args:
+        octets: the text in ASCII, zeros behind it.
+        length: of the text; 0 is no message.
+        since: when it was written, by the board's clock.
+    """
+
+    octets: bytes = bytes(MAX_MESSAGE)
+    length: int = 0
+    since: int = -1
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """What the rules have made of supply, kept so that a change is seen, and told, once.
 
@@ -507,6 +524,7 @@ class MeterState:
     customer: Customer = field(default_factory=Customer)
     limits: Limits = field(default_factory=Limits)
     condition: Condition = field(default_factory=Condition)
+    message: Message = field(default_factory=Message)
     transactions: tuple[Entry, ...] = ()
     days: tuple[Day, ...] = ()
     certificates: tuple[CertificatePart, ...] = ()

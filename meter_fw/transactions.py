@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from meter_fw import lifecycle
+from meter_fw import lifecycle, switching
 from meter_fw.ordering import Done as Done
 from meter_fw.ordering import Order as Order
 from meter_fw.ordering import balance as balance
@@ -74,7 +74,7 @@ def execute(view: View, order: Order) -> Change:
         return Change(view.state, _answer(known.outcome if same else Outcome.ID_REUSED))
     if forgotten(view.state, order.id):
         return Change(view.state, _answer(Outcome.TOO_OLD))
-    handler = lifecycle.plan if order.at >= 0 else HANDLERS[order.kind]
+    handler = _LATER[order.kind] if order.at >= 0 else HANDLERS[order.kind]
     done = handler(view, order)
     return Change(remember(view, order, done), _answer(done.outcome))
 
@@ -192,4 +192,13 @@ HANDLERS: Final[Mapping[Kind, Callable[[View, Order], Done]]] = {
     Kind.CANCEL: lifecycle.cancel,
     Kind.CUSTOMER: customer,
     Kind.WITHDRAW: withdraw,
+    Kind.REFUND: lifecycle.refund,
+    Kind.DISCONNECT: switching.disconnect,
+    Kind.CONNECT: switching.connect,
+}
+#: Those that may be given for a moment.
+_LATER: Final[Mapping[Kind, Callable[[View, Order], Done]]] = {
+    Kind.ACTIVATE: lifecycle.plan,
+    Kind.DEACTIVATE: lifecycle.plan,
+    Kind.DISCONNECT: switching.after_windows,
 }

@@ -68,6 +68,8 @@ CALENDAR_SCHEDULE: Final = ObisCode.parse("0-1:12.0.1*255")
 CALENDAR_SPECIAL_DAYS: Final = ObisCode.parse("0-1:11.0.2*255")
 CALENDAR_SCRIPTS: Final = ObisCode.parse("0-1:10.0.106*255")
 LIMITER: Final = ObisCode.parse("0-0:17.0.0*255")
+#: The message to the customer via the meter display.
+MESSAGE: Final = ObisCode.parse("0-0:96.13.1*255")
 #: The code of the last event, and the log of them; the same of the disconnect control.
 EVENT: Final = ObisCode.parse("0-0:96.11.0*255")
 RELAY_EVENT: Final = ObisCode.parse("0-0:96.11.2*255")
@@ -153,6 +155,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(TOKEN_LOG, "token log", 7),
     Entry(LAST_TOKEN, "last token", 1),
     Entry(CARRIED_OUT, "plans carried out", 1),
+    Entry(MESSAGE, "message", 1),
     Entry(ACTIVE_ENERGY_EXPORT, "active energy export", 3, Unit.WATT_HOUR, 0),
     Entry(ACTIVE_POWER_EXPORT, "active power export", 3, Unit.WATT, 0),
     Entry(ACTIVE_RATE, "active rate", 1),

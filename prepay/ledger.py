@@ -34,6 +34,7 @@ class Reason(IntEnum):
     ADJUSTMENT = 3
     SETTLEMENT = 4
     OPENING = 5
+    REFUND = 6
 
 
 #: The account on the other side of the customer's credit, for each reason.
@@ -44,6 +45,7 @@ COUNTER_ACCOUNT = {
     Reason.ADJUSTMENT: Account.ADJUSTMENT,
     Reason.SETTLEMENT: Account.SETTLEMENT,
     Reason.OPENING: Account.OPENING,
+    Reason.REFUND: Account.CASH,
 }
 
 

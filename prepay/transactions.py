@@ -51,6 +51,9 @@ class Kind(IntEnum):
     DEBT = 10  # signed amount onto what remains of a debt
     CANCEL = 11  # the plan that waits is withdrawn
     WITHDRAW = 12  # minimum supply ends; not in winter
+    REFUND = 13  # local mode: an amount off the balance, which it may not exceed
+    DISCONNECT = 14  # by the operator: at once, or when no friendly window is in force
+    CONNECT = 15  # the operator's causes are withdrawn, and so is a disconnect that waits
 
 
 class Outcome(IntEnum):
@@ -76,3 +79,5 @@ class Outcome(IntEnum):
     OVER_MAX_TOP_UP = 17  # more than the greatest top-up
     NO_SUCH_CHARGE = 18  # no charge of that number, or one that is no debt
     WITHDRAWN = 19  # it was a plan, and was withdrawn before its moment
+    OVER_BALANCE = 20  # a refund of more than there is
+    RELAY_REFUSES = 21  # the relay's control mode or state does not allow it

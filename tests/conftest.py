@@ -5,9 +5,14 @@ profile, and every campaign of hostile octets, fifty times as long.
 """
 
 import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres import Postgres, server
 
 SOAK = 50
 #: How long an example takes says more of the machine than of the code: no deadline.
@@ -17,7 +22,30 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file on one worker, for what they share; long ones may go anywhere."""
-    for item in items:
-        if item.get_closest_marker("spread") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    """Begin with the files that take long, then those of many tests.
+
+    ``make`` gives a file to one worker, for what its tests share: a process, a peer's report. In
+    this order none has much to do still when the others have ended.
+    """
+    tests = Counter(item.path for item in items)
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("spread", "interop")))}
+    items.sort(key=lambda item: (item.path not in long, -tests[item.path], item.path))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own, which does not wait for the disk."""
+    with server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a new database with all tables: what uses it runs on both kinds."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "headend.db")
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    url = postgres.database()
+    yield url
+    postgres.drop(url)

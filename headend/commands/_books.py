@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from headend.errors import UsageError
+from headend.registry import find
 from headend.store import meters
 from headend.store.meters import Meter
 from headend.times import utc
@@ -21,10 +21,7 @@ def known_meters(db: Connection, name: str | None) -> list[Meter]:
     """
     if name is None:
         return meters.every(db)
-    meter = meters.by_name(db, name)
-    if meter is None:
-        raise UsageError(f"no meter {name[:64]!r} in the database: prepay meters lists them")
-    return [meter]
+    return [meters.by_id(db, find(db, name).id)]
 
 
 def currency_of(meter: Meter) -> Currency | None:

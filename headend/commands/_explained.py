@@ -1,9 +1,12 @@
 """An explanation for people and for machines: octets on the left, meaning on the right."""
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from protocol.explain import Node
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 #: Octets on a line.
 _WIDTH: Final = 8
@@ -66,6 +69,30 @@ def _rows(node: Node, depth: int, mark: str) -> Iterator[Row]:
         yield Row("", "", title, "", "")
         for part in node.inside.parts:
             yield from _rows(part, depth + 2, "+")
+
+
+def coloured(row: Row) -> "Text":
+    """Return a line for a terminal."""
+    from rich.text import Text  # 50 ms that only people have to pay
+
+    return Text.assemble(
+        (f"{row.offset:<6} ", "dim"),
+        (f"{row.octets:<{3 * _WIDTH}}", "cyan"),
+        row.name,
+        (row.meaning, "green"),
+        (f"  !! {row.fault}" if row.fault else "", "bold red"),
+    )
+
+
+def message_json(direction: str, root: Node, octets: bytes) -> dict[str, Any]:
+    """Return a message for a JSON document."""
+    return {
+        "direction": direction,
+        "form": root.name,
+        "octets": octets.hex().upper(),
+        "parts": [to_json(part) for part in root.parts],
+        "faults": [{"offset": node.fault_at, "reason": node.fault} for node in root.faults()],
+    }
 
 
 def to_json(node: Node) -> dict[str, Any]:

@@ -1,55 +1,91 @@
 """What connect and disconnect share: an operator's order to the relay.
 
-The order is not a transaction: it says where the relay shall be, so giving it twice does no harm,
-and when the answer is lost the relay itself is asked.
+The order is a transaction, although it moves no money: it says where the relay shall be, and one
+that came a second time, late, would undo what another has ordered since. The meter takes its id
+once, so a lost answer is asked for by the id, and nothing is guessed.
 """
 
 from headend.context import Context
-from headend.device import Device
-from headend.errors import NoAnswer, Refused
-from headend.line import open_line
+from headend.errors import Refused
+from headend.line import Line, open_line
+from headend.orders import carry_out, settle_open
+from headend.plans import check_id, new_id, switching
+from headend.repeats import check_done, repeated
 from headend.report import Report
-from protocol.errors import ActionRefused
+from headend.store.transactions import Order, Transaction
+from headend.times import meter_iso
+from prepay.transactions import Outcome
 
-DISCONNECT, RECONNECT = 1, 2
-_ATTEMPTS = 3
+_REFUSES = Outcome.RELAY_REFUSES.name.lower().replace("_", " ")
 
 
-def move(context: Context, method: int) -> Report:
+def identified(context: Context, identity: str | None) -> str | None:
+    """Return a transaction id as the database has it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return None if identity is None else check_id(identity, context.now())
+
+
+def move(context: Context, kind: Order, identity: str | None = None) -> Report:
     """Order the relay and report where it is.
 
     Args:
         context: the run of the command.
-        method: ``DISCONNECT`` or ``RECONNECT``, the methods of class 70.
+        kind: ``Order.DISCONNECT`` or ``Order.CONNECT``.
+        identity: transaction id; a new one unless given.
 
     Raises:
         Refused: the relay's control mode does not allow it.
-        NoAnswer: also when the order went out and its answer got lost for good.
+        NoAnswer: the meter was not reached; nothing was ordered.
+        OutcomeUnknown: the order went out and its answer got lost for good.
+        UsageError: the id is none, or another order's.
     """
+    identity = identified(context, identity)
     with open_line(context) as line:
-        for attempt in range(_ATTEMPTS):
-            try:
-                _order(line.device, method)
-                relay, causes = line.device.relay(), line.device.relay_causes()
-                break
-            except NoAnswer:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-                line.drop()
-        data = {"meter": line.meter.name, "relay": relay, "relay_causes": causes}
-        held = f", held open by: {', '.join(causes)}" if causes else ""
-        return Report(data, (f"{line.meter.name}: relay {relay.replace('_', ' ')}{held}",))
+        planned = repeated(line, identity, kind)
+        if planned is None:
+            planned = switching(line, identity or new_id(line), kind)
+        return ordered(line, planned)
 
 
-def _order(device: Device, method: int) -> None:
-    if _is_there(device, method):
-        return
-    try:
-        device.move_relay(method)
-    except ActionRefused as error:
-        raise Refused(f"the relay does not take that order now: {error}") from error
+def ordered(line: Line, planned: Transaction) -> Report:
+    """Carry an order to the relay out and report where it is, or what it waits for.
+
+    Raises:
+        Refused, OutcomeUnknown: as ``move``.
+    """
+    ended = carry_out(line, planned) if planned.is_open else planned
+    if ended.is_open:
+        return _waiting(line, ended)
+    if ended.outcome == _REFUSES:
+        raise Refused(
+            "the relay does not take that order now: its control mode has no such way from where "
+            f"it is (prepay status); transaction {ended.id}"
+        )
+    check_done(ended)
+    settle_open(line)  # one that waited for the end of a window ends with this one
+    relay, causes = line.device.relay(), line.device.relay_causes()
+    data = {**_summary(line, ended), "relay": relay, "relay_causes": causes}
+    held = f", held open by: {', '.join(causes)}" if causes else ""
+    said = f"{line.meter.name}: relay {relay.replace('_', ' ')}{held}"
+    return Report(data, (said, f"transaction {ended.id}"))
 
 
-def _is_there(device: Device, method: int) -> bool:
-    by_operator = "operator" in device.relay_causes()
-    return by_operator if method == DISCONNECT else device.relay() == "connected"
+def _waiting(line: Line, planned: Transaction) -> Report:
+    until = meter_iso(line.device.plan().at, line.profile.zone)
+    data = {**_summary(line, planned), "relay": line.device.relay(), "waits_until": until}
+    return Report(
+        data,
+        (
+            f"{line.meter.name}: friendly hours; the meter opens its relay when they end, "
+            f"or not at all after {until}",
+            f"transaction {planned.id}; prepay settle asks for its outcome, prepay connect "
+            "withdraws it",
+        ),
+    )
+
+
+def _summary(line: Line, ended: Transaction) -> dict[str, str]:
+    return {"meter": line.meter.name, "transaction": ended.id, "state": ended.state.value}

@@ -11,6 +11,9 @@ from headend.values import format_value, parse_value, to_json
 from protocol.errors import ActionRefused
 from protocol.events import MethodRef
 
+#: Nobody knows what a method does when it is executed twice.
+REPEATABLE = False
+
 
 @click.command("action")
 @click.argument("code")

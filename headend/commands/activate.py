@@ -45,8 +45,9 @@ def command(
 ) -> Report:
     """Activate prepayment, with the profile's start credit.
 
-    In central mode the register reading of now is where pricing begins, so --at is for meters
-    that keep their balance themselves. The names of debts are those of the profile's charges.
+    With --at the meter waits for its moment. In central mode pricing begins at the register
+    reading of now, or at that of the moment, which the meter keeps until it is next reached.
+    The names of debts are those of the profile's charges.
 
     Example: prepay --port serial:./meter0 activate
 

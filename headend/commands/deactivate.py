@@ -27,9 +27,12 @@ def command(context: Context, at: str | None, identity: str | None) -> Report:
     """Deactivate prepayment and report the remaining balance for settlement.
 
     In central mode the register is read first and the rest is priced; in local mode the meter
-    says what it closes with. A negative balance is a debt.
+    says what it closes with. A negative balance is a debt. With --at the meter waits for its
+    moment; what was used until then is priced and settled when it is next reached after it.
 
     Example: prepay --port serial:./meter0 deactivate
+
+    Example: prepay --port serial:./meter0 deactivate --at 2026-12-31T12:00
 
     Next: prepay ledger shows what was settled.
     """
@@ -53,7 +56,7 @@ def deactivate(context: Context, identity: str | None = None, at: str | None = N
         if ended.is_open:
             return waiting(line, ended)
         check_done(ended)
-        with line.context.store.begin() as db:
+        with line.context.store.read() as db:
             left = ledger.under(db, line.meter.id, ended.id, Reason.SETTLEMENT)
             cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
         return _report(line, ended, left, cost, _record(line, ended))
@@ -71,13 +74,15 @@ def _record(line: Line, ended: Transaction) -> Settlement | None:
 def _report(
     line: Line, ended: Transaction, left: int, cost: int, record: Settlement | None
 ) -> Report:
-    used = ended.parameters.get("watt_hours")  # only in central mode it is the head-end's to price
+    # Only in central mode energy is the head-end's to price; by plan, when it hears of its end.
+    used, later = ended.parameters.get("watt_hours"), "at" in ended.parameters
+    priced = used is not None or (line.central and later)
     data = {
         **summary(line, ended),
         "prepayment": False,
         "settlement": line.decimal(left),
         "watt_hours": used,
-        "energy_cost": None if used is None else line.decimal(cost),
+        "energy_cost": line.decimal(cost) if priced else None,
     }
     lines = [
         f"prepayment deactivated on {line.meter.name}",
@@ -91,8 +96,8 @@ def _report(
         lines[2:2] = [f"debt left, {name}: {amount}" for name, amount in debts.items()]
         if record.returned:
             lines.insert(2, f"of it standing charges returned: {line.money(record.returned)}")
-    if used:
-        energy = f"{_kilo(int(used))} kWh, {line.money(cost)}"
+    if used or (priced and later):
+        energy = f"{_kilo(int(used))} kWh, {line.money(cost)}" if used else line.money(cost)
         lines.insert(1, f"energy since the last reading: {energy}")
     return Report(data, lines)
 

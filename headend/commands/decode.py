@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 OFFLINE = True
 KEYS = True
 
-_FRAMED = ("hdlc", "wrapper", "iec21")
+#: Forms whose octets come in pieces that do not matter.
+FRAMED = ("hdlc", "wrapper", "iec21")
 _STDIN = "-"
 #: Letters that are read: each octet may have a few around it.
 _MOST_TEXT = 8 * MAX_OCTETS
@@ -76,8 +77,8 @@ def command(
     messages = split(lines_of(text), form)
     explained = [(message, _explain(message, talk, form)) for message in messages]
     report = _report(explained)
-    if context.settings.json or not sys.stdout.isatty():
-        show(report, as_json=context.settings.json)
+    if context.chosen.json or not sys.stdout.isatty():
+        show(report, as_json=context.chosen.json)
     else:
         _show_in_colour(explained)
     faulty = any(root.faults() for _, root in explained)
@@ -100,7 +101,7 @@ def conversation(context: Context, titles: tuple[str, ...]) -> Conversation:
             raise UsageError(f"--title: {TITLE_LENGTH} octets in hexadecimal, not {text!a}")
         known.append(title)
     ours = context.keys
-    certain = context.settings.keys is not None
+    certain = context.chosen.keys is not None or context.held is not None
     keys = key_set(ours)
     broadcast = keys.under(ours.broadcast_key, broadcast=True)
     return Conversation(keys, certain, tuple(known), broadcast=broadcast, vault=_vault(ours))
@@ -148,7 +149,7 @@ def split(lines: list[Line], form: str | None = None) -> list[Message]:
 
 
 def _joined(messages: list[Message], form: str | None) -> list[Message]:
-    if len(messages) > 1 and (form or form_of(messages[0].octets)) in _FRAMED:
+    if len(messages) > 1 and (form or form_of(messages[0].octets)) in FRAMED:
         return [_join(messages)]
     return messages
 
@@ -172,13 +173,7 @@ def _explain(message: Message, talk: Conversation, form: str | None) -> Node:
 
 def _report(explained: list[tuple[Message, Node]]) -> Report:
     data = [
-        {
-            "direction": message.direction,
-            "form": root.name,
-            "octets": message.octets.hex().upper(),
-            "parts": [_explained.to_json(part) for part in root.parts],
-            "faults": [{"offset": node.fault_at, "reason": node.fault} for node in root.faults()],
-        }
+        _explained.message_json(message.direction, root, message.octets)
         for message, root in explained
     ]
     lines: list[str] = []
@@ -206,11 +201,4 @@ def _show_in_colour(explained: list[tuple[Message, Node]]) -> None:
         for line in _heading(explained, index):
             console.print(Text(line, style="bold underline" if line else ""))
         for row in _explained.rows(root):
-            text = Text.assemble(
-                (f"{row.offset:<6} ", "dim"),
-                (f"{row.octets:<24}", "cyan"),
-                row.name,
-                (row.meaning, "green"),
-                (f"  !! {row.fault}" if row.fault else "", "bold red"),
-            )
-            console.print(text)
+            console.print(_explained.coloured(row))

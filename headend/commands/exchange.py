@@ -15,6 +15,9 @@ from headend.report import Report
 from headend.store import meters
 from headend.store.transactions import Transaction
 
+#: It is about two meters, and a queued command is one meter's.
+DURABLE = False
+
 
 @click.command("exchange")
 @click.argument("new", metavar="NEW-PORT")
@@ -68,7 +71,7 @@ def _report(context: Context, ended: Exchange) -> Report:
     closing, opening, line = ended.closing, ended.opening, ended.new
     assert closing is not None  # else it would not have ended
     assert opening is not None
-    with context.store.begin() as db:
+    with context.store.read() as db:
         old = meters.by_id(db, closing.meter_id)
     refused = [each for each in ended.carried if not each.succeeded]
     if refused:

@@ -12,20 +12,20 @@ from prepay.money import format_amount
 
 #: No meter is asked.
 OFFLINE = True
+NAMED = True
 
 
 @click.command("ledger")
-@click.option("--meter", metavar="NAME", help="Only this meter's.")
 @with_context
-def command(context: Context, meter: str | None) -> Report:
-    """Show every post of the ledger, and what each account comes to.
+def command(context: Context) -> Report:
+    """Show every post of the ledger, and what each account comes to; of --meter, or of all.
 
     A balance is what was credited less what was debited, so the sum of all is zero. In local
     mode the meter keeps the balance, and CREDIT here is what was paid.
 
     Example: prepay ledger
     """
-    return show_ledger(context, meter)
+    return show_ledger(context, context.chosen.meter)
 
 
 def show_ledger(context: Context, meter: str | None = None) -> Report:
@@ -36,7 +36,7 @@ def show_ledger(context: Context, meter: str | None = None) -> Report:
     """
     data, lines = [], []
     rows: list[tuple[str, ...]] = []
-    with context.store.begin() as db:
+    with context.store.read() as db:
         books = [(known, ledger.of_meter(db, known.id)) for known in known_meters(db, meter)]
     for known, posts in books:
         currency = currency_of(known)

@@ -56,7 +56,7 @@ def change(context: Context, mode: str, identity: str | None = None) -> Report:
 
 
 def _report(line: Line, identity: str, data: dict[str, object]) -> Report:
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         balance = ledger.balance(db, line.meter.id)
     if not line.central:
         balance = line.device.local_balance()

@@ -10,7 +10,8 @@ from headend.context import Context
 from headend.errors import Refused
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import Reading, central_arm, central_morning, instant, meter_time, new_id
+from headend.plans import central_arm, central_morning, instant, meter_time, new_id
+from headend.pricing import Reading
 from headend.repeats import check_done
 from headend.report import Report
 from headend.store import ledger
@@ -103,7 +104,7 @@ def _arm_if_used_up(line: Line, stands: Standing, now: datetime) -> _Cut:
 
 
 def _report(line: Line, pushed: Transaction | None, now: datetime) -> Report:
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         balance = ledger.balance(db, line.meter.id)
     stands = standing(line.profile.credit, balance, False)
     cut = _arm_if_used_up(line, stands, now)

@@ -107,7 +107,7 @@ def _settled(line: "Line") -> int | None:
     from headend.store.transactions import Order
     from prepay.ledger import Reason
 
-    with line.context.store.begin() as db:
+    with line.context.store.read() as db:
         done = [t for t in transactions.of_meter(db, line.meter.id) if t.succeeded]
         turns = [t for t in done if t.kind in (Order.ACTIVATE, Order.DEACTIVATE)]
         if not turns or turns[-1].kind is not Order.DEACTIVATE:
@@ -218,7 +218,11 @@ def _window(data: dict[str, Any]) -> str:
 
 def _planned(data: dict[str, Any]) -> str:
     plan = data["plan"]
-    return f"{plan['kind']} at {plan['at']}" if plan else ""
+    if plan is None:
+        return ""
+    if plan["kind"] == Kind.DISCONNECT.name.lower():  # its moment is the last, not the first
+        return f"disconnect after friendly hours, until {plan['at']} at the latest"
+    return f"{plan['kind']} at {plan['at']}"
 
 
 def _lines(data: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._corrections import balance_now
 from headend.commands._due import debt_words, debts
 from headend.context import Context
 from headend.errors import HeadendError, Refused, UsageError
@@ -11,7 +12,7 @@ from headend.orders import carry_out
 from headend.plans import central_topup, check_id, local_topup, new_id
 from headend.repeats import check_done, repeated, summary
 from headend.report import Report
-from headend.store import ledger, transactions
+from headend.store import transactions
 from headend.store.transactions import Order, Transaction
 from prepay.money import CURRENCIES, AmountError, parse_amount
 from prepay.topup import TopUpError
@@ -79,7 +80,7 @@ def _check_form(amount: str) -> None:
 
 def _report(line: Line, ended: Transaction) -> Report:
     check_done(ended)
-    balance = _balance(line)
+    balance = balance_now(line)
     now = "" if balance is None else f", balance {line.money(balance)}"
     data = {**summary(line, ended), "balance": None if balance is None else line.decimal(balance)}
     lines = [
@@ -100,22 +101,13 @@ def _owed(line: Line) -> dict[str, str] | None:
     Only a meter that keeps its balance takes them from a payment, and only one that has any is
     asked.
     """
-    with line.context.store.begin() as db:
-        opened = transactions.of_meter(db, line.meter.id)
-    if line.central or not any(each.parameters.get("debts") for each in opened):
+    if line.central:
+        return None
+    with line.context.store.read() as db:
+        opened = transactions.of_meter(db, line.meter.id, kinds=(Order.ACTIVATE,))
+    if not any(each.parameters.get("debts") for each in opened):
         return None
     try:
         return debts(line.device, line.profile)
-    except HeadendError:
-        return None
-
-
-def _balance(line: Line) -> int | None:
-    """Return the balance from who keeps it; None from a meter that has fallen silent since."""
-    if line.central:
-        with line.context.store.begin() as db:
-            return ledger.balance(db, line.meter.id)
-    try:
-        return line.device.local_balance()
     except HeadendError:
         return None

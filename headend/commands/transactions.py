@@ -15,18 +15,18 @@ from prepay.money import format_amount
 
 #: No meter is asked.
 OFFLINE = True
+NAMED = True
 
 
 @click.command("transactions")
-@click.option("--meter", metavar="NAME", help="Only this meter's.")
 @click.option("--open", "only_open", is_flag=True, help="Only those whose outcome is not known.")
 @with_context
-def command(context: Context, meter: str | None, only_open: bool) -> Report:
-    """List the transactions with meters, and what became of them.
+def command(context: Context, only_open: bool) -> Report:
+    """List the transactions with meters, and what became of them; of --meter, or of all.
 
     Example: prepay transactions --open
     """
-    return list_transactions(context, meter, only_open=only_open)
+    return list_transactions(context, context.chosen.meter, only_open=only_open)
 
 
 def list_transactions(
@@ -39,7 +39,7 @@ def list_transactions(
     """
     data: list[dict[str, object]] = []
     rows: list[tuple[str, ...]] = []
-    with context.store.begin() as db:
+    with context.store.read() as db:
         found = known_meters(db, meter)
         several = len(found) > 1
         for known in found:

@@ -8,7 +8,7 @@ its block is used, so a crash skips counters and repeats none.
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from headend.store import schema
 from protocol.errors import CountersExhausted
@@ -20,14 +20,23 @@ _TITLE = "system_title"
 #: The first three octets of a system title name the manufacturer; these are nobody's.
 _MANUFACTURER = b"OPP"
 
+_FREE = select(schema.counters.c.unleased).where(schema.counters.c.key == bindparam("key"))
+_SETTING = select(schema.settings.c.value).where(schema.settings.c.name == bindparam("name"))
+# Both databases have this clause, SQLAlchemy one for each; of two that come at once the first wins.
+_NEW_KEY = text("INSERT INTO counters (key, unleased) VALUES (:key, 0) ON CONFLICT DO NOTHING")
+_NEW_SETTING = text(
+    "INSERT INTO settings (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING"
+)
 
-def lease(db: Connection, key: str, at_least: int = 0) -> range:
+
+def lease(db: Connection, key: str, at_least: int = 0, length: int = BLOCK) -> range:
     """Lease a block of invocation counters.
 
     Args:
         db: the connection; commit before using a counter.
         key: fingerprint of the key they are used under.
         at_least: none of them is below it.
+        length: how many, unless fewer are left.
 
     Returns:
         Counters that nobody has been given before.
@@ -36,31 +45,35 @@ def lease(db: Connection, key: str, at_least: int = 0) -> range:
         CountersExhausted: none are left under this key.
     """
     table = schema.counters
-    free = unleased(db, key)
-    first = max(free or 0, at_least)
-    last = min(first + BLOCK, MAX_COUNTER)
+    db.execute(_NEW_KEY, {"key": key})
+    free = db.scalar(_FREE.with_for_update(), {"key": key})  # whoever else leases waits
+    assert free is not None  # it was written a line ago
+    first = max(free, at_least)
+    last = min(first + length, MAX_COUNTER)
     if first >= last:
         raise CountersExhausted("no invocation counter is left under this key: change the key")
-    if free is None:
-        db.execute(insert(table).values(key=key, unleased=last))
-    else:
-        db.execute(update(table).where(table.c.key == key).values(unleased=last))
+    db.execute(update(table).where(table.c.key == key).values(unleased=last))
     return range(first, last)
 
 
 def unleased(db: Connection, key: str) -> int | None:
     """Return the first counter that nobody has leased; None before the first lease."""
-    table = schema.counters
-    free: int | None = db.scalar(select(table.c.unleased).where(table.c.key == key))
+    free: int | None = db.scalar(_FREE, {"key": key})
     return free
+
+
+def known_title(db: Connection) -> bytes | None:
+    """Return this database's client system title (8 octets); None before it is drawn."""
+    stored = db.scalar(_SETTING, {"name": _TITLE})
+    return None if stored is None else bytes.fromhex(stored)
 
 
 def system_title(db: Connection, entropy: Callable[[int], bytes]) -> bytes:
     """Return this database's client system title (8 octets), drawn when first asked for."""
-    table = schema.settings
-    stored = db.scalar(select(table.c.value).where(table.c.name == _TITLE))
-    if stored is not None:
-        return bytes.fromhex(stored)
-    title = _MANUFACTURER + entropy(5)
-    db.execute(insert(table).values(name=_TITLE, value=title.hex()))
-    return title
+    known = known_title(db)
+    if known is None:
+        drawn = _MANUFACTURER + entropy(5)
+        db.execute(_NEW_SETTING, {"name": _TITLE, "value": drawn.hex()})
+        known = known_title(db)  # another process may have been quicker
+    assert known is not None  # it was written a line ago
+    return known

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from headend.store import schema
 from prepay.ledger import Account, Post, Reason
@@ -36,52 +36,48 @@ def book(db: Connection, meter_id: int, posts: Iterable[Post]) -> None:
 
 def of_meter(db: Connection, meter_id: int) -> list[Post]:
     """Return a meter's posts in the order in which their transactions were planned."""
-    query = (
-        select(_TABLE)
-        .join(schema.transactions, schema.transactions.c.id == _TABLE.c.transaction_id)
-        .where(_TABLE.c.meter_id == meter_id)
-        .order_by(schema.transactions.c.number, _TABLE.c.line)
-    )
-    return [
-        Post(
-            transaction=row.transaction_id,
-            debit=Account(row.debit),
-            credit=Account(row.credit),
-            amount=row.amount,
-            moment=row.moment,
-            reason=Reason(row.reason),
-            leg=row.line,
-        )
-        for row in db.execute(query)
-    ]
+    return [_post(row) for row in db.execute(_OF_METER, {"meter": meter_id})]
+
+
+def of_transaction(db: Connection, transaction_id: str) -> list[Post]:
+    """Return what has been booked under a transaction, in order."""
+    return [_post(row) for row in db.execute(_OF_TRANSACTION, {"transaction": transaction_id})]
 
 
 def balance(db: Connection, meter_id: int, account: Account = Account.CREDIT) -> int:
-    """Return the balance of an account, the customer's credit unless told, in minor units."""
-    amount = func.coalesce(func.sum(_TABLE.c.amount), 0)
-    ours = _TABLE.c.meter_id == meter_id
-    credited = db.scalar(select(amount).where(ours, _TABLE.c.credit == account.value))
-    debited = db.scalar(select(amount).where(ours, _TABLE.c.debit == account.value))
-    return int(credited or 0) - int(debited or 0)
+    """Return the balance of an account, the customer's credit unless told, in minor units.
+
+    Kept by the database itself, with each post; ``prepay db check`` adds the posts up.
+    """
+    kept: int | None = db.scalar(_BALANCE, {"meter": meter_id, "account": account.value})
+    return kept or 0
 
 
 def under(db: Connection, meter_id: int, transaction_id: str, reason: Reason) -> int:
-    """Return what posts of a reason under a transaction took from the customer's credit."""
+    """Return what posts of a reason under a transaction took from a customer's credit."""
     return sum(
         post.amount if post.debit is Account.CREDIT else -post.amount
-        for post in of_meter(db, meter_id)
-        if post.transaction == transaction_id and post.reason is reason
+        for post in of_transaction(db, transaction_id)
+        if post.reason is reason
     )
 
 
-def reversal(db: Connection, meter_id: int, transaction_id: str, now: Instant) -> list[Post]:
+def reversal(
+    db: Connection,
+    meter_id: int,
+    transaction_id: str,
+    now: Instant,
+    but: Reason | None = None,
+) -> list[Post]:
     """Return the posts that undo what a transaction has booked; to be booked under its id.
 
-    They are posts of their own: what was booked stays readable.
+    They are posts of their own: what was booked stays readable. Those of the reason ``but`` stay.
     """
-    booked = [post for post in of_meter(db, meter_id) if post.transaction == transaction_id]
+    booked = of_transaction(db, transaction_id)
     undo: list[Post] = []
     for post in booked:
+        if post.reason is but:
+            continue
         undo.append(
             Post(
                 transaction=transaction_id,
@@ -94,3 +90,33 @@ def reversal(db: Connection, meter_id: int, transaction_id: str, now: Instant) -
             )
         )
     return undo
+
+
+def _post(row: Row[tuple[object, ...]]) -> Post:
+    columns = row._mapping
+    return Post(
+        transaction=columns["transaction_id"],
+        debit=Account(columns["debit"]),
+        credit=Account(columns["credit"]),
+        amount=columns["amount"],
+        moment=columns["moment"],
+        reason=Reason(columns["reason"]),
+        leg=columns["line"],
+    )
+
+
+_BALANCE = select(schema.balances.c.amount).where(
+    schema.balances.c.meter_id == bindparam("meter"),
+    schema.balances.c.account == bindparam("account"),
+)
+_OF_TRANSACTION = (
+    select(_TABLE)
+    .where(_TABLE.c.transaction_id == bindparam("transaction"))
+    .order_by(_TABLE.c.line)
+)
+_OF_METER = (
+    select(_TABLE)
+    .join(schema.transactions, schema.transactions.c.id == _TABLE.c.transaction_id)
+    .where(_TABLE.c.meter_id == bindparam("meter"))
+    .order_by(schema.transactions.c.number, _TABLE.c.line)
+)

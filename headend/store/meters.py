@@ -1,9 +1,11 @@
 """The meters this head-end has met."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select, text, update
 
+from headend.life import Life
 from headend.store import schema
 from protocol.timing import Instant
 
@@ -11,6 +13,8 @@ _TABLE = schema.meters
 
 #: The mode of a meter that is not ours.
 FOREIGN = "none"
+#: System titles are unique by the book; of meters that share one so many are looked at.
+_NAMESAKES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Meter:
         priced_wh: register reading in Wh up to which consumption is priced; None before that.
         priced_at: the moment of that reading, by the meter's clock.
         remainder: what pricing left below one minor unit, as ``prepay.charge`` counts it.
+        life: how far its life has come, as ``headend.life`` has it.
+        system_title: hexadecimal, as it had it when it was last associated with; empty before.
     """
 
     id: int
@@ -42,46 +48,60 @@ class Meter:
     priced_wh: int | None
     priced_at: Instant | None
     remainder: int
+    life: str
+    system_title: str = ""
 
 
-def _meter(row: Row[tuple[object, ...]]) -> Meter:
-    columns = row._mapping
-    return Meter(**{name: columns[name] for name in Meter.__dataclass_fields__})
+_COLUMNS = [_TABLE.c[name] for name in Meter.__dataclass_fields__]
+
+
+def _meter(row: Row[Any]) -> Meter:
+    return Meter(*list(row))  # of _COLUMNS
 
 
 def by_name(db: Connection, name: str) -> Meter | None:
     """Return the meter of a logical device name."""
-    row = db.execute(select(_TABLE).where(_TABLE.c.name == name)).first()
+    row = db.execute(_BY_NAME, {"name": name}).first()
     return None if row is None else _meter(row)
 
 
 def by_id(db: Connection, meter_id: int) -> Meter:
     """Return the meter of a row number."""
-    return _meter(db.execute(select(_TABLE).where(_TABLE.c.id == meter_id)).one())
+    return _meter(db.execute(_BY_ID, {"key": meter_id}).one())
+
+
+def hold(db: Connection, meter_id: int, seen: Instant | None = None) -> Meter:
+    """Return the meter of a row number, whose books nobody else changes before ``db`` ends.
+
+    Whoever changes a meter's transactions, posts or sequence calls this first.
+
+    Args:
+        db: a transaction that writes.
+        meter_id: the meter's row number.
+        seen: when it answered last; None leaves that as it is.
+    """
+    if seen is None:
+        return _meter(db.execute(_HOLD, {"key": meter_id}).one())
+    return _meter(db.execute(_HOLD_SEEN, {"key": meter_id, "now": seen}).one())
 
 
 def last_at(db: Connection, port: str) -> Meter | None:
     """Return the meter that was last met at a port."""
-    query = select(_TABLE).where(_TABLE.c.port == port).order_by(_TABLE.c.last_seen.desc())
-    row = db.execute(query.limit(1)).first()
+    row = db.execute(_LAST_AT, {"port": port}).first()
     return None if row is None else _meter(row)
 
 
 def every(db: Connection) -> list[Meter]:
     """Return all meters, by name."""
-    return [_meter(row) for row in db.execute(select(_TABLE).order_by(_TABLE.c.name))]
+    return [_meter(row) for row in db.execute(select(*_COLUMNS).order_by(_TABLE.c.name))]
 
 
 def meet(db: Connection, name: str, port: str, now: Instant) -> Meter:
     """Remember that a meter was met at a port, and return what is known of it."""
-    met = {"port": port, "last_seen": now}
-    known = by_name(db, name)
-    if known is None:
-        blank = {"serial": "", "profile": "", "mode": FOREIGN, "prepayment": False}
-        zero = {"sequence": 0, "remainder": 0, "first_seen": now}
-        db.execute(insert(_TABLE).values(name=name, **met, **blank, **zero))
-    else:
-        _set(db, known, **met)
+    met = {"port": port, "now": now}
+    if by_name(db, name) is None:
+        db.execute(_MEET, {"name": name, **met, "mode": FOREIGN, "off": False})
+    db.execute(_MET, {"key": name, **met})
     meter = by_name(db, name)
     assert meter is not None  # it was written a line ago
     return meter
@@ -90,6 +110,17 @@ def meet(db: Connection, name: str, port: str, now: Instant) -> Meter:
 def rename(db: Connection, meter: Meter, name: str) -> None:
     """Note a meter's logical device name, where only a made one was known."""
     _set(db, meter, name=name)
+
+
+def with_title(db: Connection, title: bytes) -> list[Meter]:
+    """Return the meters, a few at most, that were last met with a system title."""
+    query = select(*_COLUMNS).where(_TABLE.c.system_title == title.hex()).order_by(_TABLE.c.id)
+    return [_meter(row) for row in db.execute(query.limit(_NAMESAKES))]
+
+
+def set_title(db: Connection, meter: Meter, title: bytes) -> None:
+    """Note the system title that a meter has."""
+    _set(db, meter, system_title=title.hex())
 
 
 def describe(db: Connection, meter: Meter, *, serial: str, profile: str, mode: str) -> None:
@@ -102,14 +133,22 @@ def set_mode(db: Connection, meter: Meter, mode: str) -> None:
     _set(db, meter, mode=mode)
 
 
-def set_sequence(db: Connection, meter: Meter, sequence: int) -> None:
-    """Note the sequence of the newest snapshot ordered."""
+def set_sequence(db: Connection, meter: Meter, sequence: int) -> Meter:
+    """Note the sequence of the newest snapshot ordered; return the meter with it."""
     _set(db, meter, sequence=sequence)
+    return replace(meter, sequence=sequence)
 
 
 def set_prepayment(db: Connection, meter: Meter, active: bool) -> None:
-    """Note whether prepayment is active."""
+    """Note whether prepayment is active; that puts a commissioned meter into service."""
     _set(db, meter, prepayment=active)
+    if active:
+        _step(db, meter, Life.COMMISSIONED, Life.IN_SERVICE)
+
+
+def commission(db: Connection, meter: Meter) -> None:
+    """Note that a registered meter has answered its management client, as itself."""
+    _step(db, meter, Life.REGISTERED, Life.COMMISSIONED)
 
 
 def set_priced(
@@ -119,5 +158,39 @@ def set_priced(
     _set(db, meter, priced_wh=watt_hours, priced_at=moment, remainder=remainder)
 
 
+def _step(db: Connection, meter: Meter, before: Life, after: Life) -> None:
+    mine = _TABLE.c.id == meter.id, _TABLE.c.life == before.value
+    db.execute(update(_TABLE).where(*mine).values(life=after.value))
+
+
 def _set(db: Connection, meter: Meter, **values: object) -> None:
     db.execute(update(_TABLE).where(_TABLE.c.id == meter.id).values(**values))
+
+
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_BY_NAME = select(*_COLUMNS).where(_TABLE.c.name == bindparam("name"))
+_BY_ID = select(*_COLUMNS).where(_TABLE.c.id == bindparam("key"))
+_HOLD = _BY_ID.with_for_update()  # SQLite has no such clause; there nobody else writes anyway
+_HOLD_SEEN = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("key"))
+    .values(last_seen=bindparam("now"))
+    .returning(*_COLUMNS)
+)
+_LAST_AT = (
+    select(*_COLUMNS)
+    .where(_TABLE.c.port == bindparam("port"))
+    .order_by(_TABLE.c.last_seen.desc())
+    .limit(1)
+)
+# Of two that meet a new meter at once the first writes it down; both databases have this clause.
+_MEET = text(
+    "INSERT INTO meters (name, port, serial, profile, mode, prepayment, sequence, remainder, "
+    "first_seen, last_seen) VALUES (:name, :port, '', '', :mode, :off, 0, 0, :now, :now) "
+    "ON CONFLICT DO NOTHING"
+)
+_MET = (
+    update(_TABLE)
+    .where(_TABLE.c.name == bindparam("key"))
+    .values(port=bindparam("port"), last_seen=bindparam("now"))
+)

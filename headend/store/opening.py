@@ -1,27 +1,35 @@
 """Opening the database, and bringing it up to date on first use.
 
-SQLite in WAL mode with ``synchronous=FULL``: what has been committed survives the power. Each
-transaction begins IMMEDIATE, so that what one reads nobody changes before it writes.
+SQLite in one file (WAL), or PostgreSQL by URL; what they do differently is in ``dialects``.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from headend.context import default_database
-from headend.errors import Refused, UsageError
+from headend.errors import ExitCode, Refused, UsageError
+from headend.store import dialects
 from headend.store.schema import HEAD
 
-_BUSY_MILLISECONDS = 10_000
+if TYPE_CHECKING:  # what no command has to pay that only lists
+    from headend.store.leases import Leases
+    from headend.store.locks import MeterLocks
 
 
 class StoreError(Refused):
-    """The database cannot be used: not ours, from a newer version, locked, or not writable."""
+    """The database cannot be used: not ours, from a newer version, locked, gone, or full."""
+
+
+class CommitUnknown(StoreError):
+    """The database went away while it was told to keep something: it has all of it or nothing."""
+
+    exit_code = ExitCode.UNKNOWN
 
 
 class Store:
@@ -36,19 +44,86 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        with _clear_errors(self._engine):
-            _upgrade(self._engine)
+        self.url = parse_url(url)
+        try:
+            self._engines = dialects.engines(self.url)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise UsageError(f"--db cannot be used: {error}") from error
+        with _clear_errors(self.url):
+            _upgrade(self._engines.writer)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Give a connection in a transaction, committed at the end unless something raises."""
-        with _clear_errors(self._engine), self._engine.begin() as connection:
+        """Give a connection in a transaction, committed at the end unless something raises.
+
+        Raises:
+            StoreError: nothing of it was kept.
+            CommitUnknown: nobody can say whether all of it was kept, or nothing.
+        """
+        with (
+            _clear_errors(self.url),
+            self._engines.writer.connect() as connection,
+            connection.begin() as transaction,
+        ):
             yield connection
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                raise CommitUnknown(
+                    f"database {dialects.whereabouts(self.url)}: {dialects.explain(error)}; "
+                    "prepay transactions tells whether this was still written down"
+                ) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that cannot write; all it reads is of one moment.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with _clear_errors(self.url), self._engines.reader.connect() as connection:
+            connection.begin()
+            yield connection  # leaving the block ends the transaction
+
+    @cached_property
+    def leases(self) -> "Leases":
+        """The invocation counters that this process holds of this database."""
+        from headend.store.leases import Leases
+
+        return Leases(self)
+
+    @cached_property
+    def locks(self) -> "MeterLocks":
+        """Who may speak to a meter, among everybody who has this database."""
+        from headend.store.locks import meter_locks
+
+        return meter_locks(self.url)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._engine.dispose()
+        """Let go of the database, and of every lock."""
+        if "locks" in self.__dict__:
+            self.locks.close()
+        self._engines.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Return the URL of a database, which may be given as the path of an SQLite file.
+
+    Raises:
+        UsageError: it cannot be understood; what it says is not repeated, it may have a password.
+    """
+    if "://" not in url:
+        return URL.create("sqlite", database=str(Path(url)))
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise UsageError(
+            "--db cannot be understood: a path, sqlite:///PATH, "
+            "or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        ) from error
+    return found.set(drivername="postgresql") if found.drivername == "postgres" else found
 
 
 def default_url() -> str:
@@ -62,37 +137,29 @@ def default_url() -> str:
     return f"sqlite:///{path}"
 
 
-def _engine(url: str) -> Engine:
-    if "://" not in url:
-        url = f"sqlite:///{Path(url)}"
-    try:
-        engine = create_engine(make_url(url))
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UsageError(f"--db cannot be used: {error}") from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
-    return engine
+def revision(db: Connection) -> str | None:
+    """Return the revision of a database, None for an empty one.
 
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """Set what SQLite forgets from one connection to the next."""
-    connection.isolation_level = None  # sqlite3 would begin late; _begin_immediate does it
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    Raises:
+        StoreError: it has tables that are not ours.
+    """
+    tables = db.dialect.get_table_names(db)
+    if "alembic_version" not in tables:
+        if tables:
+            raise StoreError("the database is not this program's: give another one with --db")
+        return None
+    found: str | None = db.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing; one query when there are none."""
+    """Run the migrations that are missing; one look when there are none."""
     with engine.begin() as connection:
-        if _revision(connection) == HEAD:
+        if revision(connection) == HEAD:
             return
+        dialects.lock_for_upgrade(connection)
+        if revision(connection) == HEAD:
+            return  # another process has done it meanwhile
         from alembic import command  # 150 ms that only a new database has to pay
         from alembic.config import Config
         from alembic.util import CommandError
@@ -109,23 +176,11 @@ def _upgrade(engine: Engine) -> None:
             ) from error
 
 
-def _revision(connection: Connection) -> str | None:
-    """Return the revision of the database, None for an empty one."""
-    tables = connection.dialect.get_table_names(connection)
-    if "alembic_version" not in tables:
-        if tables:
-            raise StoreError("the database is not this program's: give another one with --db")
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
-
-
 @contextmanager
-def _clear_errors(engine: Engine) -> Iterator[None]:
+def _clear_errors(url: URL) -> Iterator[None]:
     """Turn what the database's driver raises into one clear line."""
     try:
         yield
-    except DBAPIError as error:
-        raise StoreError(f"database {engine.url.database}: {error.orig}") from error
-    except SQLAlchemyError as error:
-        raise StoreError(f"database {engine.url.database}: {error}") from error
+    except (SQLAlchemyError, dialects.UnfitServer) as error:
+        where = dialects.whereabouts(url)
+        raise StoreError(f"database {where}: {dialects.explain(error)}") from error

@@ -61,8 +61,11 @@ meters = Table(
     Column("access", Text, nullable=False, server_default="{}"),  # JSON: addresses, mechanism ...
     Column("line", String(64)),  # in lines: what it shares with others
     Column("life", String(16), nullable=False, server_default="met"),  # registry.Life
+    Column("system_title", String(16), nullable=False, server_default=""),  # as it last had it
     CheckConstraint("sequence >= 0", name="sequence"),
     Index(None, "ean", unique=True),
+    Index(None, "port"),
+    Index(None, "system_title"),
 )
 
 transactions = Table(
@@ -81,6 +84,7 @@ transactions = Table(
     Column("settled", BigInteger),
     Column("not_after", BigInteger, nullable=False),
     Index(None, "meter_id", "state"),
+    Index(None, "meter_id", "number"),
 )
 
 #: Immutable. A correction is another post.
@@ -97,6 +101,16 @@ posts = Table(
     Column("moment", BigInteger, nullable=False),
     CheckConstraint("amount > 0 AND debit <> credit", name="movement"),
     Index(None, "meter_id"),
+)
+
+#: What each meter's posts come to. Triggers of the database keep it, as they keep posts from being
+#: changed, so that no program can make the two disagree.
+balances = Table(
+    "balances",
+    metadata,
+    Column("meter_id", ForeignKey("meters.id"), primary_key=True),
+    Column("account", Integer, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
 )
 
 #: Invocation counters, leased ahead in blocks.
@@ -131,9 +145,10 @@ meter_keys = Table(
     Column("meter_id", ForeignKey("meters.id"), primary_key=True),
     Column("kind", String(24), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("state", String(16), nullable=False),  # keys.store.State
+    Column("state", String(16), nullable=False),  # store.keys.State
     Column("wrapped", Text, nullable=False),  # hexadecimal
     Column("master", String(16), nullable=False),  # a fingerprint of what it is wrapped under
+    Column("transaction_id", String(32)),  # of the rotation that drew it; None: it was imported
     Column("created", BigInteger, nullable=False),
 )
 
@@ -182,8 +197,10 @@ commands = Table(
     Column("created", BigInteger, nullable=False),
     Column("started", BigInteger),
     Column("finished", BigInteger),
-    Index(None, "state", "due", "priority"),
-    Index(None, "meter_id", "state"),
+    Index(None, "ticket", unique=True),
+    Index(None, "state", "priority", "number"),  # as the dispatcher takes them
+    Index(None, "state", "due"),
+    Index(None, "meter_id", "number"),
     Index(None, "campaign_id", "state"),
 )
 
@@ -227,6 +244,18 @@ notifications = Table(
     Column("body", Text, nullable=False),  # JSON
     Column("received", BigInteger, nullable=False),
     Column("times", Integer, nullable=False),  # how often it came
+    Index(None, "meter_id"),
+)
+
+#: Who has proved to be genuine by a key, and the last invocation counter that was taken from him.
+senders = Table(
+    "senders",
+    metadata,
+    Column("system_title", String(16), primary_key=True),  # hexadecimal
+    Column("key", String(16), primary_key=True),  # a fingerprint, never the key
+    Column("meter_id", ForeignKey("meters.id")),
+    Column("counter", BigInteger, nullable=False),
+    Column("heard", BigInteger, nullable=False),
     Index(None, "meter_id"),
 )
 

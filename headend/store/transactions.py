@@ -3,7 +3,7 @@
 | state | what is known |
 |---|---|
 | planned | the intention is booked; nothing has been sent yet |
-| sent | it went out (or was about to) and nobody has said what became of it |
+| sent | it went out, or was about to, and nobody has said what became of it |
 | unknown | as sent, and the command that sent it has given up: ``prepay settle`` asks |
 | done | the meter confirmed it in the answer |
 | settled | the meter confirmed it when asked later |
@@ -13,13 +13,15 @@ The first three are open, the last three final. A final state never changes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
+from headend.life import check_order
 from headend.store import schema
+from headend.store.dialects import NextNumber
 from protocol.timing import Instant
 
 _TABLE = schema.transactions
@@ -54,6 +56,11 @@ class Order(StrEnum):
     WITHDRAW = "withdraw"
     MODE = "mode"
     CANCEL = "cancel"
+    ADOPT = "adopt"  # nothing is ordered: what the meter holds is taken over
+    ADJUST = "adjust"
+    REFUND = "refund"
+    DISCONNECT = "disconnect"
+    CONNECT = "connect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,43 +125,81 @@ def plan(
     *,
     now: Instant,
     not_after: Instant,
+    sending: bool = False,
 ) -> Transaction:
-    """Write down an intention.
+    """Write down an intention; ``meters.hold`` comes before it.
+
+    Args:
+        db: one database transaction.
+        transaction_id, meter_id, kind, amount, parameters, not_after: of the transaction.
+        now: the head-end's time.
+        sending: it is sent as soon as this is committed: it is written down as sent, which saves
+            a commit. Whoever sends it finds ``sent`` None in what is returned, and whoever comes
+            after a crash finds it sent, and asks the meter.
 
     Raises:
+        Refused: the meter's life has no money now.
         sqlalchemy.exc.IntegrityError: the id is there already.
     """
-    last = db.scalar(select(func.max(_TABLE.c.number)))
-    db.execute(
-        insert(_TABLE).values(
-            id=transaction_id,
-            number=(last or 0) + 1,
-            meter_id=meter_id,
-            kind=kind.value,
-            amount=amount,
-            parameters=json.dumps(dict(parameters), sort_keys=True),
-            state=State.PLANNED.value,
-            created=now,
-            not_after=not_after,
-        )
+    held = db.execute(_LIFE, {"key": meter_id}).first()
+    if held is not None:  # else the database refuses it
+        check_order(held.name, held.life, kind)
+    state = State.SENT if sending else State.PLANNED
+    written = json.dumps(dict(parameters), sort_keys=True)
+    row = {
+        "id": transaction_id,
+        "meter_id": meter_id,
+        "kind": kind.value,
+        "amount": amount,
+        "parameters": written,
+        "state": state.value,
+        "created": now,
+        "sent": now if sending else None,
+        "not_after": not_after,
+    }
+    db.execute(_INSERT, row)
+    return Transaction(
+        id=transaction_id,
+        meter_id=meter_id,
+        kind=kind,
+        amount=amount,
+        parameters=json.loads(written),
+        state=state,
+        outcome=None,
+        created=now,
+        sent=None,
+        settled=None,
+        not_after=not_after,
     )
-    planned = get(db, transaction_id)
-    assert planned is not None  # it was written a line ago
-    return planned
 
 
 def get(db: Connection, transaction_id: str) -> Transaction | None:
     """Return the transaction of an id."""
-    row = db.execute(select(_TABLE).where(_TABLE.c.id == transaction_id)).first()
+    row = db.execute(_BY_ID, {"key": transaction_id}).first()
     return None if row is None else _transaction(row)
 
 
-def of_meter(db: Connection, meter_id: int, *, only_open: bool = False) -> list[Transaction]:
-    """Return a meter's transactions in the order in which they were planned."""
-    query = select(_TABLE).where(_TABLE.c.meter_id == meter_id).order_by(_TABLE.c.number)
-    if only_open:
-        query = query.where(_TABLE.c.state.in_([state.value for state in OPEN]))
-    return [_transaction(row) for row in db.execute(query)]
+def of_meter(
+    db: Connection, meter_id: int, *, only_open: bool = False, kinds: Sequence[Order] = ()
+) -> list[Transaction]:
+    """Return a meter's transactions in the order in which they were planned.
+
+    Args:
+        db: the database.
+        meter_id: the meter's row number.
+        only_open: only those whose outcome is still to be found out.
+        kinds: only of these; of all where there are none.
+    """
+    query = _OPEN_OF_METER if only_open else _OF_METER
+    if kinds:
+        query = query.where(_TABLE.c.kind.in_([kind.value for kind in kinds]))
+    return [_transaction(row) for row in db.execute(query, {"meter": meter_id})]
+
+
+def newest(db: Connection, meter_id: int) -> Instant | None:
+    """Return when a meter's newest transaction was planned; None before the first."""
+    moment: Instant | None = db.scalar(_NEWEST, {"meter": meter_id})
+    return moment
 
 
 def of_kind_with(db: Connection, kind: Order, name: str, value: str) -> list[Transaction]:
@@ -167,15 +212,12 @@ def of_kind_with(db: Connection, kind: Order, name: str, value: str) -> list[Tra
 
 def mark_sent(db: Connection, transaction_id: str, now: Instant) -> None:
     """Note, before it is sent, that it is; the first time counts."""
-    row = (_TABLE.c.id == transaction_id) & _TABLE.c.state.in_([s.value for s in OPEN])
-    sent = func.coalesce(_TABLE.c.sent, now)
-    db.execute(update(_TABLE).where(row).values(state=State.SENT.value, sent=sent))
+    db.execute(_MARK_SENT, {"key": transaction_id, "now": now})
 
 
 def mark_unknown(db: Connection, transaction_id: str) -> None:
     """Note that the command gave up on an answer."""
-    row = (_TABLE.c.id == transaction_id) & _TABLE.c.state.in_([s.value for s in OPEN])
-    db.execute(update(_TABLE).where(row).values(state=State.UNKNOWN.value))
+    db.execute(_MARK_UNKNOWN, {"key": transaction_id})
 
 
 def finish(db: Connection, transaction_id: str, state: State, outcome: str, now: Instant) -> None:
@@ -184,7 +226,47 @@ def finish(db: Connection, transaction_id: str, state: State, outcome: str, now:
     Raises:
         AlreadyFinal: it had ended before; nothing was changed.
     """
-    row = (_TABLE.c.id == transaction_id) & _TABLE.c.state.in_([s.value for s in OPEN])
-    values = {"state": state.value, "outcome": outcome, "settled": now}
-    if db.execute(update(_TABLE).where(row).values(**values)).rowcount != 1:
+    values = {"to": state.value, "outcome": outcome[:_WORDS], "settled": now}
+    if db.execute(_FINISH, {"key": transaction_id, **values}).rowcount != 1:
         raise AlreadyFinal(f"transaction {transaction_id} is final already")
+
+
+#: Of an outcome so many characters are kept; PostgreSQL would take no more.
+_WORDS = 64
+
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_IS_OPEN = _TABLE.c.state.in_([state.value for state in OPEN])
+_STILL_OPEN = (_TABLE.c.id == bindparam("key")) & _IS_OPEN
+_LIFE = select(schema.meters.c.name, schema.meters.c.life).where(
+    schema.meters.c.id == bindparam("key")
+)
+_INSERT = insert(_TABLE).values(
+    number=NextNumber(),
+    **{
+        name: bindparam(name)
+        for name in (
+            "id", "meter_id", "kind", "amount", "parameters", "state", "created", "sent",
+            "not_after",
+        )
+    },
+)  # fmt: skip # names, and nothing else
+_BY_ID = select(_TABLE).where(_TABLE.c.id == bindparam("key"))
+_OF_METER = select(_TABLE).where(_TABLE.c.meter_id == bindparam("meter")).order_by(_TABLE.c.number)
+_NEWEST = (
+    select(_TABLE.c.created)
+    .where(_TABLE.c.meter_id == bindparam("meter"))
+    .order_by(_TABLE.c.number.desc())
+    .limit(1)
+)
+_OPEN_OF_METER = _OF_METER.where(_IS_OPEN)
+_MARK_SENT = (
+    update(_TABLE)
+    .where(_STILL_OPEN)
+    .values(state=State.SENT.value, sent=func.coalesce(_TABLE.c.sent, bindparam("now")))
+)
+_MARK_UNKNOWN = update(_TABLE).where(_STILL_OPEN).values(state=State.UNKNOWN.value)
+_FINISH = (
+    update(_TABLE)
+    .where(_STILL_OPEN)
+    .values(state=bindparam("to"), outcome=bindparam("outcome"), settled=bindparam("settled"))
+)

@@ -20,6 +20,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -165,6 +166,7 @@ def open_transport(spec: PortSpec, now: Clock) -> Transport:
     return opener(spec.address, options, now)
 
 
+@cache
 def schemes() -> tuple[str, ...]:
     """Return the schemes that have a file here: ``hdlc_tcp.py`` is ``hdlc+tcp``."""
     found = sorted(module.name for module in pkgutil.iter_modules(__path__))

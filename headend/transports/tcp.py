@@ -54,9 +54,19 @@ class TcpTransport:
         except OSError as error:
             raise TransportClosed(f"the connection broke: {error.strerror or error}") from error
 
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and port, and the meter's."""
+        return ends_of(self._socket)
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def ends_of(connected: socket.socket) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return both addresses and ports of a connected socket, as a capture shows them."""
+    here, there = connected.getsockname()[:2], connected.getpeername()[:2]
+    return here, there
 
 
 def place(address: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
 from headend.transports import LinkKind, TransportClosed
-from headend.transports.tcp import here, parse_address, place
+from headend.transports.tcp import ends_of, here, parse_address, place
 from protocol.timing import Instant
 from protocol.udp import MAX_DATAGRAM
 
@@ -52,6 +52,10 @@ class UdpTransport:
             self._socket.send(octets)
         except OSError as error:
             raise TransportClosed(self._why(error)) from error
+
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Return our address and port, and the meter's."""
+        return ends_of(self._socket)
 
     def close(self) -> None:
         """Give the port back."""

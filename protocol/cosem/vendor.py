@@ -465,9 +465,10 @@ class Order:
         id: 16 octets.
         kind: what is ordered.
         parameters: a ``Snapshot`` to activate or to refresh, an ``Arm`` to arm, an amount in minor
-            units to adjust, a ``Customer`` for what is due to him, None for the rest. Whether they
-            suit the kind is for the meter's rule. To activate, an ``Opening`` says more than a
-            snapshot; a deactivation may carry its planned moment, a change of mode is a
+            units to adjust or to refund, a ``Customer`` for what is due to him, None for the rest.
+            Whether they suit the kind is for the meter's rule. To activate, an ``Opening`` says
+            more than a snapshot; a deactivation may carry its planned moment, a disconnect the one
+            until which it may wait for the end of a window; a change of mode is a
             ``ModeChange``, one of a debt a ``Debt``.
     """
 

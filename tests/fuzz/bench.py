@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from meter_fw.board import PortId, PortKind
+from meter_fw.catalogue import Model
 from meter_fw.factory import Factory
 from meter_fw.kernel import Kernel
 from meter_fw.nvram import CellKey
@@ -52,7 +53,7 @@ from sim.flash import MemoryFlash
 from tests.meter_fw.rig import NAME, Rig
 
 for _frozen in (
-    *(Factory, MeterState, CosemObject, KeySet, Schedule, CellKey),
+    *(Factory, MeterState, CosemObject, KeySet, Schedule, CellKey, Model),
     *(Peer, Caller, HdlcParameters, HdlcAddress, ServerPolicy, Opened),
 ):
     # they never change, so a copy of a meter may share them: to copyreg a name says just that

@@ -9,13 +9,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
+
+from headend.claims import Claims
 from headend.clock import Clock
 from headend.context import Context, Settings
 from headend.session import Patience
 from headend.store import Store
+from headend.store.locks import LocalLocks
 from headend.transports import LinkKind, PortSpec
 from meter_fw.board import Inputs, Outputs, PortId, PortKind
 from meter_fw.kernel import Kernel
@@ -79,6 +85,29 @@ def _lose(octets: bytes, seen: int, lost: int | None) -> tuple[bytes, int]:
     return octets[: lost - seen] + octets[lost - seen + 1 :], after
 
 
+@cache
+def _new_database() -> bytes:
+    store = Store("sqlite://")
+    with store.begin() as db:
+        raw = db.connection.driver_connection
+    made: bytes = raw.serialize()  # type: ignore[union-attr]  # SQLite has one
+    store.close()
+    return made
+
+
+def new_store() -> Store:
+    """Return a new database in memory: what the migrations make of it is made once, and copied."""
+
+    def fill(engine: Engine) -> None:
+        with engine.begin() as db:
+            raw = db.connection.driver_connection
+        raw.deserialize(made)  # type: ignore[union-attr]  # SQLite has one
+
+    made = _new_database()
+    with patch("headend.store.opening._upgrade", fill):
+        return Store("sqlite://")
+
+
 @dataclass(frozen=True)
 class Standing:
     """All that survives: both sides' memories and the time."""
@@ -105,7 +134,7 @@ class Bench:
     kind: LinkKind
     standing: Standing | None = None
     loss: Loss = field(default_factory=Loss)
-    store: Store = field(default_factory=lambda: Store("sqlite://"))
+    store: Store = field(default_factory=new_store)
     keys: MeterKeys = LAB_KEYS
 
     def __post_init__(self) -> None:
@@ -120,6 +149,7 @@ class Bench:
             with self.store.begin() as db:
                 raw = db.connection.driver_connection
             raw.deserialize(self.standing.database)  # type: ignore[union-attr]  # SQLite has one
+            self.store.__dict__.pop("leases", None)  # they were of the database that was there
         self.ports = 0
         self._random = 0
         self.boot()
@@ -148,6 +178,8 @@ class Bench:
         )
         context.__dict__["store"] = self.store  # the database in memory outlives the command
         context.__dict__["keys"] = self.keys  # and keys need no file
+        # Each is a process that knows of no other: what the locks prevent has to end well too.
+        context.__dict__["claims"] = Claims(LocalLocks(), 0)
         return context
 
     def save(self) -> Standing:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from headend.cli import Invocation, main
 from headend.commands.activate import activate
+from headend.commands.cancel import cancel
 from headend.commands.deactivate import deactivate
 from headend.commands.exchange import exchange
 from headend.commands.mode import change
@@ -31,8 +32,11 @@ from headend.transports import LinkKind
 from meter_fw.board import Inputs
 from prepay.ledger import Account
 from prepay.transactions import Kind, Outcome
+from protocol.cosem_time import CosemDateTime
 from protocol.timing import Instant, later
 from tests.headend.bench import SPECS, Bench, Loss, Standing
+from tests.headend.test_money_commands import use
+from tests.headend.test_plans_and_modes import at
 from tests.headend.unplugged import Unplugged
 from tests.meter_fw.accounts import COSTS, PRINCIPAL, STANDING, priced
 
@@ -438,6 +442,49 @@ def test_a_new_meter_that_is_open_is_refused() -> None:
     with pytest.raises(Refused, match="active on OPP0000000000002 already"):
         pair.exchange()
     assert pair.old.kernel.state.account.active
+    pair.close()
+
+
+@pytest.mark.parametrize("profile", ["be-wal", "il"])
+def test_a_new_meter_whose_opening_is_planned_is_refused(profile: str) -> None:
+    """Two accounts would want it; once the plan is withdrawn, the exchange goes on."""
+    pair = prepared(profile, payment=False)
+    activate(pair.at_new(), at=at(pair.new, 5))
+    with pytest.raises(Refused, match="planned: prepay cancel"):
+        pair.exchange()
+    assert pair.old.kernel.state.account.active
+    cancel(pair.at_new())
+    pair.exchange()
+    assert pair.new.kernel.state.account.active
+    pair.close()
+
+
+def test_an_old_meter_whose_end_is_planned_is_exchanged_at_once() -> None:
+    """Its plan is withdrawn with it; its billing periods are those it was opened with."""
+    pair = Pair("il")
+    activate(pair.context(), balance="100.00", anchor="2026-11-20")
+    deactivate(pair.context(), at=at(pair.old, 5))
+    pair.exchange()
+    with pair.store.begin() as db:
+        (opening,) = transactions.of_meter(db, meters.every(db)[1].id)
+        plan = transactions.of_meter(db, meters.every(db)[0].id)[1]
+    stamp = CosemDateTime.from_bytes(bytes.fromhex(str(opening.parameters["anchor"])))
+    assert stamp.date.to_date() == date(2026, 11, 20)
+    assert (plan.state, plan.outcome) == (State.REFUSED, "withdrawn")
+    pair.close()
+
+
+def test_a_central_meter_closed_by_plan_is_settled_and_has_nothing_to_exchange() -> None:
+    """The head-end hears of it when it asks; the customer's money is in the settlement, once."""
+    pair = Pair("be-wal")
+    activate(pair.context())
+    deactivate(pair.context(), at=at(pair.old, 3))
+    use(pair.old, 3, 1_000)
+    use(pair.old, 1, 1_000)
+    with pytest.raises(Refused, match="nothing to deactivate"):
+        pair.exchange()
+    settled = {"consumption": 35, "settlement": 1_965, "start_credit": -2_000}
+    assert settled in books(pair).values()
     pair.close()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from headend.cli import main
 from headend.clock import system_clock
-from headend.ears import METERS, Ear, Identity, Memory
+from headend.ears import METERS, Ear, Heard, Identity, Memory, Sender
 from headend.errors import PortUnusable
 from headend.listening import CONNECTIONS, Listener
 from headend.transports import LinkKind, PortSpec
@@ -31,6 +31,7 @@ from protocol.events import (
     EventNotification,
     LongInvokeId,
     Notification,
+    Peer,
 )
 from protocol.security import CounterLease, KeySet, ReplayGuard
 from protocol.timing import Instant
@@ -129,6 +130,15 @@ def test_a_long_notification_comes_in_blocks() -> None:
     assert [each.notification for each in heard] == [long]
 
 
+def test_an_address_that_was_silent_for_long_is_heard_again() -> None:
+    """Datagrams have no connection that could have ended meanwhile."""
+    listening, source = ear(LinkKind.DATAGRAMS), meter()
+    for days in range(3):
+        (octets,) = said(source, UNCONFIRMED)
+        (heard,) = listening.receive(octets, Instant(T0 + days * 86_400_000))
+        assert heard.notification == UNCONFIRMED
+
+
 WRONG = {
     "other keys": said(meter(OTHERS), UNCONFIRMED)[0],
     "a request": build_header(1, 102, 13) + bytes.fromhex("C001C100080000010000FF0200"),
@@ -165,10 +175,12 @@ def test_the_memory_of_meters_is_bounded_and_strangers_get_no_place_in_it() -> N
     memory = Memory()
     listening = ear(memory=memory)
     listening.receive(said(meter(OTHERS, b"STRANGER"), UNCONFIRMED)[0], T0)
-    assert len(memory._guards) == 0
+    assert memory.lasts == {}
+    sender = Sender(METER, KEYS)
     for number in range(METERS + 5):
-        memory.keep(number.to_bytes(8, "big"), ReplayGuard())
-    assert len(memory._guards) == METERS
+        title = number.to_bytes(8, "big")
+        memory.keep([Heard("", Peer(1, 1), title, UNCONFIRMED, sender=sender, counter=1)], T0)
+    assert len(memory.lasts) == METERS
 
 
 # --- on real sockets -----------------------------------------------------------------------------

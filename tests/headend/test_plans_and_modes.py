@@ -135,15 +135,6 @@ def test_a_planned_closing_is_settled_with_what_the_meter_closed_with(il: Bench)
     assert books(il).get("credit", 0) == 0
 
 
-def test_what_the_head_end_prices_itself_it_does_not_plan(wal: Bench) -> None:
-    """It needs a reading of the moment; nothing is booked."""
-    with pytest.raises(Refused, match="without --at"):
-        activate(wal.context(), at=at(wal, 3))
-    activate(wal.context())
-    with pytest.raises(Refused, match="without --at"):
-        deactivate(wal.context(), at=at(wal, 3))
-
-
 def test_the_report_of_a_closing_says_what_is_left_to_settle(il: Bench) -> None:
     """Each debt by its name."""
     activate(il.context(), balance="35.00", debts=("costs=7.00",))

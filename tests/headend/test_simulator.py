@@ -54,6 +54,8 @@ def prepay(folder: Path, spec: str, *words: str) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
+@pytest.mark.spread
 @pytest.mark.parametrize("profile", ["be-wal", "il"])
 def test_a_meter_is_activated_topped_up_killed_and_read_again(profile: str, tmp_path: Path) -> None:
     """Over the pty, then over both TCP ports after a restart; the money is still there."""

@@ -1,37 +1,45 @@
 """The database: migrations, leases, transactions, ledger."""
 
+import os
+import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
-from headend.errors import UsageError
+from headend.errors import HeadendError, UsageError
 from headend.store import Store, StoreError, counters, ledger, meters, schema, transactions
 from headend.store.meters import Meter
+from headend.store.opening import CommitUnknown
 from headend.store.transactions import AlreadyFinal, Order, State, Transaction
 from prepay.ledger import Account, Post, Reason, credit_post, fold
 from protocol.errors import CountersExhausted
 from protocol.timing import Instant
+from tests.postgres import Postgres, server
 
 NOW = Instant(1_700_000_000_000)
 IDENTITY = "01" * 16
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    """An empty database in memory."""
-    opened = Store("sqlite://")
+def store(database: str) -> Iterator[Store]:
+    """An empty database of each kind."""
+    opened = Store(database)
     yield opened
     opened.close()
 
@@ -137,14 +145,146 @@ def test_a_wrong_url_is_wrong_usage(url: str) -> None:
         Store(url)
 
 
+def test_two_that_make_the_tables_at_once_make_them_once(postgres: Postgres) -> None:
+    """On PostgreSQL an advisory lock lets one of them do it; the others find it done."""
+    url = postgres.empty()
+    with ThreadPoolExecutor(4) as pool:
+        for store in pool.map(lambda _: Store(url), range(4)):
+            with store.read() as db:
+                assert meters.every(db) == []
+            store.close()
+    postgres.drop(url)
+
+
+def test_an_older_database_goes_up_with_its_books(tmp_path: Path) -> None:
+    """Balances that the database keeps from now on begin with what was booked before."""
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as raw:
+        config = Config()
+        config.set_main_option("script_location", "headend.store:migrations")
+        config.set_main_option("path_separator", "os")
+        engine = create_engine(f"sqlite:///{path}")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+        engine.dispose()
+        raw.execute("INSERT INTO meters VALUES (1, 'M', '', '', 'none', '', 0, 0, 0, 0, 0, 0, 0)")
+        raw.execute("INSERT INTO transactions VALUES ('aa', 1, 1, 'topup', 5, '{}', 'done', "
+                    "'done', 0, 0, 0, 0)")  # fmt: skip
+        raw.execute("INSERT INTO posts VALUES ('aa', 0, 1, 1, 3, 700, 1, 0)")
+    raw.close()
+    store = Store(str(path))
+    with store.read() as db:
+        kept = {account: ledger.balance(db, 1, account) for account in Account}
+        assert kept == dict(fold(ledger.of_meter(db, 1)).as_mapping())
+        assert sorted(kept.values())[-1] == 700
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda url: url.replace("not-a-secret", "sesame"), "wrong name or password"),
+        (lambda url: url.replace("/test", "/nosuch"), "no such database"),
+        (lambda url: url.replace("127.0.0.1:", "127.0.0.1:1"), "does not answer|understood"),
+        (lambda url: re.sub(r":[0-9]+/", ":1/", url), "does not answer: is it running"),
+    ],
+    ids=["password", "database", "port out of range", "nobody there"],
+)
+def test_a_server_that_cannot_be_used_is_one_clear_error(
+    postgres: Postgres, wrong: Callable[[str], str], said: str
+) -> None:
+    """In words, in one line, and never with the password."""
+    with pytest.raises(HeadendError, match=said) as caught:
+        Store(wrong(postgres.url("test0")))
+    assert "sesame" not in str(caught.value)
+    assert "not-a-secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_goes_away_is_one_clear_error_and_is_found_again() -> None:
+    """Stopped under a transaction: nothing is kept, and the next one after its return works."""
+    with server() as running:
+        store = Store(running.database())
+        met(store, "OPP1")
+
+        def meet_while_it_stops() -> None:
+            with store.begin() as db:
+                meters.meet(db, "OPP2", "tcp:there:1", NOW)
+                running.stop()
+                meters.every(db)
+
+        with pytest.raises(StoreError, match="server"):
+            meet_while_it_stops()
+        with pytest.raises(StoreError, match="does not answer"), store.begin() as db:
+            meters.every(db)
+        running.start()
+        with store.read() as db:
+            assert [each.name for each in meters.every(db)] == ["OPP1"]
+        store.close()
+
+
+def test_a_commit_that_nobody_confirms_is_of_unknown_outcome(postgres: Postgres) -> None:
+    """The line breaks in the commit: all of it is kept or nothing, and the exit code says so."""
+    store = Store(postgres.database())
+
+    def meet_while_the_line_breaks() -> None:
+        with store.begin() as db:
+            meters.meet(db, "OPP1", "tcp:there:1", NOW)
+            db.connection.driver_connection.pgconn.finish()  # type: ignore[union-attr] # psycopg's
+
+    with pytest.raises(CommitUnknown) as caught:
+        meet_while_the_line_breaks()
+    store.close()
+    assert caught.value.exit_code == 4
+
+
+def test_an_unreadable_url_is_not_repeated() -> None:
+    """It may have a password in it."""
+    with pytest.raises(UsageError, match="--db") as caught:
+        Store("postgresql://user:sesame@host:port/x")
+    assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_is_one_clear_error_and_loses_nothing(tmp_path: Path) -> None:
+    """Nothing of the transaction is kept, and it goes on when there is room again."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        store = Store(str(tmp_path / "x.db"))
+        met(store, "OPP1")
+        filler = tmp_path / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+        def meet_many() -> None:
+            for number in range(1_000):
+                met(store, f"{number}" * 8)
+
+        with pytest.raises(StoreError, match="full"):
+            meet_many()
+        filler.unlink()
+        met(store, "OPP2")
+        with store.read() as db:
+            names = {each.name for each in meters.every(db)}
+            assert db.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        store.close()
+        assert {"OPP1", "OPP2"} <= names
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
 # --- invocation counters -----------------------------------------------------------------------
 
 
-def test_no_crash_repeats_a_counter(tmp_path: Path) -> None:
+def test_no_crash_repeats_a_counter(database: str) -> None:
     """Each process that dies with its lease in use leaves counters out, and repeats none."""
-    url, seen = str(tmp_path / "x.db"), []
+    seen = []
     for _ in range(5):
-        store = Store(url)
+        store = Store(database)
         with store.begin() as db:
             block = counters.lease(db, "key")
         seen += list(block[:3])  # it dies here, without a word
@@ -185,6 +325,117 @@ def test_the_system_title_is_drawn_once(store: Store) -> None:
         title = counters.system_title(db, lambda count: b"\xaa" * count)
         assert title == b"OPP" + b"\xaa" * 5
         assert counters.system_title(db, lambda count: b"\xbb" * count) == title
+
+
+def test_what_is_drawn_by_many_at_once_is_drawn_once(database: str) -> None:
+    """Threads with a store each: one system title, no counter twice, each transaction a number."""
+    first = Store(database)
+    own = [met(first, f"OPP{worker}") for worker in range(4)]
+
+    def work(worker: int) -> tuple[bytes, list[int]]:
+        store, found = Store(database), list[int]()
+        try:
+            with store.begin() as db:
+                title = counters.system_title(db, lambda count: bytes([worker]) * count)
+            for step in range(10):
+                found += [store.leases.counter("key") for _ in range(counters.BLOCK)]
+                meter = own[worker]
+                with store.begin() as db:
+                    meters.hold(db, meter.id)
+                    identity = f"{worker:02x}{step:02x}"
+                    told = {"of": worker}
+                    transactions.plan(
+                        db, identity, meter.id, Order.TOPUP, 1, told, now=NOW, not_after=NOW
+                    )
+        finally:
+            store.close()
+        return title, found
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(work, range(4)))
+    used = [counter for _, found in results for counter in found]
+    assert len({title for title, _ in results}) == 1
+    assert len(used) == len(set(used)) == 4 * 10 * counters.BLOCK
+    with first.read() as db:
+        numbers = db.exec_driver_sql("SELECT number FROM transactions").scalars().all()
+        planned_ids = [[t.id for t in transactions.of_meter(db, meter.id)] for meter in own]
+    first.close()
+    assert len(set(numbers)) == 40
+    for ids in planned_ids:  # a meter's are in the order in which they were planned
+        assert len(ids) == 10
+        assert ids == sorted(ids)
+
+
+def test_counters_of_a_process_are_above_all_that_others_have_used(database: str) -> None:
+    """A meter takes them only upwards: who begins a session drops what is older than others'."""
+    ours, theirs = Store(database), Store(database)
+    before = [ours.leases.counter("key") for _ in range(3)]
+    between = theirs.leases.counter("key")
+    with ours.read() as db:
+        ours.leases.begin(db, "key")
+    after = ours.leases.counter("key")
+    with ours.read() as db:
+        ours.leases.begin(db, "key")
+    again = ours.leases.counter("key")  # nobody else leased: the block goes on
+    ours.close()
+    theirs.close()
+    assert before == [0, 1, 2]
+    assert max(before) < between < after
+    assert again == after + 1
+
+
+def test_counters_held_ahead_jump_when_the_meter_asks_for_it(store: Store) -> None:
+    """What is held below is left out, and the lease goes on above."""
+    assert store.leases.counter("key") == 0
+    assert store.leases.counter("key", 10) == 10
+    assert store.leases.counter("key", 5_000) == 5_000
+    assert store.leases.counter("key") == 5_001
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+def test_what_is_read_cannot_be_written(store: Store) -> None:
+    """A transaction that reads refuses to write, and says so."""
+    with pytest.raises(StoreError, match=r"may not be written|takes no writes"), store.read() as db:
+        meters.meet(db, "OPP1", "tcp:there:1", NOW)
+    with store.read() as db:
+        assert meters.every(db) == []
+
+
+def test_what_is_read_is_of_one_moment(database: str) -> None:
+    """However many queries: what others commit in between is not seen, and does not wait."""
+    reader, writer = Store(database), Store(database)
+    with reader.read() as db:
+        assert meters.every(db) == []
+        met(writer)
+        assert meters.every(db) == []
+    with reader.read() as db:
+        assert [each.name for each in meters.every(db)] == ["OPP1"]
+    reader.close()
+    writer.close()
+
+
+def test_whoever_holds_a_meter_has_its_books_alone(database: str) -> None:
+    """A second one waits, and then sees what the first has written."""
+    first, second = Store(database), Store(database)
+    meter, seen = met(first), []
+
+    def follow() -> None:
+        with second.begin() as db:
+            seen.append(meters.hold(db, meter.id).sequence)
+
+    with ThreadPoolExecutor(1) as pool:
+        with first.begin() as db:
+            meters.hold(db, meter.id)
+            waiting = pool.submit(follow)
+            time.sleep(0.1)
+            assert not seen
+            meters.set_sequence(db, meter, 7)
+        waiting.result(10)
+    first.close()
+    second.close()
+    assert seen == [7]
 
 
 # --- transactions ------------------------------------------------------------------------------
@@ -252,6 +503,32 @@ def test_a_reversal_leaves_nothing_but_its_trace(store: Store) -> None:
         assert ledger.balance(db, meter.id) == 0
         assert ledger.balance(db, meter.id, Account.CASH) == 0
         assert [post.leg for post in ledger.of_meter(db, meter.id)] == [0, 1]
+
+
+@pytest.mark.parametrize("change", ["UPDATE posts SET amount = 1", "DELETE FROM posts"])
+def test_no_program_changes_a_post(store: Store, change: str) -> None:
+    """The database itself refuses: what was booked stays."""
+    meter = met(store)
+    planned(store, meter)
+    with store.begin() as db:
+        ledger.book(db, meter.id, [credit_post(IDENTITY, Reason.TOP_UP, 2_500, NOW)])
+    with pytest.raises(StoreError, match="immutable"), store.begin() as db:
+        db.exec_driver_sql(change)
+    with store.read() as db:
+        assert ledger.balance(db, meter.id) == 2_500
+
+
+def test_a_payment_is_written_down_as_sent_and_known_as_unsent(store: Store) -> None:
+    """One commit before it goes out: its sender has it in hand, everybody else has to ask."""
+    meter = met(store)
+    with store.begin() as db:
+        fresh = transactions.plan(
+            db, IDENTITY, meter.id, Order.TOPUP, 1, {}, now=NOW, not_after=NOW, sending=True
+        )
+        known = transactions.get(db, IDENTITY)
+    assert known is not None
+    assert (fresh.state, fresh.sent) == (State.SENT, None)
+    assert (known.state, known.sent) == (State.SENT, NOW)
 
 
 movements = st.lists(

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -98,12 +100,14 @@ def ensure(directory: Path, peer: Peer) -> Path:
 
 
 def ensure_all(directory: Path) -> dict[str, Path]:
-    """Make every peer's environment; interpreters by the peers' names.
+    """Make every peer's environment, all at a time; interpreters by the peers' names.
 
     Raises:
         PeersUnavailableError: one could not be made.
     """
-    return {peer.name: ensure(directory, peer) for peer in PEERS}
+    with ThreadPoolExecutor(len(PEERS)) as pool:
+        made = pool.map(lambda peer: ensure(directory, peer), PEERS)
+        return {peer.name: python for peer, python in zip(PEERS, made, strict=True)}
 
 
 @contextmanager
@@ -118,14 +122,17 @@ def _reads(stamp: Path) -> str | None:
 
 
 def _make(home: Path, peer: Peer) -> None:
+    ours = find_spec("pip") is not None  # it can install into other environments
     try:
-        venv.create(home, with_pip=True)
+        venv.create(home, with_pip=not ours)
     except (OSError, subprocess.CalledProcessError) as error:
         raise PeersUnavailableError(
             f"no virtual environment at {home} (on Debian: apt install python3-venv): {error}"
         ) from error
-    command = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--requirement", str(peer.requirements_file)]
+    python = str(home / "bin" / "python")
+    command = [sys.executable, "-m", "pip", "--python", python] if ours else [python, "-m", "pip"]
+    command += ["install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--requirement", str(peer.requirements_file)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False

@@ -149,6 +149,10 @@ class Lived(Rig):
         """Correct the balance."""
         self.order(self.ids, Kind.ADJUST, amount)
 
+    def do_refund(self, amount: int) -> None:
+        """Give the customer something back; it may be refused."""
+        self.order(self.ids, Kind.REFUND, amount)
+
     def do_press(self) -> None:
         """Press the button."""
         self.press(Button.SELECT)

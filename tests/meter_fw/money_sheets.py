@@ -98,6 +98,7 @@ def blank() -> Sheet:
         ),
         **_attributes(1, catalogue.PLAN, structure(enum(0), octet_string(bytes(16)), NEVER)),
         **_attributes(1, catalogue.CARRIED_OUT, array()),
+        **_attributes(1, catalogue.MESSAGE, octet_string(b"")),
         **_attributes(3, catalogue.ACTIVE_ENERGY_EXPORT, zero, watt_hour),
         **_attributes(3, catalogue.ACTIVE_POWER_EXPORT, zero, watt),
         **_attributes(3, catalogue.PHASE_VOLTAGE[0], zero, structure(integer(-1), enum(35))),

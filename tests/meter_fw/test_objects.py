@@ -149,7 +149,8 @@ def test_the_management_client_writes_few_attributes_and_no_other() -> None:
     charges = {(code, index) for code in catalogue.CHARGES[:5] for index in (6, 7, 13)}
     paying = account | credits | charges
     limiting = {(catalogue.LIMITER, index) for index in range(4, 10)}
-    assert writable == ordering | opening | pushing | protecting | paying | limiting
+    telling = {(catalogue.MESSAGE, 2)}
+    assert writable == ordering | opening | pushing | protecting | paying | limiting | telling
 
 
 # --- other states ------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_nothing_of_the_metering_device_can_be_written_or_called() -> None:
     assert isinstance(called, ActionResponse)
     assert called.result is ActionResult.OBJECT_UNDEFINED
     assert rig.kernel.state.relay == before
-    metering = rig.kernel._devices[METERING]
+    metering = rig.kernel._model.devices[METERING]
     for shown in metering.values():
         if shown.declaration.class_id != 15:
             assert not shown.methods

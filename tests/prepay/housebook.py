@@ -195,6 +195,13 @@ class HouseBook:
         self.must_fit(self.balance + amount)
         self.adjusted += amount
 
+    def refund(self, amount: int) -> None:
+        """Give the customer back what is his: not what is owed beside the balance."""
+        self.must_keep_balance()
+        if not 0 < amount <= self.balance - self.lent:
+            raise Refused("not so much there")
+        self.adjusted -= amount
+
     # ---- section 3: credits
 
     @property

@@ -268,7 +268,7 @@ weekly_windows = st.lists(
 ).map(lambda pairs: [(start, end if end > start else end + WEEK) for start, end in pairs])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=settings().max_examples * 2 // 5)  # a diary has 70,000 minutes
 @given(
     st.sampled_from(CHANGES),
     weekly_windows,

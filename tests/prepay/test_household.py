@@ -104,6 +104,22 @@ def test_a_collection_goes_on_below_the_least_double_long() -> None:
     assert (house.balance, house.shown) == (-(2**31) - 5, -(2**31))
 
 
+@pytest.mark.parametrize(
+    ("amount", "balance", "why"),
+    [
+        (1000, 0, "all of it"),
+        (1001, 1000, "more than there is"),
+        (0, 1000, "nothing is no refund"),
+        (-1, 1000, "nor is a payment"),
+    ],
+)
+def test_a_refund_takes_at_most_the_balance(amount: int, balance: int, why: str) -> None:
+    """Of 10.00."""
+    house = lived(TERMS, (0, "refund", amount))
+    assert house.balance == balance, why
+    assert house.adjusted == balance - 1000
+
+
 # ---- section 3: credits
 
 EARLY = replace(WALLONIA, emergency_threshold=500)

@@ -611,7 +611,7 @@ def commands(draw: st.DrawFn) -> bytes:
 
 
 @pytest.mark.parametrize("state", STATES)
-@settings(max_examples=500, deadline=None)  # of two to four inputs each
+@settings(max_examples=2 * settings().max_examples)  # of two to four inputs each; in a soak more
 @given(pieces=st.lists(st.one_of(st.binary(max_size=40), commands()), min_size=2, max_size=4))
 def test_no_octets_raise_in_any_state(state: str, pieces: list[bytes]) -> None:
     """Arbitrary octets and arbitrary good frames: no error, and SNRM always helps."""

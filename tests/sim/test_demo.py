@@ -66,6 +66,7 @@ ISRAELI = [
 
 
 @pytest.mark.slow
+@pytest.mark.spread
 def test_the_demo_shows_every_moment_in_its_order(tmp_path: Path) -> None:
     """The script that ``make demo`` runs, as it is installed; its transcript is the witness."""
     done = subprocess.run(

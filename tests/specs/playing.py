@@ -121,6 +121,15 @@ class Play(Bench):
         """A correction by the operator."""
         self.ordered(Kind.ADJUST, self.amount(amount))
 
+    def refunded(self, amount: str) -> None:
+        """What the customer gets back."""
+        self.ordered(Kind.REFUND, self.amount(amount))
+
+    def disconnected_after_window(self, until: str) -> None:
+        """The operator's disconnect that respects friendly hours, by id."""
+        latest = CosemDateTime.from_datetime(self._aware(moment_of(until)))
+        self.ordered(Kind.DISCONNECT, latest)
+
     def customer(self, flag: str, since: str | None = None) -> None:
         """What is due to the customer: protected since some time, never cut, or neither."""
         began = CosemDateTime()
@@ -265,6 +274,11 @@ _WORDS: Final[list[tuple[str, Callable[..., None]]]] = [
     (rf"arm (?P<sequence>\d+) until (?P<until>{WHEN})", Play.armed),
     ("disarm", Play.disarmed),
     (rf"adjust (?P<amount>{MONEY})", Play.adjusted),
+    (rf"refund (?P<amount>{MONEY})", Play.refunded),
+    (
+        rf"operator disconnects after the window, until (?P<until>{WHEN})",
+        Play.disconnected_after_window,
+    ),
     (rf"(?P<flag>protect)(?: since (?P<since>{WHEN}))?", Play.customer),
     ("(?P<flag>never cut|neither protected nor never cut)", Play.customer),
     ("withdraw minimum supply", Play.withdrawn),

@@ -118,6 +118,53 @@ def gurux_says(what, framing="wrapper"):
     return [plain(message) for message in messages]
 
 
+def gurux_alarms(title, counter, name, code):
+    """Ciphered, of a system title: a DataNotification with a meter's name, and an event's code."""
+    from gurux_dlms import GXByteBuffer, GXCiphering, GXDLMSNotify
+    from gurux_dlms.ConnectionState import ConnectionState
+    from gurux_dlms.enums import Conformance, DataType, InterfaceType, Security
+    from gurux_dlms.objects import GXDLMSData
+
+    notify = GXDLMSNotify(True, 102, 1, InterfaceType.WRAPPER)
+    notify.setUseLogicalNameReferencing(True)
+    cipher = GXCiphering(bytes.fromhex(title))
+    cipher.security = Security.AUTHENTICATION_ENCRYPTION
+    cipher.blockCipherKey, cipher.authenticationKey = KEY, AUTHENTICATION
+    cipher.invocationCounter = int(counter)
+    notify.setCipher(cipher)
+    # without both it has no envelope for a ciphered event
+    notify.settings.connected = ConnectionState.DLMS
+    notify.settings.negotiatedConformance |= Conformance.GENERAL_PROTECTION
+    octets = name.encode()
+    body = bytes((2, 2, 9, len(octets))) + octets + b"\x11\x05"
+    messages = notify.generateDataNotificationMessages(None, GXByteBuffer(body))
+    shown = GXDLMSData("0.0.96.11.0.255")
+    shown.value = int(code)
+    shown.setDataType(2, DataType.UINT8)
+    return [plain(each) for each in (*messages, *notify.generateReport(None, [(shown, 2)]))]
+
+
+def pydlms_alarms(title, counter, code):
+    """An event's code, ciphered, of a system title."""
+    from pydlms import SecurityContext
+    from pydlms.apdu.xdlms import AttributeDescriptor, EventNotificationRequest
+    from pydlms.cosem.data import DlmsData
+    from pydlms.cosem.enums import DataType
+    from pydlms.obis import ObisCode
+    from pydlms.security.ciphering import wrap_general_glo
+    from pydlms.wrapper import encode_wrapper
+
+    security = SecurityContext(
+        encryption_key=KEY,
+        authentication_key=AUTHENTICATION,
+        client_system_title=bytes.fromhex(title),
+        invocation_counter=int(counter),
+    )
+    attribute = AttributeDescriptor(1, ObisCode(0, 0, 96, 11, 0, 255), 2)
+    event = EventNotificationRequest(attribute, DlmsData(DataType.UNSIGNED, int(code)), None)
+    return [plain(encode_wrapper(1, 102, wrap_general_glo(security, event.to_bytes())))]
+
+
 def pydlms_says(what, framing="wrapper"):
     """A DataNotification with a time, or an EventNotification."""
     from pydlms.apdu.xdlms import AttributeDescriptor, DataNotification, EventNotificationRequest
@@ -179,6 +226,8 @@ TASKS = {
         pydlms_hears,
         gurux_hears,
         dlms_cosem_hears,
+        gurux_alarms,
+        pydlms_alarms,
         gurux_says,
         pydlms_says,
         dlms_cosem_says,

@@ -11,9 +11,74 @@ depends_on = None
 
 def upgrade() -> None:
     """Go to this revision."""
+    _books()
     _registry()
     _commands()
     _watching()
+
+
+def _books() -> None:
+    op.create_table(
+        "balances",
+        sa.Column("meter_id", sa.Integer, nullable=False),
+        sa.Column("account", sa.Integer, nullable=False),
+        sa.Column("amount", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("meter_id", "account", name="pk_balances"),
+        sa.ForeignKeyConstraint(["meter_id"], ["meters.id"], name="fk_balances_meter_id_meters"),
+    )
+    op.execute(
+        "INSERT INTO balances (meter_id, account, amount) "
+        "SELECT meter_id, account, sum(amount) FROM ("
+        "SELECT meter_id, credit AS account, amount FROM posts "
+        "UNION ALL SELECT meter_id, debit, -amount FROM posts) AS moved GROUP BY meter_id, account"
+    )
+    op.create_index("ix_transactions_meter_id_number", "transactions", ["meter_id", "number"])
+    if op.get_bind().dialect.name == "postgresql":
+        _guard_postgresql()
+    else:
+        _guard_sqlite()
+
+
+_MOVE = (
+    "INSERT INTO balances (meter_id, account, amount) VALUES (NEW.meter_id, NEW.{side}, {amount}) "
+    "ON CONFLICT (meter_id, account) DO UPDATE SET amount = balances.amount + excluded.amount;"
+)
+_MOVES = _MOVE.format(side="credit", amount="NEW.amount") + _MOVE.format(
+    side="debit", amount="-NEW.amount"
+)
+
+
+def _guard_sqlite() -> None:
+    op.execute(f"CREATE TRIGGER posts_balance AFTER INSERT ON posts BEGIN {_MOVES} END")
+    for change in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER posts_{change.lower()} BEFORE {change} ON posts BEGIN "
+            "SELECT RAISE(ABORT, 'posts are immutable'); END"
+        )
+
+
+def _guard_postgresql() -> None:
+    op.execute("CREATE SEQUENCE transactions_number AS integer OWNED BY transactions.number")
+    op.execute(
+        "SELECT setval('transactions_number', coalesce(max(number), 0) + 1, false) "
+        "FROM transactions"
+    )
+    op.execute(
+        "CREATE FUNCTION posts_balance() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {_MOVES} RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER posts_balance AFTER INSERT ON posts "
+        "FOR EACH ROW EXECUTE FUNCTION posts_balance()"
+    )
+    op.execute(
+        "CREATE FUNCTION posts_immutable() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'posts are immutable'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER posts_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON posts "
+        "FOR EACH STATEMENT EXECUTE FUNCTION posts_immutable()"
+    )
 
 
 def _registry() -> None:
@@ -29,7 +94,11 @@ def _registry() -> None:
     op.add_column("meters", sa.Column("access", sa.Text, nullable=False, server_default="{}"))
     op.add_column("meters", sa.Column("line", sa.String(64)))
     op.add_column("meters", sa.Column("life", sa.String(16), nullable=False, server_default="met"))
+    title = sa.Column("system_title", sa.String(16), nullable=False, server_default="")
+    op.add_column("meters", title)
+    op.create_index("ix_meters_system_title", "meters", ["system_title"])
     op.create_index("ix_meters_ean", "meters", ["ean"], unique=True)
+    op.create_index("ix_meters_port", "meters", ["port"])
     op.create_table(
         "tags",
         sa.Column("meter_id", sa.Integer, nullable=False),
@@ -46,6 +115,7 @@ def _registry() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("wrapped", sa.Text, nullable=False),
         sa.Column("master", sa.String(16), nullable=False),
+        sa.Column("transaction_id", sa.String(32)),
         sa.Column("created", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("meter_id", "kind", "version", name="pk_meter_keys"),
         sa.ForeignKeyConstraint(["meter_id"], ["meters.id"], name="fk_meter_keys_meter_id_meters"),
@@ -106,8 +176,11 @@ def _commands() -> None:
         sa.UniqueConstraint("idempotency_key", name="uq_commands_idempotency_key"),
     )
     op.create_index("ix_commands_campaign_id_state", "commands", ["campaign_id", "state"])
-    op.create_index("ix_commands_meter_id_state", "commands", ["meter_id", "state"])
-    op.create_index("ix_commands_state_due_priority", "commands", ["state", "due", "priority"])
+    op.create_index("ix_commands_meter_id_number", "commands", ["meter_id", "number"])
+    op.create_index("ix_commands_state_due", "commands", ["state", "due"])
+    order = ["state", "priority", "number"]
+    op.create_index("ix_commands_state_priority_number", "commands", order)
+    op.create_index("ix_commands_ticket", "commands", ["ticket"], unique=True)
     op.create_table(
         "workers",
         sa.Column("executor", sa.String(64), nullable=False),
@@ -152,6 +225,17 @@ def _watching() -> None:
         ),
     )
     op.create_index("ix_notifications_meter_id", "notifications", ["meter_id"])
+    op.create_table(
+        "senders",
+        sa.Column("system_title", sa.String(16), nullable=False),
+        sa.Column("key", sa.String(16), nullable=False),
+        sa.Column("meter_id", sa.Integer),
+        sa.Column("counter", sa.BigInteger, nullable=False),
+        sa.Column("heard", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("system_title", "key", name="pk_senders"),
+        sa.ForeignKeyConstraint(["meter_id"], ["meters.id"], name="fk_senders_meter_id_meters"),
+    )
+    op.create_index("ix_senders_meter_id", "senders", ["meter_id"])
     op.create_table(
         "cases",
         sa.Column("number", sa.Integer, nullable=False),

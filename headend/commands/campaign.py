@@ -1,0 +1,123 @@
+"""Give one command to many meters: start, watch, pause and cancel."""
+
+import click
+
+from headend.cli import with_context
+from headend.commands._selection import selection_options
+from headend.context import Context
+from headend.report import Report
+
+#: No meter is asked by this process.
+OFFLINE = True
+
+
+@click.group("campaign", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Give one command to many meters: start, watch, pause and cancel.
+
+    Example: prepay campaign start --tag depot --at-once 20 clock --set
+
+    Example: prepay campaign start --query profile=be-wal,life=in-service --wait morning
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_command)
+
+
+@command.command(
+    "start", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@selection_options
+@click.option("--label", default="", help="What people call it.")
+@click.option("--at-once", type=click.IntRange(1), help="How many of it at a time.")
+@click.option("--priority", type=click.IntRange(0, 1000), help="0 goes first.")
+@click.option("--not-before", metavar="TIME", help="Not sent before this (ISO 8601, or +2h).")
+@click.option("--not-after", metavar="TIME", help="Not sent after this; default a day.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key again finds the same one.")
+@click.option("--dry-run", is_flag=True, help="Say which meters are meant; nothing is queued.")
+@click.option("--wait", is_flag=True, help="Until each of them is through.")
+@click.argument("words", nargs=-1, required=True, metavar="COMMAND [ARGUMENTS]")
+@with_context
+def start(
+    context: Context,
+    tags: tuple[str, ...],
+    listed: str | None,
+    query: str | None,
+    label: str,
+    at_once: int | None,
+    priority: int | None,
+    not_before: str | None,
+    not_after: str | None,
+    idempotency_key: str | None,
+    dry_run: bool,
+    wait: bool,
+    words: tuple[str, ...],
+) -> Report:
+    """Queue COMMAND for each meter that is chosen; all of them, or none.
+
+    What follows COMMAND is its own. A meter that cannot be reached holds up nobody else.
+    """
+    from headend.commands._selection import names_in
+    from headend.engine import campaigns
+    from headend.engine.queueing import Terms, moment
+    from headend.registry import Selection
+
+    names = None if listed is None else names_in(listed)
+    now = context.now()
+    terms = Terms(moment(not_before, now), moment(not_after, now), priority, idempotency_key)
+    chosen = Selection.parse(tags, names, query)
+    begun = campaigns.Wish(words, chosen, terms, label, at_once)
+    if dry_run:
+        return campaigns.meant(context, begun)
+    campaign = campaigns.start(context, begun)
+    return campaigns.watch(context, campaign.id) if wait else campaigns.shown(context, campaign.id)
+
+
+@command.command("list")
+@with_context
+def list_command(context: Context) -> Report:
+    """List the newest campaigns."""
+    from headend.engine import campaigns
+
+    return campaigns.listed(context)
+
+
+@command.command("show")
+@click.argument("campaign_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Until each of its commands is through.")
+@with_context
+def show(context: Context, campaign_id: str, wait: bool) -> Report:
+    """Show how far a campaign has come."""
+    from headend.engine import campaigns
+
+    return (campaigns.watch if wait else campaigns.shown)(context, campaign_id)
+
+
+@command.command("pause")
+@click.argument("campaign_id", metavar="ID")
+@with_context
+def pause(context: Context, campaign_id: str) -> Report:
+    """Begin no more of it; what is under way goes on."""
+    from headend.engine import campaigns
+
+    return campaigns.move(context, campaign_id, "paused")
+
+
+@command.command("resume")
+@click.argument("campaign_id", metavar="ID")
+@with_context
+def resume(context: Context, campaign_id: str) -> Report:
+    """Go on with a campaign that was paused."""
+    from headend.engine import campaigns
+
+    return campaigns.move(context, campaign_id, "running")
+
+
+@command.command("cancel")
+@click.argument("campaign_id", metavar="ID")
+@with_context
+def cancel(context: Context, campaign_id: str) -> Report:
+    """Withdraw what of it was not sent yet."""
+    from headend.engine import campaigns
+
+    return campaigns.move(context, campaign_id, "cancelled")

@@ -1,0 +1,297 @@
+"""One attempt of one durable command, from its ticket to what stands in its row.
+
+1. One database transaction: the row of the ticket says which command it is; it is running now.
+   A cancel or a not-after that has passed ends it here, as long as nothing of it was booked.
+2. The command's own function runs, as from the command line, with the transaction id of the row.
+   Whatever it books and sends is written down by ``headend.orders`` as ever.
+3. One database transaction: what became of it.
+
+Killed anywhere, the same ticket runs again from 1, with the same transaction id: what was booked
+is found under it, what was sent is asked about. Nothing here raises: a database that is gone is
+waited for, since what the meter has done cannot be undone by forgetting it.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headend.clock import Clock
+from headend.context import Context
+from headend.engine.answers import frozen
+from headend.engine.arguments import IDENTITY, Durable, durable, thaw
+from headend.engine.queueing import note
+from headend.engine.retries import Chance, Failure, judge, pause
+from headend.engine.states import Happening, State
+from headend.errors import Cancelled, Expired, NoAnswer, Refused
+from headend.orders import EXPIRED, WITHDRAWN
+from headend.store import Store, StoreError, commands, transactions
+from headend.store.commands import Command
+from headend.store.transactions import Transaction
+from protocol.timing import Instant, later
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_T = TypeVar("_T")
+#: How often a database that is gone is looked for, in seconds.
+_GONE = 1.0
+
+#: How the transaction of a command ends that was stopped before the meter had it.
+_NEVER_HAD = {WITHDRAWN: Happening.WITHDRAWN, EXPIRED: Happening.TOO_LATE}
+
+#: Makes the context in which a command runs; its store, clock and chance are the worker's.
+ContextOf = Callable[[Command], Context]
+#: Takes what happened to a command: its name, the command, and what else there is to say.
+Telling = Callable[[str, Command, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an attempt came to.
+
+    Args:
+        happening: for the table of states.
+        reason: for people.
+        answer: JSON: what the command reported, or its error.
+        failure: where it failed.
+    """
+
+    happening: Happening
+    reason: str | None
+    answer: dict[str, Any] | None
+    failure: Failure | None = None
+
+
+class Attempts:
+    """Runs attempts, in as many threads as there are.
+
+    Args:
+        store: the database.
+        context_of: makes the context of a command.
+        worker: executor id of this process.
+        now: the clock.
+        chance: for the pauses between attempts.
+        stopping: set when the process is to end.
+        tell: takes what happened, for logs and metrics; with "error" when there is a traceback.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        context_of: ContextOf,
+        worker: str,
+        now: Clock,
+        chance: Chance,
+        stopping: threading.Event,
+        tell: Telling = lambda event, command, more: None,
+    ) -> None:
+        self._store = store
+        self._context_of = context_of
+        self._worker = worker
+        self._now = now
+        self._chance = chance
+        self._stopping = stopping
+        self._tell = tell
+        self._meters = _Turns()
+
+    def run(self, ticket: str) -> None:
+        """Carry out the attempt of a ticket; one that is over, or nobody's, is nothing to do."""
+        if self._stopping.is_set():
+            return  # the next worker finds that the engine is through with it, and the row is not
+        meter_id = self._patiently(lambda: self._meter_of(ticket))
+        if meter_id is None:
+            return
+        with self._meters.turn(meter_id):
+            command = self._patiently(lambda: self._begin(ticket))
+            if command is None:
+                return
+            self._tell("begun", command, {})
+            ending = self._carried_out(command)
+            self._patiently(lambda: self._end(command, ending))
+
+    def _patiently(self, step: Callable[[], _T]) -> _T | None:
+        """Do a step on the database, for as long as it takes; None when the process ends first."""
+        while True:
+            try:
+                return step()
+            except StoreError:
+                if self._stopping.wait(_GONE):
+                    return None
+
+    def _meter_of(self, ticket: str) -> int | None:
+        with self._store.read() as db:
+            return commands.meter_of_ticket(db, ticket)
+
+    def _begin(self, ticket: str) -> Command | None:
+        """Note that the attempt is under way; None where there is nothing to carry out."""
+        now = self._now()
+        with self._store.begin() as db:
+            command = commands.of_ticket(db, ticket)
+            if command is None:
+                return None
+            own = _own(db, command)
+            if own is None and command.state is not State.UNKNOWN:
+                over = _withdrawn(command, now)
+                if over is not None:
+                    self._write(db, command, over, now)
+                    return None
+            commands.begin(db, command, self._worker, now)
+            return commands.of_ticket(db, ticket) if command.state is State.QUEUED else command
+
+    def _carried_out(self, command: Command) -> Ending:
+        """Run the command's function, and judge how it ended."""
+        repeatable = True
+        try:
+            of = durable(command.name)
+            repeatable = of.repeatable
+            _check_repeatable(of, command)
+            report = self._report(of, command)
+        except Exception as error:  # noqa: BLE001 # a worker goes on whatever one command does
+            failure = judge(error, command.transaction_id)
+            if isinstance(error, NoAnswer) and not repeatable:
+                failure = replace(failure, happening=Happening.DENIED)
+            if failure.ours:
+                self._tell("fault", command, {"error": error})
+            answer = {"error": failure.reason, "exit_code": failure.exit_code}
+            return Ending(failure.happening, failure.reason, answer, failure)
+        return Ending(Happening.SUCCEEDED, None, report)
+
+    def _report(self, of: Durable, command: Command) -> dict[str, Any]:
+        parameters = thaw(of, command.arguments)
+        if of.moves:
+            parameters[IDENTITY] = command.transaction_id
+        context = self._context_of(command)
+        context.command, context.correlation = command.name, command.correlation
+        context.caller = command.caller
+        context.not_after = command.not_after
+        context.cancelled = lambda: self._cancelled(command)
+        context.permit = lambda: self._permit(command)
+        try:
+            return frozen(of.run(context, **parameters))
+        finally:
+            context.close()
+
+    def _cancelled(self, command: Command) -> bool:
+        with self._store.read() as db:
+            return commands.cancel_asked(db, command.id)
+
+    def _permit(self, command: Command) -> None:
+        """Refuse a session that would come too late, unless there is money to ask about.
+
+        Raises:
+            Cancelled, Expired: nothing of it has been booked, and nothing will be.
+        """
+        if command.state is State.UNKNOWN:
+            return
+        with self._store.read() as db:
+            if _own(db, command) is not None:
+                return
+            cancelled = commands.cancel_asked(db, command.id)
+        if cancelled:
+            raise Cancelled("cancelled before it was sent")
+        if self._now() > command.not_after:
+            raise Expired("its not-after passed before it was sent")
+
+    def _end(self, command: Command, ending: Ending) -> None:
+        """Write down what became of the attempt, unless another has written since."""
+        now = self._now()
+        with self._store.begin() as db:
+            standing = commands.of_ticket(db, command.ticket or "")
+            if standing is None:
+                return
+            own = _own(db, command)
+            state = self._write(db, standing, _weighed(ending, own, standing.state), now)
+        more = {"state": state.value, "reason": ending.reason, "final": state.is_final}
+        self._tell("ended", command, more | {"why": ending.happening.name.lower()})
+
+    def _write(self, db: "Connection", command: Command, ending: Ending, now: Instant) -> State:
+        due: Instant | None = None
+        if ending.failure is not None:
+            wait = pause(command.attempts, self._chance, hopeless=ending.failure.hopeless)
+            due = later(now, wait)
+        state = commands.end(
+            db,
+            command,
+            ending.happening,
+            now,
+            reason=ending.reason,
+            answer=ending.answer,
+            due=due,
+        )
+        if state.is_final:
+            note(db, command, state.value, now, reason=ending.reason)
+        return state
+
+
+def _own(db: "Connection", command: Command) -> Transaction | None:
+    """Return the transaction that a command has booked, if it has."""
+    identity = command.transaction_id
+    return None if identity is None else transactions.get(db, identity)
+
+
+def _withdrawn(command: Command, now: Instant) -> Ending | None:
+    """Return how a command of which nothing was booked ends before it begins; None if not."""
+    broken = command.state is State.RUNNING  # an attempt before this one died
+    more = "; an attempt before that was broken off, and may have reached the meter"
+    if command.cancel:
+        return Ending(Happening.WITHDRAWN, f"cancelled{more if broken else ''}", None)
+    if now > command.not_after:
+        return Ending(Happening.TOO_LATE, f"its not-after has passed{more if broken else ''}", None)
+    return None
+
+
+def _check_repeatable(of: Durable, command: Command) -> None:
+    """Refuse to run once more what nobody knows to have run.
+
+    Raises:
+        Refused: an attempt before this one died, and the command may not be run twice.
+    """
+    if command.state is State.RUNNING and not of.repeatable:
+        raise Refused(
+            "an attempt was broken off and may have reached the meter; it is not repeated"
+        )
+
+
+def _weighed(ending: Ending, own: Transaction | None, state: State) -> Ending:
+    """Return an ending as the command's own transaction makes it.
+
+    Money that may have moved is asked about, whatever went wrong afterwards; what was booked and
+    never sent goes on being tried until it is sent or reversed.
+    """
+    if own is None:
+        return ending
+    if own.is_open and ending.happening is not Happening.SUCCEEDED:
+        asked = Happening.SILENT if own.sent is None else Happening.LOST
+        failure = ending.failure or Failure(asked, ending.reason or "", 4)
+        return Ending(asked, ending.reason, ending.answer, failure)
+    over = _NEVER_HAD.get(own.outcome or "")
+    if ending.happening is Happening.DENIED and over and state is not State.UNKNOWN:
+        return Ending(over, own.outcome, ending.answer)
+    return ending
+
+
+class _Turns:
+    """One attempt at a time for each meter, in this process; those behind it wait."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[int, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def turn(self, meter_id: int) -> Iterator[None]:
+        """Wait for the meter's turn and hold it."""
+        with self._guard:
+            lock, waiting = self._locks.get(meter_id, (threading.Lock(), 0))
+            self._locks[meter_id] = lock, waiting + 1
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, waiting = self._locks[meter_id]
+                if waiting > 1:
+                    self._locks[meter_id] = lock, waiting - 1
+                else:
+                    del self._locks[meter_id]

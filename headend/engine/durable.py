@@ -1,0 +1,225 @@
+"""The durable engine: DBOS Transact, and the only module that knows it.
+
+One workflow is one attempt of one command; its id is the ticket. All of them are in one queue,
+partitioned by meter, of which a partition runs one at a time over all workers. What DBOS keeps is
+whose turn it is; it keeps no outcome of ours, and if its last writes are lost with the power, the
+dispatcher's sweep hands the tickets over again and an attempt that was through finds nothing to
+do. So its database may commit without waiting for the disk, which is most of what it costs.
+
+| trap of DBOS 3.4 | what is done here |
+|---|---|
+| executors with the same id run each other's workflows at once | an id for each process |
+| nobody notices a dead executor | the dispatcher's reaper, by a lock that dies with its holder |
+| ``resume_workflows`` without a queue leaves the partition | the queue is named |
+| a timeout or a cancel frees the partition while the step still runs | neither is ever used |
+| a timeout counts from the dequeue | not-after is a moment, and checked before sending |
+| order within a partition is by (priority, ms, id) | a ticket's number is padded with zeros |
+| the version of the code is part of what an executor takes | it is pinned |
+| arguments are pickled | portable JSON |
+| SQLite without WAL | the file is made in WAL |
+| a limit over all partitions is slow | permits are in a table of ours |
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from headend.engine import Handed
+from headend.errors import UsageError
+from headend.store import StoreError, dialects
+
+#: Of the queue and of the workflow; what is in a database of before is found by them.
+QUEUE: Final = "attempts"
+WORKFLOW: Final = "attempt"
+#: Changed only when an attempt of before can no longer be run by the code of now.
+VERSION: Final = "1"
+_NAME: Final = "prepay"
+#: Seconds from one look of DBOS into its queue to the next.
+_POLL: Final = 0.05
+#: What a workflow is that DBOS does not run again by itself.
+_ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_RUNNING: Final = "PENDING"
+#: How many workflows that have ended are forgotten at once.
+_PORTION: Final = 500
+_PORTIONS: Final = 10
+
+
+class DurableEngine:
+    """Runs tickets as DBOS workflows; an ``Engine``. There is one in a process.
+
+    Args:
+        url: of our database; DBOS has a file beside it, or a schema of its own within it.
+        executor: id of this process.
+        sessions: how many at a time here; the last worker to start says it for all.
+
+    Raises:
+        UsageError: the database is in memory.
+    """
+
+    def __init__(self, url: URL, executor: str, sessions: int) -> None:
+        if dialects.in_memory(url):
+            raise UsageError("what is queued in memory is gone with its process: give --db a file")
+        self._engine = _engine(url, sessions)
+        self._sessions = sessions
+        self._executor = executor
+        self._active = 0
+        self._idle = threading.Condition()
+
+    def start(self, run: Callable[[str], None], *, working: bool = True) -> None:
+        """Begin to run tickets; one that is not working only takes them for others."""
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_engine": self._engine,
+            "application_version": VERSION,
+            "executor_id": self._executor,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "ERROR",
+            "use_listen_notify": False,
+            "max_executor_threads": self._sessions + 4,
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
+        def attempt(ticket: str) -> None:
+            with self._idle:
+                self._active += 1
+            try:
+                run(ticket)
+            finally:
+                with self._idle:
+                    self._active -= 1
+                    self._idle.notify_all()
+
+        if not working:
+            DBOS.listen_queues([])
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=self._sessions,
+            partition_concurrency=1,
+            polling_interval_sec=_POLL,
+            on_conflict="always_update",
+        )
+
+    def submit(self, handed: Sequence[Handed]) -> None:
+        """Take tickets; one that is known already is taken once.
+
+        Raises:
+            StoreError: its database cannot be used; some of them may have been taken.
+        """
+        with _clear_errors():
+            for each in handed:
+                DBOS.enqueue_workflow_with_options(
+                    {
+                        "workflow_name": WORKFLOW,
+                        "queue_name": QUEUE,
+                        "workflow_id": each.ticket,
+                        "queue_partition_key": each.partition,
+                        "priority": each.priority + 1,  # its own least is 1
+                        "app_version": VERSION,
+                    },
+                    each.ticket,
+                )
+
+    def ended(self, tickets: Collection[str]) -> frozenset[str]:
+        """Return which of these tickets will not be run any more."""
+        if not tickets:
+            return frozenset()
+        with _clear_errors():
+            found = DBOS.list_workflows(
+                workflow_ids=list(tickets), status=list(_ENDED), load_input=False, load_output=False
+            )
+        return frozenset(each.workflow_id for each in found)
+
+    def holders(self) -> frozenset[str]:
+        """Return which executors are running tickets, or have died while they were."""
+        with _clear_errors():
+            running = DBOS.list_workflows(status=_RUNNING, load_input=False, load_output=False)
+        return frozenset(each.executor_id for each in running if each.executor_id)
+
+    def recover(self, dead: Collection[str]) -> int:
+        """Put back into the queue what executors that are no more were running."""
+        with _clear_errors():
+            left = [
+                workflow.workflow_id
+                for executor in dead
+                for workflow in DBOS.list_workflows(
+                    executor_id=executor, status=_RUNNING, load_input=False, load_output=False
+                )
+            ]
+            if left:
+                DBOS.resume_workflows(left, queue_name=QUEUE)
+        return len(left)
+
+    def tidy(self) -> None:
+        """Forget some workflows that have ended: what became of a command stands in its row."""
+        with _clear_errors():
+            for _ in range(_PORTIONS):
+                ended = DBOS.list_workflows(
+                    status=list(_ENDED), limit=_PORTION, load_input=False, load_output=False
+                )
+                if ended:
+                    DBOS.delete_workflows([each.workflow_id for each in ended])
+                if len(ended) < _PORTION:
+                    break
+
+    def stop(self, patience: float) -> None:
+        """Take no more, and wait so many seconds for what runs."""
+        until = time.monotonic() + patience
+        with self._idle:
+            while self._active and time.monotonic() < until:
+                self._idle.wait(until - time.monotonic())
+        DBOS.destroy(destroy_registry=True)
+        self._engine.dispose()
+
+
+def _engine(url: URL, sessions: int) -> Engine:
+    """Return DBOS's way to its database, on which a commit need not wait for the disk."""
+    if url.get_backend_name() == "postgresql":
+        arguments: dict[str, Any] = dialects.connect_arguments(url)
+        arguments["options"] = f"{arguments.get('options', '')} -c synchronous_commit=off".strip()
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=8,
+            max_overflow=sessions,
+            connect_args=arguments,
+        )
+    path = beside(Path(str(url.database)))
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA journal_mode=WAL")
+    file.close()
+    path.chmod(0o600)
+    engine = create_engine(URL.create("sqlite", database=str(path)), max_overflow=sessions)
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what DBOS and its driver raise into one clear line."""
+    try:
+        yield
+    except (SQLAlchemyError, dbos_error.DBOSException) as error:
+        raise StoreError(f"the engine's database: {dialects.explain(error)}") from error
+
+
+def beside(database: Path) -> Path:
+    """Return DBOS's file for a database: headend.engine.sqlite3 for headend.sqlite3."""
+    return database.with_name(f"{database.stem}.engine{database.suffix}")
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute(f"PRAGMA busy_timeout={3 * dialects.PATIENCE_MS}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,147 @@
+"""``--queue`` and its kin: a command of the command line that is written down, not carried out."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from headend.context import Context
+from headend.engine.arguments import Durable, durable, freeze, thaw
+from headend.engine.queueing import (
+    Terms,
+    Unsuccessful,
+    check_terms,
+    moment,
+    prepared,
+    queue,
+    wait,
+)
+from headend.engine.states import State
+from headend.engine.wake import wake, wake_with
+from headend.errors import UsageError
+from headend.life import check_reachable
+from headend.registry import ACCESS
+from headend.report import Report
+from headend.store import workers
+from headend.store.commands import Command
+from headend.store.registry import Entry
+
+#: Of the common options, those that are of no use to a process that does not speak to the meter.
+_SPEAKING = ACCESS | {"port", "keys", "password", "trace"}
+
+
+def ordered(
+    context: Context, name: str, parameters: Mapping[str, Any], asked: Mapping[str, Any]
+) -> Report:
+    """Queue a command as the options say, or say what would be queued or sent.
+
+    Args:
+        context: the run of the command.
+        name: of the command.
+        parameters: as click made them.
+        asked: values of ``cli.QUEUEING`` that were given.
+
+    Raises:
+        UsageError: the options do not fit together, or the command cannot be queued.
+        Unsuccessful: it was waited for, and it is not done.
+    """
+    of = durable(name)
+    dry = bool(asked.get("dry_run"))
+    if not asked.get("queue"):
+        more = sorted(f"--{each.replace('_', '-')}" for each in asked if each != "dry_run")
+        if more:
+            raise UsageError(f"{', '.join(more)}: only with --queue")
+        return _dry(context, of, parameters, None)
+    terms = _terms(context, asked)
+    if dry:
+        check_terms(terms, context.now())
+        return _dry(context, of, parameters, terms)
+    meter = _meter(context)
+    thaw(of, freeze(of, parameters))  # what a worker would refuse is refused here
+    with context.store.begin() as db:
+        new = prepared(of, parameters, meter.id, terms, context)
+        command = queue(db, new, context.now())
+        wake_with(db)
+        there = bool(workers.every(db, only_running=True))
+    wake(context.store.url)
+    if asked.get("wait") is None:
+        return _queued(command, there)
+    patience = None if asked["wait"] == float("inf") else float(asked["wait"])
+    return ended(wait(context, command.id, patience, time.sleep))
+
+
+def ended(command: Command) -> Report:
+    """Return what a command reported.
+
+    Raises:
+        Unsuccessful: it is not done.
+    """
+    from headend.engine.answers import thawed
+
+    if command.state not in (State.DONE, State.SETTLED) or command.answer is None:
+        raise Unsuccessful(command)
+    report = thawed(command.answer)
+    return replace(report, data={**report.data, "command": command.id})
+
+
+def _terms(context: Context, asked: Mapping[str, Any]) -> Terms:
+    now = context.now()
+    return Terms(
+        not_before=moment(asked.get("not_before"), now),
+        not_after=moment(asked.get("not_after"), now),
+        priority=asked.get("priority"),
+        idempotency_key=asked.get("idempotency_key"),
+    )
+
+
+def _meter(context: Context) -> Entry:
+    """Return the meter that was given by its name.
+
+    Raises:
+        UsageError: none was, or it comes with options that a worker would not know of.
+    """
+    typed = sorted(context.chosen.given & _SPEAKING)
+    if typed:
+        names = ", ".join(f"--{each.replace('_', '-')}" for each in typed)
+        raise UsageError(
+            f"{names}: a queued command is carried out as the registry says (prepay meters set)"
+        )
+    meter = context.registered
+    if meter is None:
+        raise UsageError("a command is queued for a meter of the registry: give --meter NAME")
+    check_reachable(meter.name, meter.life)
+    if not meter.transport:
+        raise UsageError(f"{meter.name} has no port: prepay meters set {meter.name} --port SPEC")
+    return meter
+
+
+def _dry(
+    context: Context, of: Durable, parameters: Mapping[str, Any], terms: Terms | None
+) -> Report:
+    """Return what would be done; nothing is written, and no port is opened."""
+    arguments = freeze(of, parameters)
+    thaw(of, arguments)
+    if terms is None:
+        what, where = "sent", str(context.port)
+    else:
+        what, where = "queued", _meter(context).name
+    data = {"dry_run": True, "command": of.name, "arguments": arguments, what: where}
+    said = " ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
+    return Report(data, (f"would be {what}: {of.name} {said}".rstrip() + f", to {where}",))
+
+
+def _queued(command: Command, there: bool) -> Report:
+    lines = [
+        f"{command.state.value}: {command.name} for {command.meter}",
+        f"command {command.id}; prepay commands wait {command.id}",
+    ]
+    if not there:
+        lines.append("nobody is there to carry it out: prepay serve")
+    data = {
+        "command": command.id,
+        "name": command.name,
+        "meter": command.meter,
+        "state": command.state.value,
+        "transaction": command.transaction_id,
+    }
+    return Report(data, lines)

@@ -1,0 +1,408 @@
+"""The rows of durable commands; their states and what moves them are in ``engine.states``."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+
+from headend.engine.states import FINAL, OPEN, Happening, State, after
+from headend.store import schema
+from protocol.timing import Instant
+
+_TABLE = schema.commands
+_METERS = schema.meters
+
+#: A claim takes this lock where rows are locked one by one, so that permits are counted right.
+_CLAIMING: Final = 0x0FFA11
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command for one meter.
+
+    Args:
+        number: order of queueing.
+        id: 32 hexadecimal digits.
+        meter_id, meter: row number and name of the meter.
+        campaign_id: number of the campaign it belongs to.
+        name: of the file in ``headend.commands``.
+        arguments: of its parameters, by name, in the types that JSON has.
+        state: how far it has come.
+        reason: why it is in that state, for people; None where the state says it.
+        answer: what it reported, once there is something.
+        priority: the smallest goes first.
+        not_before, not_after: it is sent between these moments only.
+        due: when it is next looked at.
+        attempts: how many have begun.
+        ticket: of the attempt that is under way or waits in the engine.
+        worker: executor that took or runs it.
+        transaction_id: under which it moves money or state, once it was drawn.
+        idempotency_key: by which its caller asks for it again.
+        correlation: goes with it into every log line.
+        caller: who queued it.
+        cancel: whether somebody asked to withdraw it.
+        created, started, finished: when it was queued, first attempted, and became final.
+    """
+
+    number: int
+    id: str
+    meter_id: int
+    meter: str
+    campaign_id: int | None
+    name: str
+    arguments: Mapping[str, Any]
+    state: State
+    reason: str | None
+    answer: Mapping[str, Any] | None
+    priority: int
+    not_before: Instant | None
+    not_after: Instant
+    due: Instant
+    attempts: int
+    ticket: str | None
+    worker: str | None
+    transaction_id: str | None
+    idempotency_key: str | None
+    correlation: str
+    caller: str
+    cancel: bool
+    created: Instant
+    started: Instant | None
+    finished: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What is queued: see ``Command``."""
+
+    id: str
+    meter_id: int
+    name: str
+    arguments: Mapping[str, Any]
+    priority: int
+    not_after: Instant
+    caller: str
+    not_before: Instant | None = None
+    transaction_id: str | None = None
+    idempotency_key: str | None = None
+    campaign_id: int | None = None
+
+
+def _command(row: Row[tuple[Any, ...]]) -> Command:
+    columns = row._mapping
+    values = {name: columns[name] for name in Command.__dataclass_fields__}
+    values["state"] = State(values["state"])
+    values["arguments"] = json.loads(values["arguments"])
+    values["answer"] = None if values["answer"] is None else json.loads(values["answer"])
+    return Command(**values)
+
+
+def _rows() -> Select[Any]:
+    met = _METERS.c.id == _TABLE.c.meter_id
+    return select(_TABLE, _METERS.c.name.label("meter")).select_from(_TABLE.join(_METERS, met))
+
+
+def add(db: Connection, commands: Sequence[New], now: Instant) -> None:
+    """Queue commands.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: an id or an idempotency key is there already.
+    """
+    rows = [
+        {
+            "id": new.id,
+            "meter_id": new.meter_id,
+            "campaign_id": new.campaign_id,
+            "name": new.name,
+            "arguments": json.dumps(dict(new.arguments), sort_keys=True),
+            "state": (State.QUEUED if _is_due(new, now) else State.PLANNED).value,
+            "priority": new.priority,
+            "not_before": new.not_before,
+            "not_after": new.not_after,
+            "due": now if _is_due(new, now) else new.not_before,
+            "attempts": 0,
+            "transaction_id": new.transaction_id,
+            "idempotency_key": new.idempotency_key,
+            "correlation": new.id,
+            "caller": new.caller,
+            "cancel": False,
+            "created": now,
+        }
+        for new in commands
+    ]
+    if rows:
+        db.execute(insert(_TABLE), rows)
+
+
+def _is_due(new: New, now: Instant) -> bool:
+    return new.not_before is None or new.not_before <= now
+
+
+def get(db: Connection, command_id: str) -> Command | None:
+    """Return the command of an id."""
+    row = db.execute(_rows().where(_TABLE.c.id == command_id)).first()
+    return None if row is None else _command(row)
+
+
+def beginning_with(db: Connection, prefix: str) -> list[Command]:
+    """Return the commands, two at most, whose id begins so: people do not type 32 digits."""
+    query = _rows().where(_TABLE.c.id.startswith(prefix, autoescape=True)).limit(2)
+    return [_command(row) for row in db.execute(query)]
+
+
+def of_key(db: Connection, idempotency_key: str) -> Command | None:
+    """Return the command that was queued with an idempotency key."""
+    row = db.execute(_rows().where(_TABLE.c.idempotency_key == idempotency_key)).first()
+    return None if row is None else _command(row)
+
+
+def of_ticket(db: Connection, ticket: str) -> Command | None:
+    """Return the command that carries a ticket, its row held until the transaction ends."""
+    held = _rows().where(_TABLE.c.ticket == ticket).with_for_update(of=_TABLE)
+    row = db.execute(held).first()
+    return None if row is None else _command(row)
+
+
+def meter_of_ticket(db: Connection, ticket: str) -> int | None:
+    """Return the row number of the meter of the command that carries a ticket."""
+    found: int | None = db.scalar(select(_TABLE.c.meter_id).where(_TABLE.c.ticket == ticket))
+    return found
+
+
+def hold(db: Connection, command_id: str) -> Command | None:
+    """Return the command of an id, its row held until the transaction ends."""
+    row = db.execute(_rows().where(_TABLE.c.id == command_id).with_for_update(of=_TABLE)).first()
+    return None if row is None else _command(row)
+
+
+def newest(
+    db: Connection,
+    *,
+    states: Collection[State] = (),
+    meter_id: int | None = None,
+    campaign_id: int | None = None,
+    limit: int = 50,
+) -> list[Command]:
+    """Return the newest commands of these states, meter and campaign; newest first."""
+    query = _rows().order_by(_TABLE.c.number.desc()).limit(limit)
+    if states:
+        query = query.where(_TABLE.c.state.in_([state.value for state in states]))
+    if meter_id is not None:
+        query = query.where(_TABLE.c.meter_id == meter_id)
+    if campaign_id is not None:
+        query = query.where(_TABLE.c.campaign_id == campaign_id)
+    return [_command(row) for row in db.execute(query)]
+
+
+def counts(db: Connection, campaign_id: int | None = None) -> dict[State, int]:
+    """Return how many commands are in each state that any is in."""
+    query = select(_TABLE.c.state, func.count()).group_by(_TABLE.c.state)
+    if campaign_id is not None:
+        query = query.where(_TABLE.c.campaign_id == campaign_id)
+    return {State(state): count for state, count in db.execute(query)}
+
+
+# --- the dispatcher ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A command that an engine has.
+
+    Args:
+        command_id, ticket, meter_id, campaign_id, worker: see ``Command``.
+        meter, line: the meter's name, and the line that it shares with others.
+        priority: see there.
+    """
+
+    command_id: str
+    ticket: str
+    meter_id: int
+    meter: str
+    line: str | None
+    campaign_id: int | None
+    worker: str
+    priority: int
+
+
+def begin_claiming(db: Connection) -> None:
+    """Let no other dispatcher claim until this transaction ends.
+
+    On SQLite the transaction itself does that.
+    """
+    if db.dialect.name == "postgresql":
+        db.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
+
+
+def handed_out(db: Connection) -> list[HandedOut]:
+    """Return every command that carries a ticket."""
+    columns = (
+        _TABLE.c.id.label("command_id"),
+        _TABLE.c.ticket,
+        _TABLE.c.meter_id,
+        _METERS.c.name.label("meter"),
+        _METERS.c.line,
+        _TABLE.c.campaign_id,
+        _TABLE.c.worker,
+        _TABLE.c.priority,
+    )
+    met = _METERS.c.id == _TABLE.c.meter_id
+    query = select(*columns).select_from(_TABLE.join(_METERS, met))
+    return [HandedOut(*row) for row in db.execute(query.where(_TABLE.c.ticket.is_not(None)))]
+
+
+def promote(db: Connection, now: Instant) -> None:
+    """Queue what was planned for a moment that has come."""
+    due = and_(_TABLE.c.state == State.PLANNED.value, _TABLE.c.due <= now)
+    queued = after(State.PLANNED, Happening.DUE)
+    db.execute(update(_TABLE).where(due).values(state=queued.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What nothing is claimed from.
+
+    Args:
+        meters: row numbers of meters that are being spoken to.
+        lines: whose permits are used up.
+        campaigns: that are paused, or have as many running as they may.
+    """
+
+    meters: Collection[int]
+    lines: Collection[str]
+    campaigns: Collection[int]
+
+
+def claimable(
+    db: Connection, state: State, closed: Closed, now: Instant, limit: int
+) -> list[tuple[Command, str | None]]:
+    """Return the next commands of a state that may be handed out, and their meters' lines.
+
+    Their rows are held until the transaction ends.
+    """
+    query = _rows().add_columns(_METERS.c.line)
+    query = query.where(
+        _TABLE.c.state == state.value, _TABLE.c.due <= now, _TABLE.c.ticket.is_(None)
+    )
+    if closed.meters:
+        query = query.where(_TABLE.c.meter_id.not_in(closed.meters))
+    if closed.lines:
+        free = _METERS.c.line.not_in(closed.lines)
+        query = query.where(or_(_METERS.c.line.is_(None), free))
+    if closed.campaigns:
+        free = _TABLE.c.campaign_id.not_in(closed.campaigns)
+        query = query.where(or_(_TABLE.c.campaign_id.is_(None), free))
+    query = query.order_by(_TABLE.c.priority, _TABLE.c.number).limit(limit)
+    held = query.with_for_update(skip_locked=True, of=_TABLE)
+    return [(_command(row), row.line) for row in db.execute(held)]
+
+
+def hand_out(
+    db: Connection, command: Command, ticket: str, worker: str, transaction_id: str | None
+) -> None:
+    """Write the ticket of the next attempt on a command, and the transaction id it acts under."""
+    values: dict[str, Any] = {"ticket": ticket, "worker": worker, "attempts": command.attempts + 1}
+    if command.transaction_id is None:
+        values["transaction_id"] = transaction_id
+    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(**values))
+
+
+def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
+    """Return commands that wait although their not-after has passed, their rows held."""
+    waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
+    query = _rows().where(waits, _TABLE.c.ticket.is_(None), _TABLE.c.not_after < now)
+    held = query.limit(limit).with_for_update(skip_locked=True, of=_TABLE)
+    return [_command(row) for row in db.execute(held)]
+
+
+def anything_due(db: Connection, now: Instant) -> bool:
+    """Say whether there is a command that may be handed out, were nothing else in its way."""
+    for state in (State.QUEUED, State.UNKNOWN, State.PLANNED):
+        due = (_TABLE.c.state == state.value, _TABLE.c.due <= now, _TABLE.c.ticket.is_(None))
+        if db.execute(select(_TABLE.c.number).where(*due).limit(1)).first() is not None:
+            return True
+    return False
+
+
+def all_final(db: Connection, campaign_id: int) -> bool:
+    """Say whether each command of a campaign is final."""
+    still = _TABLE.c.state.in_([state.value for state in OPEN])
+    query = select(_TABLE.c.number).where(_TABLE.c.campaign_id == campaign_id, still).limit(1)
+    return db.execute(query).first() is None
+
+
+# --- an attempt --------------------------------------------------------------------------------
+
+
+def begin(db: Connection, command: Command, worker: str, now: Instant) -> None:
+    """Note that an attempt is under way."""
+    state = after(command.state, Happening.BEGUN)
+    started = func.coalesce(_TABLE.c.started, now)
+    row = _TABLE.c.number == command.number
+    values = {"state": state.value, "worker": worker, "started": started}
+    db.execute(update(_TABLE).where(row).values(**values))
+
+
+def end(
+    db: Connection,
+    command: Command,
+    happening: Happening,
+    now: Instant,
+    *,
+    reason: str | None = None,
+    answer: Mapping[str, Any] | None = None,
+    due: Instant | None = None,
+) -> State:
+    """Note what became of an attempt, or of a command that never had one; return its state.
+
+    Args:
+        db: one database transaction, in which the command's row is held.
+        command: as it stands in the row.
+        happening: for the table of states.
+        now: the head-end's time.
+        reason: for people.
+        answer: what it reported.
+        due: when it is looked at again, unless its state is final.
+    """
+    state = after(command.state, happening)
+    values: dict[str, Any] = {"state": state.value, "reason": reason, "ticket": None}
+    if answer is not None:
+        values["answer"] = json.dumps(dict(answer), ensure_ascii=False)
+    if state.is_final:
+        values["finished"] = now
+    elif due is not None:
+        values["due"] = due
+    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(**values))
+    return state
+
+
+# --- a caller ----------------------------------------------------------------------------------
+
+
+def ask_cancel(db: Connection, command: Command) -> None:
+    """Note that somebody wants a command withdrawn; the attempt looks before it sends."""
+    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(cancel=True))
+
+
+def cancel_asked(db: Connection, command_id: str) -> bool:
+    """Say whether somebody wants a command withdrawn."""
+    return bool(db.scalar(select(_TABLE.c.cancel).where(_TABLE.c.id == command_id)))
+
+
+def hurry(db: Connection, command: Command, now: Instant) -> None:
+    """Let a command that waits for its next attempt be looked at now."""
+    row = and_(_TABLE.c.number == command.number, _TABLE.c.ticket.is_(None))
+    db.execute(update(_TABLE).where(row, _TABLE.c.due > now).values(due=now))
+
+
+def cancel_campaign(db: Connection, campaign_id: int, now: Instant) -> None:
+    """Withdraw what of a campaign waits, and ask that what is under way be withdrawn."""
+    ours = _TABLE.c.campaign_id == campaign_id
+    idle = and_(ours, _TABLE.c.ticket.is_(None), _TABLE.c.attempts == 0)
+    waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
+    gone = {"state": State.CANCELLED.value, "finished": now, "cancel": True}
+    db.execute(update(_TABLE).where(idle, waits).values(**gone))
+    still = _TABLE.c.state.not_in([state.value for state in FINAL])
+    db.execute(update(_TABLE).where(ours, still).values(cancel=True))

@@ -1,0 +1,136 @@
+"""What meters said unasked: a row each, however often it came, and bounded in number.
+
+What belongs to no meter known here is kept apart, the newest ``STRANGERS`` of it; of each meter
+the newest ``OF_A_METER`` are kept, and those that a case came from.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
+
+from headend.store import schema
+from protocol.timing import Instant
+
+_TABLE, _METERS = schema.notifications, schema.meters
+#: Rows that belong to no meter known here.
+STRANGERS = 1_000
+#: Rows of one meter.
+OF_A_METER = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """Something that was said.
+
+    Args:
+        digest: of sender, number, stamp and body: what makes two the same.
+        meter_id: whose it is; None where nobody known here said it.
+        source: the address it came from.
+        system_title: hexadecimal, empty where nothing vouches for it.
+        authenticated: whether a key does.
+        service: "data-notification", "event-notification" or "information-report".
+        body: as ``prepay listen --json`` prints it, without whence and when.
+        received: when it first came.
+        times: how often it came.
+        number: row number; 0 before it has one.
+        meter: the meter's name, empty where there is none.
+    """
+
+    digest: str
+    meter_id: int | None
+    source: str
+    system_title: str
+    authenticated: bool
+    service: str
+    body: Mapping[str, Any]
+    received: Instant
+    times: int = 1
+    number: int = 0
+    meter: str = ""
+
+
+def add(db: Connection, said: Notification) -> tuple[int, bool]:
+    """Write down what was said, unless it is there.
+
+    Returns:
+        Its row number, and whether it is new; what is there has come once more.
+    """
+    row = {
+        "digest": said.digest,
+        "meter": said.meter_id,
+        "source": said.source[:_SOURCE],
+        "title": said.system_title,
+        "authenticated": said.authenticated,
+        "service": said.service,
+        "body": json.dumps(dict(said.body), sort_keys=True),
+        "received": said.received,
+    }
+    new = bool(db.execute(_ADD, row).rowcount)
+    if not new:
+        db.execute(_AGAIN, {"key": said.digest})
+    number = db.scalar(_NUMBER, {"digest": said.digest})
+    assert number is not None  # it was written, or found
+    return number, new
+
+
+def known(db: Connection, digest: str) -> bool:
+    """Say whether something was written down before."""
+    return db.scalar(_NUMBER, {"digest": digest}) is not None
+
+
+def trim(db: Connection, meter_id: int | None) -> int:
+    """Forget the oldest rows of a meter, or of nobody's, beyond the bound; return how many."""
+    mine = _TABLE.c.meter_id.is_not_distinct_from(meter_id)
+    bound = STRANGERS if meter_id is None else OF_A_METER
+    query = select(_TABLE.c.number).where(mine).order_by(_TABLE.c.number.desc())
+    last = db.scalar(query.offset(bound).limit(1))
+    if last is None:
+        return 0
+    cases = select(schema.cases.c.notification).where(schema.cases.c.notification.is_not(None))
+    old = mine, _TABLE.c.number <= last, _TABLE.c.number.not_in(cases)
+    return db.execute(delete(_TABLE).where(*old)).rowcount
+
+
+def newest(
+    db: Connection, limit: int, *, meter_id: int | None = None, strangers: bool = False
+) -> list[Notification]:
+    """Return the newest notifications, newest first.
+
+    Args:
+        db: the database.
+        limit: how many at most.
+        meter_id: only those of this meter.
+        strangers: only those that are of no meter known here.
+    """
+    query = select(_TABLE, _METERS.c.name.label("meter")).outerjoin(
+        _METERS, _METERS.c.id == _TABLE.c.meter_id
+    )
+    if meter_id is not None:
+        query = query.where(_TABLE.c.meter_id == meter_id)
+    if strangers:
+        query = query.where(_TABLE.c.meter_id.is_(None))
+    return [
+        _notification(r) for r in db.execute(query.order_by(_TABLE.c.number.desc()).limit(limit))
+    ]
+
+
+def _notification(row: Row[Any]) -> Notification:
+    columns = dict(row._mapping)
+    return Notification(
+        **columns | {"body": json.loads(columns["body"]), "meter": columns["meter"] or ""}
+    )
+
+
+#: Characters that the column takes; PostgreSQL would refuse more.
+_SOURCE = 128
+# Both databases have this clause, SQLAlchemy one for each; of two that come at once the first wins.
+_ADD = text(
+    "INSERT INTO notifications (digest, meter_id, source, system_title, authenticated, service, "
+    "body, received, times) VALUES (:digest, :meter, :source, :title, :authenticated, :service, "
+    ":body, :received, 1) ON CONFLICT (digest) DO NOTHING"
+)
+_AGAIN = update(_TABLE).where(_TABLE.c.digest == bindparam("key")).values(times=_TABLE.c.times + 1)
+_NUMBER = select(_TABLE.c.number).where(_TABLE.c.digest == bindparam("digest"))
