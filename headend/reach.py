@@ -13,7 +13,6 @@ from headend.trace import TracedTransport
 from headend.transports import LinkKind, Transport
 from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
-from protocol.association.short_names_view import ByShortNames
 from protocol.codes import Conformance, Mechanism, ServiceError, UserDiagnostic
 from protocol.security import CounterLease, CounterSource, Protection, ReplayGuard
 
@@ -179,7 +178,11 @@ def open_session(
     made = Association.client(settings, context.entropy, counters, ReplayGuard())
     if context.port.link is LinkKind.HDLC:
         made.at_a_stretch(1)  # a turn each
-    association: ClientAssociation = ByShortNames(made) if context.settings.short_names else made
+    association: ClientAssociation = made
+    if context.settings.short_names:
+        from protocol.association.short_names_view import ByShortNames  # and with it every class
+
+        association = ByShortNames(made)
     transport = context.transports(context.port, context.now)
     transport = _observed(context, transport)
     try:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -117,7 +117,10 @@ class Stage:
             )
         self._log = log.open(encoding="utf-8")
         self._ready: dict[str, Any] = {}
-        self.wait("the meter is ready", lambda: bool(self._ready and self.display.pages))
+        with ExitStack() as unready:  # a meter that does not come is not left behind
+            unready.callback(self.__exit__)
+            self.wait("the meter is ready", lambda: bool(self._ready and self.display.pages))
+            unready.pop_all()
         self._spec: str = self._ready["ports"][0]["spec"]
         click.secho(f"$ export PREPAY_PORT={self._spec}", bold=True)
         self._case = Case(self._ready["meter"], profile, currency)

@@ -114,6 +114,7 @@ class Postgres:
         if self._process is None:
             return
         if how is signal.SIGKILL:
+            self._process.send_signal(signal.SIGSTOP)  # so that it makes no new ones meanwhile
             for child in _children(self._process.pid):  # they would let the memory linger
                 _kill(child)
         self._process.send_signal(how)

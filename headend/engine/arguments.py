@@ -7,6 +7,7 @@ out of a row, or from a file or a network, goes through the same types as the co
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import PurePath
 from pkgutil import iter_modules
@@ -84,10 +85,15 @@ def durable(name: str) -> Durable:
 
 def _module(name: str) -> ModuleType:
     found = name.replace("-", "_")
-    known = {m.name for m in iter_modules(commands.__path__) if not m.name.startswith("_")}
-    if found not in known:
+    if found not in _known():
         raise UsageError(f"{name[:40]!r} is no command: prepay --help has them")
     return import_module(f"{commands.__name__}.{found}")
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Return the names of the commands' files; a worker would look for them twice an attempt."""
+    return frozenset(m.name for m in iter_modules(commands.__path__) if not m.name.startswith("_"))
 
 
 def freeze(of: Durable, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ do. So its database may commit without waiting for the disk, which is most of wh
 | a limit over all partitions is slow | permits are in a table of ours |
 """
 
+import logging
 import sqlite3
 import threading
 import time
@@ -75,7 +76,11 @@ class DurableEngine:
         self._idle = threading.Condition()
 
     def start(self, run: Callable[[str], None], *, working: bool = True) -> None:
-        """Begin to run tickets; one that is not working only takes them for others."""
+        """Begin to run tickets; one that is not working only takes them for others.
+
+        Raises:
+            StoreError: its database cannot be used: full, or gone.
+        """
         config: DBOSConfig = {
             "name": _NAME,
             "system_database_engine": self._engine,
@@ -101,14 +106,15 @@ class DurableEngine:
 
         if not working:
             DBOS.listen_queues([])
-        DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            worker_concurrency=self._sessions,
-            partition_concurrency=1,
-            polling_interval_sec=_POLL,
-            on_conflict="always_update",
-        )
+        with _clear_errors(), _quiet():
+            DBOS.launch()
+            DBOS.register_queue(
+                QUEUE,
+                worker_concurrency=self._sessions,
+                partition_concurrency=1,
+                polling_interval_sec=_POLL,
+                on_conflict="always_update",
+            )
 
     def submit(self, handed: Sequence[Handed]) -> None:
         """Take tickets; one that is known already is taken once.
@@ -211,6 +217,17 @@ def _clear_errors() -> Iterator[None]:
         yield
     except (SQLAlchemyError, dbos_error.DBOSException) as error:
         raise StoreError(f"the engine's database: {dialects.explain(error)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let DBOS not print the traceback of what it raises as well."""
+    log = logging.getLogger("dbos")
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False
 
 
 def beside(database: Path) -> Path:

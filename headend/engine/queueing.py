@@ -18,7 +18,6 @@ from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, freeze
 from headend.engine.states import Happening, State
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
-from headend.plans import check_id
 from headend.store import audit, commands, transactions
 from headend.store.commands import Command, New
 from prepay.transactions import transaction_id
@@ -115,10 +114,16 @@ def prepared(
         not_before=terms.not_before,
         not_after=later(begin, NOT_AFTER) if terms.not_after is None else terms.not_after,
         caller=terms.caller or whoami(),
-        transaction_id=None if given is None else check_id(str(given), now),
+        transaction_id=None if given is None else _checked(str(given), now),
         idempotency_key=terms.idempotency_key,
         campaign_id=campaign_id,
     )
+
+
+def _checked(identity: str, now: Instant) -> str:
+    from headend.plans import check_id  # with it come sessions, which nobody needs who queues
+
+    return check_id(identity, now)
 
 
 def queue(db: Connection, new: New, now: Instant) -> Command:

@@ -124,8 +124,8 @@ class Worker:
             with self._store.begin() as db:
                 workers.begin(db, self.executor, socket.gethostname(), os.getpid(), self._now())
             listener = Listener(self._store.url, self.dispatcher.wake)
-            self._engine.start(self._attempts.run)
             try:
+                self._engine.start(self._attempts.run)
                 self.dispatcher.run(self.stopping, time.monotonic)
             finally:
                 listener.close()

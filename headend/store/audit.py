@@ -31,6 +31,9 @@ _KEEP_ANCHOR: Final = text(
     "INSERT INTO settings (name, value) VALUES (:name, :value) "
     "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_INSERT = insert(_TABLE)
+_LAST = select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1)
 #: Rows that are looked at at a time.
 _PORTION: Final = 1000
 
@@ -105,9 +108,7 @@ def append(
     """
     if db.dialect.name == "postgresql":  # SQLite has one writer anyway
         db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPENDING})
-    last = db.execute(
-        select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1)
-    ).first()
+    last = db.execute(_LAST).first()
     number, previous = (1, GENESIS) if last is None else (last.number + 1, last.digest)
     row = {
         "number": number,
@@ -118,7 +119,7 @@ def append(
         "details": canonical(details),
     }
     digest = seal(previous, row)
-    db.execute(insert(_TABLE).values(**row, previous=previous, digest=digest))
+    db.execute(_INSERT, {**row, "previous": previous, "digest": digest})
     db.execute(_KEEP_ANCHOR, {"name": _ANCHOR, "value": str(Anchor(number, digest))})
 
 

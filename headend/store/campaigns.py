@@ -143,8 +143,7 @@ def newest(db: Connection, limit: int = 50) -> list[Campaign]:
 
 def going(db: Connection) -> list[Campaign]:
     """Return the campaigns that are running or paused."""
-    states = (State.RUNNING.value, State.PAUSED.value)
-    return [_campaign(row) for row in db.execute(select(_TABLE).where(_TABLE.c.state.in_(states)))]
+    return [_campaign(row) for row in db.execute(_GOING)]
 
 
 def move(db: Connection, campaign: Campaign, state: State, now: Instant) -> bool:
@@ -155,3 +154,7 @@ def move(db: Connection, campaign: Campaign, state: State, now: Instant) -> bool
         values["finished"] = now
     row = (_TABLE.c.number == campaign.number) & _TABLE.c.state.in_(origins)
     return db.execute(update(_TABLE).where(row).values(**values)).rowcount == 1
+
+
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_GOING = select(_TABLE).where(_TABLE.c.state.in_((State.RUNNING.value, State.PAUSED.value)))

@@ -5,7 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from headend.engine.states import FINAL, OPEN, Happening, State, after
 from headend.store import schema
@@ -142,7 +153,7 @@ def _is_due(new: New, now: Instant) -> bool:
 
 def get(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id."""
-    row = db.execute(_rows().where(_TABLE.c.id == command_id)).first()
+    row = db.execute(_BY_ID, {"key": command_id}).first()
     return None if row is None else _command(row)
 
 
@@ -160,20 +171,19 @@ def of_key(db: Connection, idempotency_key: str) -> Command | None:
 
 def of_ticket(db: Connection, ticket: str) -> Command | None:
     """Return the command that carries a ticket, its row held until the transaction ends."""
-    held = _rows().where(_TABLE.c.ticket == ticket).with_for_update(of=_TABLE)
-    row = db.execute(held).first()
+    row = db.execute(_HOLD_BY_TICKET, {"ticket": ticket}).first()
     return None if row is None else _command(row)
 
 
 def meter_of_ticket(db: Connection, ticket: str) -> int | None:
     """Return the row number of the meter of the command that carries a ticket."""
-    found: int | None = db.scalar(select(_TABLE.c.meter_id).where(_TABLE.c.ticket == ticket))
+    found: int | None = db.scalar(_METER_BY_TICKET, {"ticket": ticket})
     return found
 
 
 def hold(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id, its row held until the transaction ends."""
-    row = db.execute(_rows().where(_TABLE.c.id == command_id).with_for_update(of=_TABLE)).first()
+    row = db.execute(_HOLD_BY_ID, {"key": command_id}).first()
     return None if row is None else _command(row)
 
 
@@ -238,26 +248,12 @@ def begin_claiming(db: Connection) -> None:
 
 def handed_out(db: Connection) -> list[HandedOut]:
     """Return every command that carries a ticket."""
-    columns = (
-        _TABLE.c.id.label("command_id"),
-        _TABLE.c.ticket,
-        _TABLE.c.meter_id,
-        _METERS.c.name.label("meter"),
-        _METERS.c.line,
-        _TABLE.c.campaign_id,
-        _TABLE.c.worker,
-        _TABLE.c.priority,
-    )
-    met = _METERS.c.id == _TABLE.c.meter_id
-    query = select(*columns).select_from(_TABLE.join(_METERS, met))
-    return [HandedOut(*row) for row in db.execute(query.where(_TABLE.c.ticket.is_not(None)))]
+    return [HandedOut(*row) for row in db.execute(_HANDED_OUT)]
 
 
 def promote(db: Connection, now: Instant) -> None:
     """Queue what was planned for a moment that has come."""
-    due = and_(_TABLE.c.state == State.PLANNED.value, _TABLE.c.due <= now)
-    queued = after(State.PLANNED, Happening.DUE)
-    db.execute(update(_TABLE).where(due).values(state=queued.value))
+    db.execute(_PROMOTE, {"now": now})
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +302,7 @@ def hand_out(
     values: dict[str, Any] = {"ticket": ticket, "worker": worker, "attempts": command.attempts + 1}
     if command.transaction_id is None:
         values["transaction_id"] = transaction_id
-    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(**values))
+    db.execute(_CHANGE, {"row": command.number, **values})
 
 
 def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
@@ -319,11 +315,7 @@ def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
 
 def anything_due(db: Connection, now: Instant) -> bool:
     """Say whether there is a command that may be handed out, were nothing else in its way."""
-    for state in (State.QUEUED, State.UNKNOWN, State.PLANNED):
-        due = (_TABLE.c.state == state.value, _TABLE.c.due <= now, _TABLE.c.ticket.is_(None))
-        if db.execute(select(_TABLE.c.number).where(*due).limit(1)).first() is not None:
-            return True
-    return False
+    return bool(db.scalar(_ANYTHING_DUE, {"now": now}))
 
 
 def all_final(db: Connection, campaign_id: int) -> bool:
@@ -339,10 +331,8 @@ def all_final(db: Connection, campaign_id: int) -> bool:
 def begin(db: Connection, command: Command, worker: str, now: Instant) -> None:
     """Note that an attempt is under way."""
     state = after(command.state, Happening.BEGUN)
-    started = func.coalesce(_TABLE.c.started, now)
-    row = _TABLE.c.number == command.number
-    values = {"state": state.value, "worker": worker, "started": started}
-    db.execute(update(_TABLE).where(row).values(**values))
+    values = {"state": state.value, "worker": worker, "now": now}
+    db.execute(_BEGIN, {"row": command.number, **values})
 
 
 def end(
@@ -374,7 +364,7 @@ def end(
         values["finished"] = now
     elif due is not None:
         values["due"] = due
-    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(**values))
+    db.execute(_CHANGE, {"row": command.number, **values})
     return state
 
 
@@ -388,7 +378,7 @@ def ask_cancel(db: Connection, command: Command) -> None:
 
 def cancel_asked(db: Connection, command_id: str) -> bool:
     """Say whether somebody wants a command withdrawn."""
-    return bool(db.scalar(select(_TABLE.c.cancel).where(_TABLE.c.id == command_id)))
+    return bool(db.scalar(_CANCEL, {"key": command_id}))
 
 
 def hurry(db: Connection, command: Command, now: Instant) -> None:
@@ -406,3 +396,48 @@ def cancel_campaign(db: Connection, campaign_id: int, now: Instant) -> None:
     db.execute(update(_TABLE).where(idle, waits).values(**gone))
     still = _TABLE.c.state.not_in([state.value for state in FINAL])
     db.execute(update(_TABLE).where(ours, still).values(cancel=True))
+
+
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_BY_ID = _rows().where(_TABLE.c.id == bindparam("key"))
+_HOLD_BY_ID = _BY_ID.with_for_update(of=_TABLE)
+_BY_TICKET = _TABLE.c.ticket == bindparam("ticket")
+_HOLD_BY_TICKET = _rows().where(_BY_TICKET).with_for_update(of=_TABLE)
+_METER_BY_TICKET = select(_TABLE.c.meter_id).where(_BY_TICKET)
+_CANCEL = select(_TABLE.c.cancel).where(_TABLE.c.id == bindparam("key"))
+_HANDED_OUT = (
+    select(
+        _TABLE.c.id.label("command_id"),
+        _TABLE.c.ticket,
+        _TABLE.c.meter_id,
+        _METERS.c.name.label("meter"),
+        _METERS.c.line,
+        _TABLE.c.campaign_id,
+        _TABLE.c.worker,
+        _TABLE.c.priority,
+    )
+    .select_from(_TABLE.join(_METERS, _METERS.c.id == _TABLE.c.meter_id))
+    .where(_TABLE.c.ticket.is_not(None))
+)
+_IS_DUE = _TABLE.c.due <= bindparam("now")
+_PROMOTE = (
+    update(_TABLE)
+    .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE)
+    .values(state=after(State.PLANNED, Happening.DUE).value)
+)
+_ANYTHING_DUE = select(
+    or_(
+        *(
+            select(_TABLE.c.number)
+            .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
+            .exists()
+            for state in (State.QUEUED, State.UNKNOWN, State.PLANNED)
+        )
+    )
+)
+_CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))  # to what comes with it
+_BEGIN = _CHANGE.values(
+    state=bindparam("state"),
+    worker=bindparam("worker"),
+    started=func.coalesce(_TABLE.c.started, bindparam("now")),
+)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, select, update
 
 from headend.store import schema
 from protocol.timing import Instant
@@ -62,8 +62,7 @@ class Wrapped:
 
 def has_any(db: Connection, meter_id: int) -> bool:
     """Return whether there is a key of a meter."""
-    query = select(_TABLE.c.version).where(_TABLE.c.meter_id == meter_id)
-    return db.scalar(query.limit(1)) is not None
+    return db.scalar(_ANY, {"meter": meter_id}) is not None
 
 
 def of_meter(db: Connection, meter_id: int, *states: State) -> list[Wrapped]:
@@ -161,3 +160,7 @@ def _wrapped(row: Row[Any]) -> Wrapped:
         created=columns["created"],
         transaction_id=columns["transaction_id"],
     )
+
+
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
+_ANY = select(_TABLE.c.version).where(_TABLE.c.meter_id == bindparam("meter")).limit(1)

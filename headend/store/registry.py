@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from headend.life import Life
 from headend.store import schema
@@ -59,11 +59,15 @@ class Entry:
 #: What is written of an entry into its row.
 _WRITTEN = ("serial", "ean", "profile", "transport", "line", "life")
 _COLUMNS = (*_WRITTEN, "id", "name", "access", "port", "prepayment")
+# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
 _QUERY = select(*(_METERS.c[name] for name in _COLUMNS))
+_BY_NAME = _QUERY.where(_METERS.c.name == bindparam("name"))
+_TAGS_OF = select(_TAGS).where(_TAGS.c.meter_id.in_(bindparam("ids", expanding=True)))
+_PERMITS = select(_LINES.c.name, _LINES.c.permits)
 
 
-def _entries(db: Connection, query: Select[Any]) -> list[Entry]:
-    rows = db.execute(query).all()
+def _entries(db: Connection, query: Select[Any], **values: Any) -> list[Entry]:
+    rows = db.execute(query, values).all()
     tags = tags_of(db, [row.id for row in rows])
     return [_entry(row, tags.get(row.id, ())) for row in rows]
 
@@ -75,7 +79,7 @@ def _entry(row: Row[Any], tags: tuple[str, ...]) -> Entry:
 
 def by_name(db: Connection, name: str) -> Entry | None:
     """Return the meter of a logical device name."""
-    return next(iter(_entries(db, _QUERY.where(_METERS.c.name == name))), None)
+    return next(iter(_entries(db, _BY_NAME, name=name)), None)
 
 
 def by_ean(db: Connection, ean: str) -> Entry | None:
@@ -114,6 +118,13 @@ def names(db: Connection) -> dict[str, int]:
     """Return the row number of each name."""
     found = db.execute(select(_METERS.c.name, _METERS.c.id).order_by(_METERS.c.name))
     return {row.name: row.id for row in found}
+
+
+def beginning(db: Connection, prefix: str, most: int) -> list[str]:
+    """Return the first names that begin with a prefix, sorted."""
+    name = _METERS.c.name
+    query = select(name).where(name.startswith(prefix, autoescape=True)).order_by(name)
+    return list(db.scalars(query.limit(most)))
 
 
 def alike(db: Connection, name: str, most: int) -> list[str]:
@@ -209,7 +220,7 @@ def tags_of(db: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """Return the tags of each meter that has any, sorted."""
     found: dict[int, list[str]] = {}
     for some in _portions(ids):
-        for row in db.execute(select(_TAGS).where(_TAGS.c.meter_id.in_(some))):
+        for row in db.execute(_TAGS_OF, {"ids": list(some)}):
             found.setdefault(row.meter_id, []).append(row.tag)
     return {meter_id: tuple(sorted(tags)) for meter_id, tags in found.items()}
 
@@ -261,7 +272,7 @@ def lines(db: Connection) -> list[Line]:
 
 def permits(db: Connection) -> dict[str, int]:
     """Return how many meters may be spoken to at a time, for each line that somebody said it of."""
-    return {row.name: row.permits for row in db.execute(select(_LINES))}
+    return {row.name: row.permits for row in db.execute(_PERMITS)}
 
 
 def set_line(db: Connection, name: str, permits: int) -> None:

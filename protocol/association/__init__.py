@@ -20,7 +20,6 @@ from typing import Protocol
 
 from protocol.association.channel import Entropy, Guard
 from protocol.association.client import ClientHalf
-from protocol.association.server import ServerHalf
 from protocol.association.settings import (
     LEAST_PDU,
     LEAST_SECURE_PDU,
@@ -89,6 +88,8 @@ class Association:
             replay_guard: remembers the client's invocation counters, beyond this association: one
                 guard for all clients and keys, or a book with one for each.
         """
+        from protocol.association.server import ServerHalf  # no client has to import it
+
         return cls(ServerHalf(policy, entropy, counters, replay_guard))
 
     @classmethod

@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -110,6 +111,25 @@ def test_a_moment_that_does_not_come_ends_the_demo(monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 1
     assert "prepay-sim: did not come in 8 s: " in result.output
     assert "Every moment came" not in result.output
+
+
+def test_a_meter_that_does_not_come_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that never says that it is ready is ended with the demo."""
+    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(sim.stage, "command", lambda name: silent)
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setattr(sim.stage, "DEADLINE", 0.5)
+    result = CliRunner().invoke(main, ["demo", "--only", "il"])
+    assert (result.exit_code, len(started)) == (1, 1)
+    assert "prepay-sim: did not come in 0.5 s: the meter is ready" in result.output
+    assert started[0].returncode is not None
 
 
 def test_a_program_that_fails_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:

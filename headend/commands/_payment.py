@@ -1,0 +1,80 @@
+"""A payment: booked, and brought to the meter, once; what ``prepay topup`` does."""
+
+from headend.commands._corrections import balance_now
+from headend.commands._due import debt_words, debts
+from headend.context import Context
+from headend.errors import HeadendError, Refused, UsageError
+from headend.line import Line, open_line
+from headend.orders import carry_out
+from headend.plans import central_topup, check_id, local_topup, new_id
+from headend.repeats import check_done, repeated, summary
+from headend.report import Report
+from headend.store import transactions
+from headend.store.transactions import Order, Transaction
+from prepay.money import CURRENCIES, AmountError, parse_amount
+from prepay.topup import TopUpError
+
+
+def pay(context: Context, amount: str, identity: str | None) -> Report:
+    """Top up the meter at the context's port, as ``headend.commands.topup.top_up`` says."""
+    _check_form(amount)
+    identity = None if identity is None else check_id(identity, context.now())
+    with open_line(context) as line:
+        currency = line.profile.currency
+        try:
+            minor = parse_amount(amount, currency, allow_zero=False)
+            line.profile.top_up.check(minor, currency)
+        except AmountError as error:
+            raise UsageError(str(error)) from error
+        except TopUpError as error:
+            raise Refused(str(error)) from error
+        planned = repeated(line, identity, Order.TOPUP, minor)
+        if planned is None:
+            plan = central_topup if line.central else local_topup
+            planned = plan(line, identity or new_id(line), minor)
+        ended = carry_out(line, planned) if planned.is_open else planned
+        return _report(line, ended)
+
+
+def _check_form(amount: str) -> None:
+    """Refuse what is an amount in no currency, before the meter is called for it."""
+    finest = min(CURRENCIES.values(), key=lambda currency: currency.exponent)
+    try:
+        parse_amount(amount, finest, allow_zero=False)
+    except AmountError as error:
+        raise UsageError(str(error)) from error
+
+
+def _report(line: Line, ended: Transaction) -> Report:
+    check_done(ended)
+    balance = balance_now(line)
+    now = "" if balance is None else f", balance {line.money(balance)}"
+    data = {**summary(line, ended), "balance": None if balance is None else line.decimal(balance)}
+    lines = [
+        f"topped up {line.meter.name} by {line.money(ended.amount)}{now}",
+        f"transaction {ended.id}",
+    ]
+    owed = _owed(line)
+    if owed is not None:
+        data["debts"] = owed
+        left = debt_words(owed, line.profile.currency.code)
+        lines.insert(1, f"debts that were paid from it first, left: {left or 'none'}")
+    return Report(data, lines)
+
+
+def _owed(line: Line) -> dict[str, str] | None:
+    """Return what is left of debts that were brought along; None where none were, or of silence.
+
+    Only a meter that keeps its balance takes them from a payment, and only one that has any is
+    asked.
+    """
+    if line.central:
+        return None
+    with line.context.store.read() as db:
+        opened = transactions.of_meter(db, line.meter.id, kinds=(Order.ACTIVATE,))
+    if not any(each.parameters.get("debts") for each in opened):
+        return None
+    try:
+        return debts(line.device, line.profile)
+    except HeadendError:
+        return None
