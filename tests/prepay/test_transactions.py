@@ -85,6 +85,9 @@ def test_kinds_and_outcomes_keep_their_numbers() -> None:
         ("DEBT", 10),
         ("CANCEL", 11),
         ("WITHDRAW", 12),
+        ("REFUND", 13),
+        ("DISCONNECT", 14),
+        ("CONNECT", 15),
     ]
     assert [(outcome.name, outcome.value) for outcome in Outcome] == [
         ("DONE", 0),
@@ -107,5 +110,7 @@ def test_kinds_and_outcomes_keep_their_numbers() -> None:
         ("OVER_MAX_TOP_UP", 17),
         ("NO_SUCH_CHARGE", 18),
         ("WITHDRAWN", 19),
+        ("OVER_BALANCE", 20),
+        ("RELAY_REFUSES", 21),
     ]
     assert REMEMBERED == 64
