@@ -145,7 +145,7 @@ def _opened(path: Path) -> _File:
             fcntl.flock(number, fcntl.LOCK_EX)
             if _inode(path) == os.fstat(number).st_ino:
                 return _File(number)
-        except BaseException:
+        except BaseException:  # Ctrl-C while waiting included: the file is given back
             os.close(number)
             raise
         os.close(number)
