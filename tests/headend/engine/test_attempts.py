@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from headend.device import Device
 from headend.engine.queueing import NOT_AFTER, Terms, cancel
 from headend.engine.states import State
 from headend.store import commands, ledger, transactions
@@ -240,6 +241,25 @@ def test_a_raw_method_is_never_executed_twice(central: Rig) -> None:
 
 
 # --- lost outcomes -----------------------------------------------------------------------------
+
+
+def test_a_fault_of_ours_after_the_order_went_out_does_not_end_it(
+    central: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money that may have moved is asked about, whatever broke in this program since."""
+    order = Device.order
+
+    def broken(*args: Any) -> None:
+        order(*args)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Device, "order", broken)
+    asked = central.queue("topup", amount="25.00")
+    central.work()
+    assert central.command(asked).state is State.UNKNOWN
+    monkeypatch.setattr(Device, "order", order)
+    assert settle_down(central, asked) is State.SETTLED
+    assert paid(central) == booked(central) == 2_500
 
 
 def test_an_unknown_outcome_is_settled_by_asking(rig: Rig) -> None:
