@@ -4,7 +4,8 @@ A command is a row (``store.commands``). A worker's *dispatcher* claims rows tha
 a *ticket* on each (command id and number of the attempt) and hands the tickets to an *engine*,
 which runs ``attempt`` once for each of them, and again where a process died in the middle. What
 becomes of a command stands in its row and nowhere else; the engine only makes sure that a ticket
-is not forgotten.
+is not forgotten. It takes them by the *batch*, all that one claim has written: what it keeps of a
+batch costs more than what it would keep of a ticket.
 
 Exactly once is not the engine's: a step that was killed between its effect and its checkpoint
 runs again. It is the transaction id's, which is drawn before the first attempt, written down, and
@@ -22,13 +23,13 @@ class Handed:
 
     Args:
         ticket: of one attempt of one command.
-        partition: of those with the same one, one runs at a time: the meter's name.
-        priority: the smallest goes first.
+        batch: of the claim that wrote it: the ticket of the first one.
+        meter: the meter's name; it has no other ticket while this one is out.
     """
 
     ticket: str
-    partition: str
-    priority: int
+    batch: str
+    meter: str
 
 
 class Engine(Protocol):
@@ -39,11 +40,11 @@ class Engine(Protocol):
         ...
 
     def submit(self, handed: Sequence[Handed]) -> None:
-        """Take tickets; one that is known already is taken once."""
+        """Take tickets, to be run in this order; a batch that is known already is taken once."""
         ...
 
-    def ended(self, tickets: Collection[str]) -> frozenset[str]:
-        """Return which of these tickets the engine holds to be ended."""
+    def ended(self, batches: Collection[str]) -> frozenset[str]:
+        """Return which of these batches the engine holds to be ended, with all their tickets."""
         ...
 
     def holders(self) -> frozenset[str]:
@@ -64,9 +65,5 @@ class Engine(Protocol):
 
 
 def ticket_of(command_id: str, attempt: int) -> str:
-    """Return the ticket of an attempt.
-
-    The engine orders tickets of one meter by their text where they were handed over in the same
-    millisecond: so the number has as many digits as it will ever need.
-    """
+    """Return the ticket of an attempt; those of a command are in the order of their text."""
     return f"{command_id}-{attempt:06d}"

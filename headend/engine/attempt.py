@@ -23,7 +23,7 @@ from headend.engine.answers import frozen
 from headend.engine.arguments import IDENTITY, Durable, durable, thaw
 from headend.engine.queueing import note
 from headend.engine.retries import Chance, Failure, judge, pause
-from headend.engine.states import Happening, State
+from headend.engine.states import Happening, State, after
 from headend.errors import Cancelled, Expired, NoAnswer, Refused
 from headend.orders import EXPIRED, WITHDRAWN
 from headend.store import Store, StoreError, commands, transactions
@@ -94,16 +94,13 @@ class Attempts:
         self._chance = chance
         self._stopping = stopping
         self._tell = tell
-        self._meters = _Turns()
+        self._turns = _Turns()
 
     def run(self, ticket: str) -> None:
         """Carry out the attempt of a ticket; one that is over, or nobody's, is nothing to do."""
         if self._stopping.is_set():
             return  # the next worker finds that the engine is through with it, and the row is not
-        meter_id = self._patiently(lambda: self._meter_of(ticket))
-        if meter_id is None:
-            return
-        with self._meters.turn(meter_id):
+        with self._turns.turn(ticket):
             command = self._patiently(lambda: self._begin(ticket))
             if command is None:
                 return
@@ -120,10 +117,6 @@ class Attempts:
                 if self._stopping.wait(_GONE):
                     return None
 
-    def _meter_of(self, ticket: str) -> int | None:
-        with self._store.read() as db:
-            return commands.meter_of_ticket(db, ticket)
-
     def _begin(self, ticket: str) -> Command | None:
         """Note that the attempt is under way; None where there is nothing to carry out."""
         now = self._now()
@@ -131,14 +124,12 @@ class Attempts:
             command = commands.of_ticket(db, ticket)
             if command is None:
                 return None
-            own = _own(db, command)
-            if own is None and command.state is not State.UNKNOWN:
-                over = _withdrawn(command, now)
-                if over is not None:
-                    self._write(db, command, over, now)
-                    return None
+            over = None if command.state is State.UNKNOWN else _withdrawn(command, now)
+            if over is not None and _own(db, command) is None:
+                self._write(db, command, over, now)
+                return None
             commands.begin(db, command, self._worker, now)
-            return commands.of_ticket(db, ticket) if command.state is State.QUEUED else command
+            return command  # as it was before: one that was running was broken off
 
     def _carried_out(self, command: Command) -> Ending:
         """Run the command's function, and judge how it ended."""
@@ -166,24 +157,30 @@ class Attempts:
         context.command, context.correlation = command.name, command.correlation
         context.caller = command.caller
         context.not_after = command.not_after
-        context.cancelled = lambda: self._cancelled(command)
-        context.permit = lambda: self._permit(command)
+        context.cancelled = lambda: self.cancelled(command)
+        context.permit = _Permit(self, command)
         try:
             return frozen(of.run(context, **parameters))
         finally:
             context.close()
 
-    def _cancelled(self, command: Command) -> bool:
+    def cancelled(self, command: Command) -> bool:
+        """Say whether somebody has asked that a command be withdrawn."""
         with self._store.read() as db:
             return commands.cancel_asked(db, command.id)
 
-    def _permit(self, command: Command) -> None:
+    def permit(self, command: Command, *, fresh: bool) -> None:
         """Refuse a session that would come too late, unless there is money to ask about.
+
+        Args:
+            command: as its attempt found it.
+            fresh: the attempt has only just looked whether it is to be withdrawn.
 
         Raises:
             Cancelled, Expired: nothing of it has been booked, and nothing will be.
         """
-        if command.state is State.UNKNOWN:
+        late = self._now() > command.not_after
+        if command.state is State.UNKNOWN or (fresh and not late):
             return
         with self._store.read() as db:
             if _own(db, command) is not None:
@@ -191,18 +188,19 @@ class Attempts:
             cancelled = commands.cancel_asked(db, command.id)
         if cancelled:
             raise Cancelled("cancelled before it was sent")
-        if self._now() > command.not_after:
+        if late:
             raise Expired("its not-after passed before it was sent")
 
     def _end(self, command: Command, ending: Ending) -> None:
         """Write down what became of the attempt, unless another has written since."""
         now = self._now()
         with self._store.begin() as db:
-            standing = commands.of_ticket(db, command.ticket or "")
-            if standing is None:
+            if not commands.still_carries(db, command):
                 return
-            own = _own(db, command)
-            state = self._write(db, standing, _weighed(ending, own, standing.state), now)
+            # Whoever holds the ticket has the last word, so what it began is what stands there.
+            own = None if ending.happening is Happening.SUCCEEDED else _own(db, command)
+            begun = replace(command, state=after(command.state, Happening.BEGUN))
+            state = self._write(db, begun, _weighed(ending, own, begun.state), now)
         more = {"state": state.value, "reason": ending.reason, "final": state.is_final}
         self._tell("ended", command, more | {"why": ending.happening.name.lower()})
 
@@ -223,6 +221,22 @@ class Attempts:
         if state.is_final:
             note(db, command, state.value, now, reason=ending.reason)
         return state
+
+
+class _Permit:
+    """Asked before each session of an attempt; only the first one follows a look at the row."""
+
+    def __init__(self, attempts: Attempts, command: Command) -> None:
+        self._attempts, self._command, self._fresh = attempts, command, True
+
+    def __call__(self) -> None:
+        """Refuse a session that would come too late.
+
+        Raises:
+            Cancelled, Expired: see ``Attempts.permit``.
+        """
+        fresh, self._fresh = self._fresh, False
+        self._attempts.permit(self._command, fresh=fresh)
 
 
 def _own(db: "Connection", command: Command) -> Transaction | None:
@@ -273,25 +287,29 @@ def _weighed(ending: Ending, own: Transaction | None, state: State) -> Ending:
 
 
 class _Turns:
-    """One attempt at a time for each meter, in this process; those behind it wait."""
+    """A ticket is run once at a time in this process; who has it too waits, and finds it over.
+
+    Two tickets of one meter are never out (``dispatcher``), and two sessions with it never open
+    (``claims``).
+    """
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: dict[int, tuple[threading.Lock, int]] = {}
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
 
     @contextmanager
-    def turn(self, meter_id: int) -> Iterator[None]:
-        """Wait for the meter's turn and hold it."""
+    def turn(self, ticket: str) -> Iterator[None]:
+        """Wait for the ticket's turn and hold it."""
         with self._guard:
-            lock, waiting = self._locks.get(meter_id, (threading.Lock(), 0))
-            self._locks[meter_id] = lock, waiting + 1
+            lock, waiting = self._locks.get(ticket, (threading.Lock(), 0))
+            self._locks[ticket] = lock, waiting + 1
         try:
             with lock:
                 yield
         finally:
             with self._guard:
-                lock, waiting = self._locks[meter_id]
+                lock, waiting = self._locks[ticket]
                 if waiting > 1:
-                    self._locks[meter_id] = lock, waiting - 1
+                    self._locks[ticket] = lock, waiting - 1
                 else:
-                    del self._locks[meter_id]
+                    del self._locks[ticket]

@@ -1,8 +1,8 @@
 """The dispatcher of a worker: which commands go to the engine, and when.
 
 A *claim* takes commands that are due, one for each meter, and writes a ticket on each, in one
-database transaction; only one dispatcher of a database claims at a time. A command is left where
-it is while
+database transaction; only one dispatcher of a database claims at a time. What one claim has taken
+is a batch, and goes to the engine as one. A command is left where it is while
 
 - another command of its meter carries a ticket,
 - its line has as many tickets out as it has permits,
@@ -18,7 +18,7 @@ are through, and workers that are no more.
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -38,9 +38,10 @@ from protocol.timing import Instant
 _AHEAD = 2
 #: How many rows are looked at at once.
 _PORTION = 64
-#: Seconds from one look to the next, while there is something to do and while there is not; who
-#: queues a command wakes the dispatcher up as well.
-_BUSY, _IDLE = 0.05, 0.25
+#: Seconds from one look to the next, while there is something to do and while there is not. Who
+#: queues a command wakes the dispatcher up as well, and so does an attempt that ends when nothing
+#: waits behind it: as long as something does, it is cheaper to look once for several.
+_BUSY, _IDLE = 0.1, 0.25
 #: Seconds from one sweep to the next.
 _SWEEP = 1.0
 #: What looks at many rows is done at every so many sweeps only: expiring, tidying, and noting
@@ -75,13 +76,21 @@ class _Out:
         """Return how many meters of a line may be spoken to at a time."""
         return self.permits.get(line, registry.ONE_VOICE)
 
-    def add(self, command: Command, line: str | None) -> None:
-        """Count a command that is handed out."""
+    def take(self, command: Command, line: str | None) -> bool:
+        """Count a command that is to go, unless one before it has closed its way: say which."""
+        closed = self.closed()
+        if (
+            command.meter_id in closed.meters
+            or line in closed.lines
+            or command.campaign_id in closed.campaigns
+        ):
+            return False
         self.meters.add(command.meter_id)
         if line is not None:
             self.lines[line] += 1
         if command.campaign_id is not None:
             self.campaigns[command.campaign_id] += 1
+        return True
 
 
 class Dispatcher:
@@ -112,7 +121,10 @@ class Dispatcher:
         self._store = store
         self._engine = engine
         self._worker = worker
+        self._sessions = sessions
         self._room = sessions * _AHEAD
+        #: How many tickets are out here, as the last claim saw it and less what ended since.
+        self._out = 0
         self._now = now
         self._entropy = entropy
         self._alive = alive
@@ -126,6 +138,12 @@ class Dispatcher:
     def wake(self) -> None:
         """Look at once; from any thread."""
         self._wake.set()
+
+    def ended(self) -> None:
+        """Note that an attempt has ended here; from any thread."""
+        self._out -= 1  # two at once may count as one: then it looks a little later
+        if self._out <= self._sessions:
+            self._wake.set()
 
     def run(self, stopping: threading.Event, elapsed: Callable[[], float]) -> None:
         """Hand out what is due until told to stop; a database that is gone is waited for.
@@ -167,39 +185,39 @@ class Dispatcher:
         now = self._now()
         commands.promote(db, now)
         out = commands.handed_out(db)
-        room = self._room - sum(each.worker == self._worker for each in out)
+        self._out = sum(each.worker == self._worker for each in out)
+        room = self._room - self._out
         standing = _standing(db, out)
-        handed: list[Handed] = []
+        taken: list[Command] = []
         for state in (State.QUEUED, State.UNKNOWN):
-            while len(handed) < room:
-                limit = min(_PORTION, room - len(handed))
+            while len(taken) < room:
+                limit = min(_PORTION, room - len(taken))
                 rows = commands.claimable(db, state, standing.closed(), now, limit)
-                taken = [self._take(db, command, line, standing) for command, line in rows]
-                handed += [each for each in taken if each is not None]
-                if not any(taken):
+                more = [command for command, line in rows if standing.take(command, line)]
+                taken += more
+                if not more:
                     break
-        return handed
+        self._out += len(taken)
+        return self._tickets(db, taken, now)
 
-    def _take(self, db: Connection, command: Command, line: str | None, out: _Out) -> Handed | None:
-        """Write a ticket on a command unless one before it has closed its way."""
-        closed = out.closed()
-        if (
-            command.meter_id in closed.meters
-            or line in closed.lines
-            or command.campaign_id in closed.campaigns
-        ):
-            return None
-        out.add(command, line)
-        return self._ticket(db, command, self._now())
+    def _tickets(self, db: Connection, taken: Sequence[Command], now: Instant) -> list[Handed]:
+        """Write the next tickets of commands; they are one batch, named by the first of them."""
+        tickets = [ticket_of(command.id, command.attempts + 1) for command in taken]
+        given = [
+            commands.Ticket(command, ticket, tickets[0], self._worker, self._identity(command, now))
+            for command, ticket in zip(taken, tickets, strict=True)
+        ]
+        commands.hand_out(db, given)
+        return [Handed(each.ticket, each.batch, each.command.meter) for each in given]
 
-    def _ticket(self, db: Connection, command: Command, now: Instant) -> Handed:
-        identity = None
+    def _identity(self, command: Command, now: Instant) -> str | None:
+        """Return the id under which a command acts: its own, or a new one where it needs one.
+
+        Drawn now and not at queueing: a meter forgets the smallest id first, and takes none below.
+        """
         if command.transaction_id is None and _moves(command):
-            # Now and not at queueing: a meter forgets the smallest id first, and takes none below.
-            identity = transaction_id(now, self._entropy(10)).hex()
-        ticket = ticket_of(command.id, command.attempts + 1)
-        commands.hand_out(db, command, ticket, self._worker, identity)
-        return Handed(ticket, command.meter, command.priority)
+            return transaction_id(now, self._entropy(10)).hex()
+        return command.transaction_id
 
     # --- sweeping --------------------------------------------------------------------------
 
@@ -243,8 +261,8 @@ class Dispatcher:
     def _hand_over_again(self) -> None:
         """Hand tickets over once more that have been out for long: the engine may not know them.
 
-        One that the engine holds to be ended, and that still stands on its command, was broken off
-        where the engine could not see it: the command gets the next attempt's ticket.
+        One of a batch that the engine holds to be ended, and that still stands on its command, was
+        broken off where the engine could not see it: the command gets the next attempt's ticket.
         """
         with self._store.read() as db:
             out = commands.handed_out(db)
@@ -252,21 +270,20 @@ class Dispatcher:
         stale = [each for each in out if self._sightings[each.ticket] >= _PATIENCE]
         if not stale:
             return
-        ended = self._engine.ended([each.ticket for each in stale])
-        again = [Handed(o.ticket, o.meter, o.priority) for o in stale if o.ticket not in ended]
-        again += self._next_tickets([each.command_id for each in stale if each.ticket in ended])
+        stale.sort(key=lambda each: each.batch)
+        ended = self._engine.ended({each.batch for each in stale})
+        again = [Handed(o.ticket, o.batch, o.meter) for o in stale if o.batch not in ended]
+        again += self._next_tickets([each.command_id for each in stale if each.batch in ended])
         self._engine.submit(again)
 
     def _next_tickets(self, command_ids: Collection[str]) -> list[Handed]:
-        handed: list[Handed] = []
-        if command_ids:
-            with self._store.begin() as db:
-                commands.begin_claiming(db)
-                for each in command_ids:
-                    command = commands.hold(db, each)
-                    if command is not None and self._sightings[command.ticket or ""]:
-                        handed.append(self._ticket(db, command, self._now()))
-        return handed
+        if not command_ids:
+            return []
+        with self._store.begin() as db:
+            commands.begin_claiming(db)
+            found = [commands.hold(db, each) for each in command_ids]
+            still = [each for each in found if each and self._sightings[each.ticket or ""]]
+            return self._tickets(db, still, self._now())
 
     def _expire(self, db: Connection) -> None:
         """End what waits past its not-after, unless something of it is booked: that is sent for."""

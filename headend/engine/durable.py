@@ -1,23 +1,28 @@
 """The durable engine: DBOS Transact, and the only module that knows it.
 
-One workflow is one attempt of one command; its id is the ticket. All of them are in one queue,
-partitioned by meter, of which a partition runs one at a time over all workers. What DBOS keeps is
-whose turn it is; it keeps no outcome of ours, and if its last writes are lost with the power, the
-dispatcher's sweep hands the tickets over again and an attempt that was through finds nothing to
-do. So its database may commit without waiting for the disk, which is most of what it costs.
+One workflow is one batch: the tickets that one claim has written, each an attempt of one command.
+It begins where they were claimed, without a queue, and its tickets go through the threads of that
+process; what a dead executor left goes into a queue, from which those that live take it. That a
+meter has one attempt at a time is the claim's doing, which writes no ticket for a meter that has
+one, and the session's lock; it is not the engine's.
+
+DBOS keeps no outcome of ours, and if its last writes are lost with the power, the dispatcher's
+sweep hands the tickets over again and an attempt that was through finds nothing to do. So its
+database may commit without waiting for the disk, which is most of what it costs.
 
 | trap of DBOS 3.4 | what is done here |
 |---|---|
 | executors with the same id run each other's workflows at once | an id for each process |
 | nobody notices a dead executor | the dispatcher's reaper, by a lock that dies with its holder |
-| ``resume_workflows`` without a queue leaves the partition | the queue is named |
-| a timeout or a cancel frees the partition while the step still runs | neither is ever used |
+| ``resume_workflows`` without a queue runs them wherever it was called | the queue is named |
+| a timeout or a cancel frees the queue's place while the step still runs | neither is ever used |
 | a timeout counts from the dequeue | not-after is a moment, and checked before sending |
-| order within a partition is by (priority, ms, id) | a ticket's number is padded with zeros |
+| order within a queue is by (priority, ms, id) | order and priority are the claim's |
 | the version of the code is part of what an executor takes | it is pinned |
 | arguments are pickled | portable JSON |
 | SQLite without WAL | the file is made in WAL |
-| a limit over all partitions is slow | permits are in a table of ours |
+| partitions and limits over all of a queue are slow | both are in a table of ours |
+| each workflow is three transactions and a thread | one for all that a claim has taken |
 """
 
 import logging
@@ -25,11 +30,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
@@ -39,19 +46,21 @@ from headend.errors import UsageError
 from headend.store import StoreError, dialects
 
 #: Of the queue and of the workflow; what is in a database of before is found by them.
-QUEUE: Final = "attempts"
-WORKFLOW: Final = "attempt"
+QUEUE: Final = "left behind"
+WORKFLOW: Final = "batch"
 #: Changed only when an attempt of before can no longer be run by the code of now.
 VERSION: Final = "1"
 _NAME: Final = "prepay"
-#: Seconds from one look of DBOS into its queue to the next.
-_POLL: Final = 0.05
+#: Seconds from one look of DBOS into its queue to the next: only who died has left something.
+_POLL: Final = 1.0
 #: What a workflow is that DBOS does not run again by itself.
 _ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _RUNNING: Final = "PENDING"
 #: How many workflows that have ended are forgotten at once.
 _PORTION: Final = 500
 _PORTIONS: Final = 10
+#: How many batches may be under way for each session: no claim leaves more tickets out.
+_BATCHES: Final = 2
 
 
 class DurableEngine:
@@ -72,11 +81,13 @@ class DurableEngine:
         self._engine = _engine(url, sessions)
         self._sessions = sessions
         self._executor = executor
+        self._threads = ThreadPoolExecutor(sessions, "attempt")
+        self._batch: Callable[[list[str]], None] | None = None
         self._active = 0
         self._idle = threading.Condition()
 
-    def start(self, run: Callable[[str], None], *, working: bool = True) -> None:
-        """Begin to run tickets; one that is not working only takes them for others.
+    def start(self, run: Callable[[str], None]) -> None:
+        """Begin to run tickets.
 
         Raises:
             StoreError: its database cannot be used: full, or gone.
@@ -89,60 +100,52 @@ class DurableEngine:
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "ERROR",
             "use_listen_notify": False,
-            "max_executor_threads": self._sessions + 4,
+            # A batch waits in a thread of DBOS while its tickets run in ours; each has one at
+            # least that has not ended, and a claim leaves no more out than this.
+            "max_executor_threads": _BATCHES * self._sessions + 4,
         }
         DBOS(config=config)
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
-        def attempt(ticket: str) -> None:
+        def batch(tickets: list[str]) -> None:
             with self._idle:
                 self._active += 1
             try:
-                run(ticket)
+                wait([self._threads.submit(run, each) for each in tickets])
             finally:
                 with self._idle:
                     self._active -= 1
                     self._idle.notify_all()
 
-        if not working:
-            DBOS.listen_queues([])
+        self._batch = batch
         with _clear_errors(), _quiet():
             DBOS.launch()
             DBOS.register_queue(
                 QUEUE,
                 worker_concurrency=self._sessions,
-                partition_concurrency=1,
                 polling_interval_sec=_POLL,
                 on_conflict="always_update",
             )
 
     def submit(self, handed: Sequence[Handed]) -> None:
-        """Take tickets; one that is known already is taken once.
+        """Take tickets, to be run in this order; a batch that is known already is taken once.
 
         Raises:
             StoreError: its database cannot be used; some of them may have been taken.
         """
+        assert self._batch is not None  # it was started
         with _clear_errors():
-            for each in handed:
-                DBOS.enqueue_workflow_with_options(
-                    {
-                        "workflow_name": WORKFLOW,
-                        "queue_name": QUEUE,
-                        "workflow_id": each.ticket,
-                        "queue_partition_key": each.partition,
-                        "priority": each.priority + 1,  # its own least is 1
-                        "app_version": VERSION,
-                    },
-                    each.ticket,
-                )
+            for name, members in groupby(handed, key=lambda each: each.batch):
+                with SetWorkflowID(name):
+                    DBOS.start_workflow(self._batch, [each.ticket for each in members])
 
-    def ended(self, tickets: Collection[str]) -> frozenset[str]:
-        """Return which of these tickets will not be run any more."""
-        if not tickets:
+    def ended(self, batches: Collection[str]) -> frozenset[str]:
+        """Return which of these batches will not be run any more."""
+        if not batches:
             return frozenset()
         with _clear_errors():
             found = DBOS.list_workflows(
-                workflow_ids=list(tickets), status=list(_ENDED), load_input=False, load_output=False
+                workflow_ids=list(batches), status=list(_ENDED), load_input=False, load_output=False
             )
         return frozenset(each.workflow_id for each in found)
 
@@ -185,6 +188,7 @@ class DurableEngine:
             while self._active and time.monotonic() < until:
                 self._idle.wait(until - time.monotonic())
         DBOS.destroy(destroy_registry=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
 
 

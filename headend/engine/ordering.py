@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from headend.context import Context
 from headend.engine.arguments import Durable, durable, freeze, thaw
 from headend.engine.queueing import (
@@ -22,16 +24,21 @@ from headend.errors import UsageError
 from headend.life import check_reachable
 from headend.registry import ACCESS
 from headend.report import Report
-from headend.store import workers
-from headend.store.commands import Command
+from headend.store import commands, workers
+from headend.store.commands import Command, New
 from headend.store.registry import Entry
+from protocol.timing import Instant
 
 #: Of the common options, those that are of no use to a process that does not speak to the meter.
 _SPEAKING = ACCESS | {"port", "keys", "password", "trace"}
 
 
 def ordered(
-    context: Context, name: str, parameters: Mapping[str, Any], asked: Mapping[str, Any]
+    context: Context,
+    name: str,
+    parameters: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    drawn: str | None = None,
 ) -> Report:
     """Queue a command as the options say, or say what would be queued or sent.
 
@@ -40,6 +47,7 @@ def ordered(
         name: of the command.
         parameters: as click made them.
         asked: values of ``cli.QUEUEING`` that were given.
+        drawn: as ``placed``.
 
     Raises:
         UsageError: the options do not fit together, or the command cannot be queued.
@@ -52,22 +60,68 @@ def ordered(
         if more:
             raise UsageError(f"{', '.join(more)}: only with --queue")
         return _dry(context, of, parameters, None)
-    terms = _terms(context, asked)
     if dry:
+        terms = _terms(context, asked)
         check_terms(terms, context.now())
         return _dry(context, of, parameters, terms)
+    command, there = placed(context, name, parameters, asked, drawn=drawn)
+    if asked.get("wait") is None:
+        return queued(command, there)
+    patience = None if asked["wait"] == float("inf") else float(asked["wait"])
+    return ended(wait(context, command.id, patience, time.sleep))
+
+
+def placed(
+    context: Context,
+    name: str,
+    parameters: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    *,
+    drawn: str | None = None,
+    caller: str = "",
+) -> tuple[Command, bool]:
+    """Write a command down as the options say, and wake the workers.
+
+    Args:
+        context: the run of the command.
+        name: of the command.
+        parameters: as click made them.
+        asked: values of ``cli.QUEUEING`` that were given.
+        drawn: the row's id; what a worker has queued under it already is found. None draws one.
+        caller: who it is for; whoever runs this process unless said.
+
+    Returns:
+        The command, and whether a worker is there to carry it out.
+
+    Raises:
+        UsageError: the options do not fit together, or the command cannot be queued.
+    """
+    of = durable(name)
+    terms = replace(_terms(context, asked), caller=caller)
     meter = _meter(context)
     thaw(of, freeze(of, parameters))  # what a worker would refuse is refused here
     with context.store.begin() as db:
         new = prepared(of, parameters, meter.id, terms, context)
-        command = queue(db, new, context.now())
+        command = _written(db, new if drawn is None else replace(new, id=drawn), context.now())
         wake_with(db)
         there = bool(workers.every(db, only_running=True))
     wake(context.store.url)
-    if asked.get("wait") is None:
-        return _queued(command, there)
-    patience = None if asked["wait"] == float("inf") else float(asked["wait"])
-    return ended(wait(context, command.id, patience, time.sleep))
+    return command, there
+
+
+def _written(db: Connection, new: New, now: Instant) -> Command:
+    """Write a command down, unless it stands there under its id.
+
+    Raises:
+        UsageError: the id, or the idempotency key, is of another command.
+    """
+    known = commands.get(db, new.id)
+    if known is None:
+        return queue(db, new, now)
+    asked = (new.meter_id, new.name, dict(new.arguments), new.idempotency_key)
+    if (known.meter_id, known.name, dict(known.arguments), known.idempotency_key) != asked:
+        raise UsageError(f"id {new.id} is of another command: {known.name} for {known.meter}")
+    return known
 
 
 def ended(command: Command) -> Report:
@@ -130,7 +184,8 @@ def _dry(
     return Report(data, (f"would be {what}: {of.name} {said}".rstrip() + f", to {where}",))
 
 
-def _queued(command: Command, there: bool) -> Report:
+def queued(command: Command, there: bool) -> Report:
+    """Return what is said of a command that was written down."""
     lines = [
         f"{command.state.value}: {command.name} for {command.meter}",
         f"command {command.id}; prepay commands wait {command.id}",

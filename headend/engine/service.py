@@ -2,11 +2,13 @@
 
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
+from typing import Any
 
 from headend.context import Context
 from headend.engine import Engine
+from headend.engine.desk import Desk
 from headend.engine.worker import Worker, executor_id
 from headend.observe import logs
 from headend.observe.options import Watching
@@ -14,6 +16,7 @@ from headend.observe.telling import Teller
 from headend.receiving import listening
 from headend.report import Report, show_aside
 from headend.store import Store, StoreError
+from headend.store.commands import Command
 from headend.store.opening import revision
 from headend.store.schema import HEAD
 
@@ -56,7 +59,13 @@ def serve(
     teller = Teller(log, metrics)
     context.watch, context.trace = teller, teller.traced
     engine = engine_of(context, executor, sessions)
-    worker = Worker(context, engine, executor, sessions, tell=teller)
+    desk = Desk(context)
+
+    def tell(event: str, command: Command, more: dict[str, Any]) -> None:
+        desk.told(event, command)
+        teller(event, command, more)
+
+    worker = Worker(context, engine, executor, sessions, tell=tell)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         worker.stop()
@@ -67,6 +76,7 @@ def serve(
     log.info("worker begun", executor=executor, database=where, sessions=sessions)
     try:
         with (
+            closing(desk),
             listening(context, listen, log, in_clear=believe_clear),
             _answering(watching.http, teller, worker, context.store),
         ):

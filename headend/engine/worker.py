@@ -147,5 +147,5 @@ class Worker:
 
     def _told(self, event: str, command: Command, more: dict[str, Any]) -> None:
         if event == "ended":
-            self.dispatcher.wake()  # there is room for another
+            self.dispatcher.ended()  # there is room for another
         self._tell(event, command, more)

@@ -175,10 +175,10 @@ def of_ticket(db: Connection, ticket: str) -> Command | None:
     return None if row is None else _command(row)
 
 
-def meter_of_ticket(db: Connection, ticket: str) -> int | None:
-    """Return the row number of the meter of the command that carries a ticket."""
-    found: int | None = db.scalar(_METER_BY_TICKET, {"ticket": ticket})
-    return found
+def still_carries(db: Connection, command: Command) -> bool:
+    """Say whether a command carries the ticket that it did; its row is held if so."""
+    carried = {"row": command.number, "ticket": command.ticket}
+    return db.execute(_HOLD_CARRIED, carried).first() is not None
 
 
 def hold(db: Connection, command_id: str) -> Command | None:
@@ -223,18 +223,37 @@ class HandedOut:
 
     Args:
         command_id, ticket, meter_id, campaign_id, worker: see ``Command``.
+        batch: of the claim that wrote the ticket.
         meter, line: the meter's name, and the line that it shares with others.
-        priority: see there.
     """
 
     command_id: str
     ticket: str
+    batch: str
     meter_id: int
     meter: str
     line: str | None
     campaign_id: int | None
     worker: str
-    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a claim writes on a command.
+
+    Args:
+        command: as it stands in its row.
+        ticket: of its next attempt.
+        batch: of this claim.
+        worker: executor that takes it.
+        transaction_id: under which it acts from now on.
+    """
+
+    command: Command
+    ticket: str
+    batch: str
+    worker: str
+    transaction_id: str | None
 
 
 def begin_claiming(db: Connection) -> None:
@@ -295,14 +314,21 @@ def claimable(
     return [(_command(row), row.line) for row in db.execute(held)]
 
 
-def hand_out(
-    db: Connection, command: Command, ticket: str, worker: str, transaction_id: str | None
-) -> None:
-    """Write the ticket of the next attempt on a command, and the transaction id it acts under."""
-    values: dict[str, Any] = {"ticket": ticket, "worker": worker, "attempts": command.attempts + 1}
-    if command.transaction_id is None:
-        values["transaction_id"] = transaction_id
-    db.execute(_CHANGE, {"row": command.number, **values})
+def hand_out(db: Connection, tickets: Sequence[Ticket]) -> None:
+    """Write the tickets of next attempts on commands; an id that one has is never replaced."""
+    rows = [
+        {
+            "row": each.command.number,
+            "ticket": each.ticket,
+            "batch": each.batch,
+            "worker": each.worker,
+            "attempts": each.command.attempts + 1,
+            "identity": each.transaction_id,
+        }
+        for each in tickets
+    ]
+    if rows:
+        db.execute(_HAND_OUT, rows)
 
 
 def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
@@ -403,18 +429,20 @@ _BY_ID = _rows().where(_TABLE.c.id == bindparam("key"))
 _HOLD_BY_ID = _BY_ID.with_for_update(of=_TABLE)
 _BY_TICKET = _TABLE.c.ticket == bindparam("ticket")
 _HOLD_BY_TICKET = _rows().where(_BY_TICKET).with_for_update(of=_TABLE)
-_METER_BY_TICKET = select(_TABLE.c.meter_id).where(_BY_TICKET)
+_HOLD_CARRIED = (
+    select(_TABLE.c.number).where(_TABLE.c.number == bindparam("row"), _BY_TICKET).with_for_update()
+)
 _CANCEL = select(_TABLE.c.cancel).where(_TABLE.c.id == bindparam("key"))
 _HANDED_OUT = (
     select(
         _TABLE.c.id.label("command_id"),
         _TABLE.c.ticket,
+        _TABLE.c.batch,
         _TABLE.c.meter_id,
         _METERS.c.name.label("meter"),
         _METERS.c.line,
         _TABLE.c.campaign_id,
         _TABLE.c.worker,
-        _TABLE.c.priority,
     )
     .select_from(_TABLE.join(_METERS, _METERS.c.id == _TABLE.c.meter_id))
     .where(_TABLE.c.ticket.is_not(None))
@@ -436,6 +464,13 @@ _ANYTHING_DUE = select(
     )
 )
 _CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))  # to what comes with it
+_HAND_OUT = _CHANGE.values(
+    ticket=bindparam("ticket"),
+    batch=bindparam("batch"),
+    worker=bindparam("worker"),
+    attempts=bindparam("attempts"),
+    transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
+)
 _BEGIN = _CHANGE.values(
     state=bindparam("state"),
     worker=bindparam("worker"),

@@ -187,7 +187,8 @@ commands = Table(
     Column("not_after", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),  # not handed to the engine before this
     Column("attempts", Integer, nullable=False),
-    Column("ticket", String(48)),  # by what the engine knows the attempt under way
+    Column("ticket", String(48)),  # of the attempt under way
+    Column("batch", String(48)),  # by what the engine knows the claim that wrote it
     Column("worker", String(64)),
     Column("transaction_id", String(32)),  # drawn before the first attempt, kept ever after
     Column("idempotency_key", String(128), unique=True),

@@ -2,7 +2,8 @@
 
 Run as ``python -m tests.headend.engine.labour URL EXECUTOR LOG SECONDS [DEAD]``: it writes a line
 at the begin and the end of each attempt, each of which takes so many seconds; what the executor
-DEAD left it takes over first. It ends when its standard input does.
+DEAD left it takes over first. From standard input it takes tickets, each a line with batch, ticket
+and meter, up to an empty line; it ends when that does.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from headend.engine import Handed
 from headend.engine.durable import DurableEngine
 from headend.store.opening import parse_url
 
@@ -31,7 +33,15 @@ def main(url: str, executor: str, log: str, seconds: str, dead: str = "") -> Non
     if dead:
         engine.recover([dead])
     told("ready", "-")
-    sys.stdin.read()
+    work: list[Handed] = []
+    for line in sys.stdin:
+        if line.strip():
+            batch, ticket, meter = line.strip().split(",")
+            work.append(Handed(ticket, batch, meter))
+        else:
+            engine.submit(work)
+            told("taken", "-")
+            work = []
     engine.stop(5)
 
 

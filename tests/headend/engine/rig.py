@@ -45,12 +45,12 @@ class Inline:
         taken, self.waiting = self.waiting, []
         for each in taken:
             self.run(each.ticket)
-            self.gone.add(each.ticket)
+            self.gone |= {each.ticket, each.batch}
         return len(taken)
 
-    def ended(self, tickets: Any) -> frozenset[str]:
+    def ended(self, batches: Any) -> frozenset[str]:
         """Return which have ended."""
-        return frozenset(tickets) & self.gone
+        return frozenset(batches) & self.gone
 
     def holders(self) -> frozenset[str]:
         """Return nobody: what it held died with it."""

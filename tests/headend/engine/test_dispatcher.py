@@ -34,9 +34,9 @@ class Kept:
         """Take tickets."""
         self.handed += handed
 
-    def ended(self, tickets: Collection[str]) -> frozenset[str]:
+    def ended(self, batches: Collection[str]) -> frozenset[str]:
         """Return which have ended."""
-        return frozenset(tickets) & self.over
+        return frozenset(batches) & self.over
 
     def holders(self) -> frozenset[str]:
         """Return who is said to run something."""
@@ -184,10 +184,10 @@ def test_a_line_has_as_many_out_as_it_has_permits(world: World) -> None:
     (one, first), (two, second) = world.dispatcher(), world.dispatcher(worker=THERE)
     assert one.hand_out() == 2 + 1 + 2
     assert two.hand_out() == 0
-    assert {h.partition for h in first.handed} == {"m0", "m1", "m4", "m8", "m9"}
+    assert {h.meter for h in first.handed} == {"m0", "m1", "m4", "m8", "m9"}
     _finish(world, order(first)[0])
     assert two.hand_out() == 1
-    assert [h.partition for h in second.handed] == ["m2"]
+    assert [h.meter for h in second.handed] == ["m2"]
 
 
 def _on(entry: Entry, line: str) -> Entry:
@@ -208,7 +208,9 @@ def test_a_transaction_id_is_drawn_at_the_first_hand_out_and_never_again(world: 
     with world.store.begin() as db:
         command = commands.get(db, topup)
         assert command is not None
-        commands.hand_out(db, command, f"{topup}-000002", HERE, "ff" * 16)
+        commands.hand_out(
+            db, [commands.Ticket(command, f"{topup}-000002", "batch", HERE, "ff" * 16)]
+        )
         again = commands.get(db, topup)
     assert again is not None
     assert again.transaction_id == first.transaction_id
@@ -294,6 +296,20 @@ def test_a_ticket_that_the_engine_does_not_know_is_handed_over_again(world: Worl
     for _ in range(3):
         dispatcher.sweep()
     assert engine.handed == [lost, lost]
+
+
+def test_what_one_claim_takes_is_one_batch(world: World) -> None:
+    """Named by its first ticket; what the engine lost of it goes to it again by that name."""
+    ids = [world.queue(f"m{i}") for i in range(4)]
+    dispatcher, engine = world.dispatcher()
+    dispatcher.hand_out()
+    assert {each.batch for each in engine.handed} == {f"{ids[0]}-000001"}
+    _finish(world, ids[0])
+    _finish(world, ids[2])
+    for _ in range(3):
+        dispatcher.sweep()
+    again = [(each.ticket, each.batch) for each in engine.handed[4:]]
+    assert again == [(f"{ids[i]}-000001", f"{ids[0]}-000001") for i in (1, 3)]
 
 
 def test_a_ticket_that_the_engine_holds_to_be_ended_is_replaced(world: World) -> None:

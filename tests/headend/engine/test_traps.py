@@ -61,6 +61,15 @@ class Crew:
         eventually(lambda: ["ready", "-", executor] in [line[:3] for line in lines(self.log)])
         return made
 
+    def submit(self, worker: "subprocess.Popen[bytes]", work: list[Handed]) -> None:
+        """Hand tickets to one of them."""
+        assert worker.stdin is not None
+        for each in work:
+            worker.stdin.write(f"{each.batch},{each.ticket},{each.meter}\n".encode())
+        worker.stdin.write(b"\n")
+        worker.stdin.flush()
+        eventually(lambda: bool(self.told("taken")))
+
     def told(self, word: str) -> list[str]:
         """Return the tickets of which a word was written."""
         return [ticket for said, ticket, *_ in lines(self.log) if said == word]
@@ -104,14 +113,10 @@ def crew(url: str, tmp_path: Path) -> Iterator[Crew]:
     made.dismiss()
 
 
-def handed(meter: str, number: int, attempt: int = 1) -> Handed:
-    """Return a ticket for a meter."""
-    return Handed(ticket_of(f"{meter}.{number:04d}", attempt), meter, 50)
-
-
-def meter(ticket: str) -> str:
-    """Return whose ticket it is."""
-    return ticket.partition(".")[0]
+def handed(number: int, batch: int = 0) -> Handed:
+    """Return a ticket of a batch."""
+    ticket = ticket_of(f"c{number:04d}", 1)
+    return Handed(ticket, f"batch {batch}", f"m{number}")
 
 
 def test_trap_1_each_process_has_an_executor_id_of_its_own() -> None:
@@ -122,11 +127,11 @@ def test_trap_1_each_process_has_an_executor_id_of_its_own() -> None:
     assert all(len(each) <= 64 for each in ids)
 
 
-def test_traps_1_2_and_3_what_a_dead_worker_left_is_taken_over_in_its_turn(crew: Crew) -> None:
-    """One is killed in its attempts; two others run them again, each once and in its turn."""
-    work = [handed(f"m{i % 5}", i) for i in range(30)]
+def test_traps_1_and_2_what_a_dead_worker_left_is_taken_over(crew: Crew) -> None:
+    """One is killed in its attempts; of two others each batch is run again by one, and once."""
+    work = [handed(i, i // 5) for i in range(30)]
     first = crew.hire("first", seconds=60)
-    _submit(crew.url, work)
+    crew.submit(first, work)
     eventually(lambda: len(crew.told("begin")) == 4)  # its sessions
     first.kill()
     first.wait()
@@ -135,15 +140,7 @@ def test_traps_1_2_and_3_what_a_dead_worker_left_is_taken_over_in_its_turn(crew:
     crew.hire("third", seconds=0.03)
     eventually(lambda: len(crew.told("end")) >= len(work))
     assert sorted(crew.told("begin")) == sorted(each.ticket for each in work)
-    assert crew.overlaps(meter) == 0
-
-
-def _submit(url: str, work: list[Handed]) -> None:
-    """Hand tickets over from this process, which carries none of them out."""
-    engine = DurableEngine(parse_url(url), "submitter", sessions=4)
-    engine.start(lambda ticket: pytest.fail("it was only to take them"), working=False)
-    engine.submit(work)
-    engine.stop(0)
+    assert crew.overlaps(lambda ticket: ticket) == 0
 
 
 def test_trap_3_a_cancelled_command_keeps_its_meter_until_it_is_through() -> None:
@@ -193,8 +190,24 @@ def test_trap_4_not_after_is_a_moment_however_long_it_waited() -> None:
     rig.bench.close()
 
 
+def test_trap_5_tickets_of_a_batch_begin_in_the_order_in_which_they_were_claimed(
+    tmp_path: Path,
+) -> None:
+    """By priority, then by number: the engine does not put them into an order of its own."""
+    ran: list[str] = []
+    engine = DurableEngine(parse_url(str(tmp_path / "headend.sqlite3")), "here", sessions=1)
+    engine.start(ran.append)
+    try:
+        work = [handed(number) for number in (7, 3, 11, 1, 9)]
+        engine.submit(work)
+        eventually(lambda: len(ran) == len(work))
+    finally:
+        engine.stop(5)
+    assert ran == [each.ticket for each in work]
+
+
 def test_trap_5_tickets_are_in_the_order_of_their_numbers_as_text() -> None:
-    """996 inversions of 1,000 without the zeros."""
+    """Whoever sorts them, by hand or in a database, has them in order."""
     tickets = [ticket_of("a" * 32, number) for number in range(1, 1_100)]
     assert tickets == sorted(tickets)
     assert max(len(each) for each in tickets) <= 48  # of the column
@@ -206,8 +219,8 @@ def test_trap_6_version_and_form_of_what_is_stored(tmp_path: Path) -> None:
     engine = DurableEngine(parse_url(str(path)), "here", sessions=1)
     engine.start(lambda ticket: None)
     try:
-        engine.submit([handed("m1", 1)])
-        eventually(lambda: bool(engine.ended([handed("m1", 1).ticket])))
+        engine.submit([handed(1)])
+        eventually(lambda: bool(engine.ended([handed(1).batch])))
     finally:
         engine.stop(5)
     with sqlite3.connect(beside(path)) as db:
@@ -216,7 +229,7 @@ def test_trap_6_version_and_form_of_what_is_stored(tmp_path: Path) -> None:
         rows = db.execute(query).fetchall()
     db.close()
     assert mode == "wal"
-    assert rows == [(handed("m1", 1).ticket, VERSION, "portable_json")]
+    assert rows == [(handed(1).batch, VERSION, "portable_json")]
     assert beside(path).stat().st_mode & 0o077 == 0
 
 
@@ -229,19 +242,19 @@ def test_trap_9_who_only_queues_imports_no_engine() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_ticket_is_taken_once_and_forgotten_when_it_is_through(tmp_path: Path) -> None:
+def test_a_batch_is_taken_once_and_forgotten_when_it_is_through(tmp_path: Path) -> None:
     """The same id again is the same workflow; what is through does not pile up."""
     ran: list[str] = []
     engine = DurableEngine(parse_url(str(tmp_path / "headend.sqlite3")), "here", sessions=2)
     engine.start(ran.append)
     try:
         for _ in range(3):
-            engine.submit([handed("m1", 1), handed("m2", 1)])
-        tickets = [handed("m1", 1).ticket, handed("m2", 1).ticket]
-        eventually(lambda: engine.ended(tickets) == frozenset(tickets))
-        assert sorted(ran) == sorted(tickets)
+            engine.submit([handed(1), handed(2), handed(3, batch=1)])
+        batches = [handed(1).batch, handed(3, batch=1).batch]
+        eventually(lambda: engine.ended(batches) == frozenset(batches))
+        assert sorted(ran) == [handed(number).ticket for number in (1, 2, 3)]
         engine.tidy()
-        assert engine.ended(tickets) == frozenset()
+        assert engine.ended(batches) == frozenset()
     finally:
         engine.stop(5)
 

@@ -158,6 +158,7 @@ def _commands() -> None:
         sa.Column("due", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("ticket", sa.String(48)),
+        sa.Column("batch", sa.String(48)),
         sa.Column("worker", sa.String(64)),
         sa.Column("transaction_id", sa.String(32)),
         sa.Column("idempotency_key", sa.String(128)),
