@@ -130,6 +130,8 @@ class Dispatcher:
         self._alive = alive
         self._fit = fit
         self._wake = threading.Event()
+        #: Whether somebody has queued something since the last look.
+        self._asked = False
         self._sightings: Counter[str] = Counter()
         self._sweeps = 0
         #: When it last looked, on the clock of ``run``; None before it began.
@@ -137,6 +139,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look at once; from any thread."""
+        self._asked = True
         self._wake.set()
 
     def ended(self) -> None:
@@ -153,8 +156,8 @@ class Dispatcher:
             elapsed: seconds of a clock that is never set.
         """
         swept, fit = elapsed() - _SWEEP, False
+        found, early = 0, False
         while not stopping.is_set():
-            found = 0
             self.looked = elapsed()
             self._wake.clear()
             try:
@@ -162,10 +165,16 @@ class Dispatcher:
                     swept, fit = elapsed(), self._fit()
                     if fit:
                         self.sweep()
-                found = self.hand_out() if fit else 0
+                if fit and not self._is_in_vain(early=early):
+                    found = self.hand_out()
             except StoreError:
                 stopping.wait(_SWEEP)
-            self._wake.wait(_BUSY if found else _IDLE)
+            early = self._wake.wait(_BUSY if found else _IDLE)
+
+    def _is_in_vain(self, *, early: bool) -> bool:
+        """Say whether attempts that ended have woken it for room that is filled already."""
+        asked, self._asked = self._asked, False
+        return early and not asked and self._out > self._sessions
 
     def hand_out(self) -> int:
         """Hand over what is due and may go; return how many commands that were."""

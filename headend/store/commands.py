@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -297,21 +298,29 @@ def claimable(
 
     Their rows are held until the transaction ends.
     """
+    asked = {"state": state.value, "now": now, "limit": limit}
+    shut: dict[str, list[Any]] = {
+        "meters": list(closed.meters),
+        "lines": list(closed.lines),
+        "campaigns": list(closed.campaigns),
+    }
+    told = {name: values for name, values in shut.items() if values}
+    return [(_command(row), row.line) for row in db.execute(_claimable(*told), asked | told)]
+
+
+@cache
+def _claimable(*closed: str) -> Select[Any]:
+    """Return the query for what may be handed out, where these are closed in part."""
     query = _rows().add_columns(_METERS.c.line)
-    query = query.where(
-        _TABLE.c.state == state.value, _TABLE.c.due <= now, _TABLE.c.ticket.is_(None)
-    )
-    if closed.meters:
-        query = query.where(_TABLE.c.meter_id.not_in(closed.meters))
-    if closed.lines:
-        free = _METERS.c.line.not_in(closed.lines)
-        query = query.where(or_(_METERS.c.line.is_(None), free))
-    if closed.campaigns:
-        free = _TABLE.c.campaign_id.not_in(closed.campaigns)
-        query = query.where(or_(_TABLE.c.campaign_id.is_(None), free))
-    query = query.order_by(_TABLE.c.priority, _TABLE.c.number).limit(limit)
-    held = query.with_for_update(skip_locked=True, of=_TABLE)
-    return [(_command(row), row.line) for row in db.execute(held)]
+    query = query.where(_TABLE.c.state == bindparam("state"), _IS_DUE, _TABLE.c.ticket.is_(None))
+    if "meters" in closed:
+        query = query.where(_TABLE.c.meter_id.not_in(bindparam("meters", expanding=True)))
+    for name, column in (("lines", _METERS.c.line), ("campaigns", _TABLE.c.campaign_id)):
+        if name in closed:
+            shut = bindparam(name, expanding=True)
+            query = query.where(or_(column.is_(None), column.not_in(shut)))
+    query = query.order_by(_TABLE.c.priority, _TABLE.c.number).limit(bindparam("limit"))
+    return query.with_for_update(skip_locked=True, of=_TABLE)
 
 
 def hand_out(db: Connection, tickets: Sequence[Ticket]) -> None:
