@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     Connection,
     Row,
     Select,
@@ -317,7 +318,7 @@ def _claimable(*closed: str) -> Select[Any]:
         query = query.where(_TABLE.c.meter_id.not_in(bindparam("meters", expanding=True)))
     for name, column in (("lines", _METERS.c.line), ("campaigns", _TABLE.c.campaign_id)):
         if name in closed:
-            shut = bindparam(name, expanding=True)
+            shut: BindParameter[Any] = bindparam(name, expanding=True)
             query = query.where(or_(column.is_(None), column.not_in(shut)))
     query = query.order_by(_TABLE.c.priority, _TABLE.c.number).limit(bindparam("limit"))
     return query.with_for_update(skip_locked=True, of=_TABLE)
