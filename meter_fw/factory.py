@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from meter_fw.local_day import LocalDay
 from meter_fw.relay import MODES
 from meter_fw.terms import InForce
 from prepay.friendly import CalendarKind
@@ -54,6 +55,7 @@ class Factory:
     push_to: str = ""
     calendar: Schedule = field(init=False, compare=False)
     in_force: InForce = field(init=False, compare=False, repr=False)
+    local_day: LocalDay = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.name.isascii() and 1 <= len(self.name) <= MAX_NAME):
@@ -64,6 +66,7 @@ class Factory:
             raise ValueError(f"no control mode {self.profile.relay_control_mode} on this relay")
         object.__setattr__(self, "calendar", self.windows or _weekly(self.profile))
         object.__setattr__(self, "in_force", InForce(self.profile.account))
+        object.__setattr__(self, "local_day", LocalDay(self.profile.zone))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -46,11 +46,12 @@ from meter_fw.contact import Feedback
 from meter_fw.factory import Factory
 from meter_fw.lines import Line, Security
 from meter_fw.nvram import CommitTooLarge, Finding, FlashFailure, Journal, StateTooLarge
+from meter_fw.policies import Policies
 from meter_fw.port_protection import Port
 from meter_fw.push import Pusher
 from meter_fw.sap import MANAGEMENT_DEVICE
 from meter_fw.short_names import ShortNames
-from meter_fw.state import Clock, MeterState, Pushed, Received
+from meter_fw.state import Clock, Counters, MeterState, Pushed, Received
 from meter_fw.view import Caller, View
 from protocol.cosem.communication_port_protection import ProtectionStatus
 from protocol.cosem.disconnect_control import ControlState
@@ -121,6 +122,9 @@ class Kernel:
         self._failing = self._worn = False
         self._feedback = Feedback()
         self._watch = limiter.Watch.of(self._state)
+        # what the rules have left as it was, and the moment before which they say the same of it
+        self._judged: MeterState | None = None
+        self._edge: Instant | None = None
         self._seen: View | None = None
         self._made = View(factory, self._state, 0, entropy=entropy)
         self._coil: Coil | None = None
@@ -129,7 +133,8 @@ class Kernel:
         self._guard = ReplayGuard(self._state.counters.received)
         self._broadcast_guard = ReplayGuard(self._state.received.broadcast)
         book = SharedBook(self._guard, self._broadcast_guard)
-        self._security = Security(self, book, lambda: self._state)
+        policies = Policies(factory, entropy)
+        self._security = Security(self, book, lambda: self._state, policies)
         self._windows = supply.Windows(factory)
         self._state = events.powered(self.view, mounted.finding)
         self._steer()
@@ -170,11 +175,13 @@ class Kernel:
         """
         self._seen = None
         line_now = now if inputs.line_now is None else inputs.line_now
+        quiet = self._is_quiet(now, inputs)
         before = self._clock(self._now)
         self._now, self._power = max(now, self._now), inputs.power
         self._contact = inputs.contact_closed
         self._exported_power, self._phases = inputs.exported_power, inputs.phases
-        self._meter(inputs, before)
+        if not quiet:
+            self._meter(inputs, before)
         if inputs.buttons:
             self._press(inputs.buttons)
         for text in inputs.keyed:
@@ -187,8 +194,30 @@ class Kernel:
         self._follow()
         return self._outputs()
 
+    def _is_quiet(self, now: Instant, inputs: Inputs) -> bool:
+        """Whether the rules have nothing to say, as where only a line has news.
+
+        They have left this very state as it was, nothing that they look at has come in since, and
+        no moment has come at which they decide otherwise.
+        """
+        return (
+            self._edge is not None
+            and now < self._edge
+            and self._state is self._judged
+            and not (inputs.pulses or inputs.exported)
+            and inputs.power == self._power
+            and inputs.contact_closed is self._contact
+            and inputs.tamper is self._state.condition.opened
+            and not (inputs.failing or self._failing or self._worn)
+            and inputs.exported_power == self._exported_power
+            and inputs.phases == self._phases
+            and self._watch.state in (limiter.State.IDLE, limiter.State.WATCHING)
+            and not self._factory.in_force.waits
+        )
+
     def _meter(self, inputs: Inputs, before: int) -> None:
         """Energy until now, the day's start if one began, and what the rules say to that."""
+        found = self._state
         self._state = metered = money.consume(self.view, inputs.pulses, inputs.exported)
         self._by_the_clock()
         self._state = metrology.capture_day(self.view)
@@ -196,6 +225,7 @@ class Kernel:
         self._apply()
         due = self._clock(self._now) // CAPTURE_PERIOD != before // CAPTURE_PERIOD
         self._commit(otherwise=metered, all_of_it=due or inputs.failing)
+        self._judged = found if self._state is found else None
 
     def _by_the_clock(self) -> None:
         """Prices that take over, periods that begin, a plan whose moment has come."""
@@ -204,6 +234,7 @@ class Kernel:
 
     def _apply(self) -> None:
         """The rules of supply, and then the limiter's, which may move the relay too."""
+        self._edge = None
         self._state = supply.apply(self.view)
         view = self.view
         self._watch = limiter.watch(self._watch, view)
@@ -425,9 +456,19 @@ class Kernel:
         if not (self._lines or self._dial or self._given_up):  # as at most of a year's ticks
             line_wake_at = self._pusher.line_wake_at()
             return Outputs(show, self._wake_at(view), coil=coil, line_wake_at=line_wake_at)
-        tx = {port: octets for port, line in self._lines.items() if (octets := line.outgoing())}
-        baud = {port: rate for port, line in self._lines.items() if (rate := line.baud())}
-        close = frozenset(port for port, line in self._lines.items() if line.hung_up)
+        tx: dict[PortId, bytes] = {}
+        baud: dict[PortId, int] = {}
+        close = set()
+        line_wake_at = self._pusher.line_wake_at()
+        for port, line in self._lines.items():
+            if octets := line.outgoing():
+                tx[port] = octets
+            if rate := line.baud():
+                baud[port] = rate
+            if line.hung_up:
+                close.add(port)
+            else:
+                line_wake_at = earliest(line_wake_at, line.wake_at())
         for port in close:
             del self._lines[port]
         dial, self._dial = self._dial, {}
@@ -437,12 +478,10 @@ class Kernel:
             wake_at=self._wake_at(view),
             tx=tx,
             baud=baud,
-            close=close | given_up,
+            close=frozenset(close | given_up),
             dial=dial,
             coil=coil,
-            line_wake_at=earliest(
-                self._pusher.line_wake_at(), *(line.wake_at() for line in self._lines.values())
-            ),
+            line_wake_at=line_wake_at,
         )
 
     # --- time ----------------------------------------------------------------------------------
@@ -465,6 +504,16 @@ class Kernel:
         )
 
     def _wake_at(self, view: View) -> Instant:
+        """The next moment at which something may have to be done although nothing came in."""
+        edge = self._edge
+        if edge is None or self._state is not self._judged:
+            self._edge = edge = self._next_edge(view)
+        push_at, pulse_at = self._pusher.wake_at(), self._feedback.wake_at()
+        if push_at is None and pulse_at is None:  # as at most of a year's ticks
+            return edge
+        return earliest(edge, push_at, pulse_at) or edge
+
+    def _next_edge(self, view: View) -> Instant:
         """The next moment at which a rule may decide otherwise although nothing came in."""
         clock, state = view.clock, view.state
         edge = clock - clock % CAPTURE_PERIOD + CAPTURE_PERIOD
@@ -479,8 +528,8 @@ class Kernel:
             edge = armed.expiry
         due = Instant(edge - state.clock.offset)
         limits = limiter.deadlines(view, self._watch)
-        more = (*limits, *consumer_message.deadline(view))
-        return earliest(due, self._pusher.wake_at(), self._feedback.wake_at(), *more) or due
+        turn = consumer_message.deadline(view)
+        return min(due, *limits, *turn) if limits or turn else due
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -529,13 +578,18 @@ class Kernel:
 
     def _note_counter(self) -> None:
         """Take over the last invocation counter that was accepted from the management client."""
-        counters, received = self._state.counters, self._state.received
-        if counters.received != self._guard.last:
-            counters = replace(counters, received=self._guard.last)
-        if received.broadcast != self._broadcast_guard.last:
-            received = Received(self._broadcast_guard.last)
-        if (counters, received) != (self._state.counters, self._state.received):
-            self._state = replace(self._state, counters=counters, received=received)
+        state = self._state
+        counters, received = state.counters, state.received
+        last, broadcast = self._guard.last, self._broadcast_guard.last
+        if counters.received == last and received.broadcast == broadcast:
+            return
+        if counters.received != last:
+            counters = Counters(counters.reserved, last)
+        if received.broadcast != broadcast:
+            received = Received(broadcast)
+        self._state = state.but(counters=counters, received=received)
+        if self._judged is state:  # no rule looks at counters
+            self._judged = self._state
 
     def _guard_new_keys(self, before: MeterState) -> None:
         """Count anew under a key that has just changed; the associations that stand go on."""

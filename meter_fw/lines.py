@@ -9,7 +9,7 @@ from meter_fw import lists, short_names
 from meter_fw.association_secrets import reader_password
 from meter_fw.board import PortKind
 from meter_fw.factory import Factory
-from meter_fw.policies import ROLES, policy
+from meter_fw.policies import ROLES, Policies
 from meter_fw.port_protection import Port
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
 from meter_fw.readout import OpticalLink
@@ -111,11 +111,13 @@ class Security:
         counters: our own invocation counters, the same for every key.
         guard: those accepted from the management client; another one under other keys.
         state: the present state, with the keys in use.
+        policies: what is asked of each client.
     """
 
     counters: CounterSource
     guard: SharedBook
     state: Callable[[], MeterState]
+    policies: Policies
 
 
 @dataclass(slots=True)
@@ -187,8 +189,7 @@ class Line:
         for place, event in enumerate(events):
             match event:
                 case LinkConnected(peer=peer):
-                    if not _is_standing(self._sessions.get(peer)):
-                        self._sessions[peer] = self._session(peer)
+                    self._meet(peer)
                 case LinkDisconnected(peer=peer):
                     if self._sessions.pop(peer, None):
                         host.counted()
@@ -236,12 +237,22 @@ class Line:
         """When to call ``receive(b"", now)`` at the latest."""
         return self._link.wake_at()
 
+    def _meet(self, peer: Peer) -> None:
+        """Forget what an earlier connection of a client has left, unless a push has begun it."""
+        if _is_standing(self._sessions.get(peer)):
+            return
+        if isinstance(self._link, WrapperLink):  # his first APDU, which has come with it, makes one
+            self._sessions.pop(peer, None)
+        else:
+            self._sessions[peer] = self._session(peer)
+
     def _session(self, peer: Peer, host: Host | None = None) -> _Session:
         """Return a new session; with a host, one that a locked port may keep out."""
-        asked = policy(self._factory, self._security.state(), peer.client, self._entropy)
+        asked = self._security.policies.of(self._security.state(), peer.client)
         if host is not None and asked.mechanism is not Mechanism.NONE:
             by_key = asked.mechanism in BY_KEY
-            asked = replace(asked, locked=host.locked(self._port, by_key=by_key))
+            if host.locked(self._port, by_key=by_key):
+                asked = replace(asked, locked=True)
         # A confirmation is known by the number of its push: it needs no place among the counters
         # of the management client, who may be speaking somewhere else at this moment.
         guard = ReplayGuard() if asked.pre_established else self._security.guard

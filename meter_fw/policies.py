@@ -12,6 +12,7 @@ Logical names and short names are both understood, except where the meter speaks
 """
 
 from collections.abc import Callable
+from operator import attrgetter, is_not
 from typing import Final
 
 from meter_fw.association_secrets import hls_secret, reader_password
@@ -53,24 +54,59 @@ _PUSHING: Final = (
     | Conformance.GENERAL_BLOCK_TRANSFER
 )
 
+#: The cells that what is asked of the management client is made of.
+_CELLS: Final[Callable[[MeterState], tuple[object, ...]]] = attrgetter(
+    "unicast_key",
+    "broadcast_key",
+    "authentication_key",
+    "master_key",
+    "signing_key",
+    "agreement_key",
+    "certificates",
+    "policy",
+    "hls_secret",
+)
+
 Entropy = Callable[[int], bytes]
 
 
-def policy(factory: Factory, state: MeterState, sap: int, entropy: Entropy) -> ServerPolicy:
-    """Return what is asked of the client at ``sap``.
+class Policies:
+    """What is asked at each client SAP of one meter.
+
+    The management client comes again and again: what is asked of him is kept as long as the cells
+    that it is made of are, and with it the key schedule of the cipher.
 
     Args:
         factory: the meter as it was made.
-        state: the meter as it is, with the keys and secrets that came over the line.
-        sap: the client's address.
         entropy: for the password that nobody knows.
     """
+
+    def __init__(self, factory: Factory, entropy: Entropy) -> None:
+        self._factory = factory
+        self._entropy = entropy
+        self._cells: tuple[object, ...] = ()
+        self._management: ServerPolicy | None = None
+
+    def of(self, state: MeterState, sap: int) -> ServerPolicy:
+        """Return what is asked of the client at ``sap``.
+
+        Args:
+            state: the meter as it is, with the keys and secrets that came over the line.
+            sap: the client's address.
+        """
+        if sap != MANAGEMENT_SAP:
+            return _policy(self._factory, state, sap, self._entropy)
+        cells = _CELLS(state)
+        if self._management is None or any(map(is_not, cells, self._cells)):
+            self._cells, self._management = cells, _management(self._factory, state)
+        return self._management
+
+
+def _policy(factory: Factory, state: MeterState, sap: int, entropy: Entropy) -> ServerPolicy:
     if sap == PUBLIC_SAP:
         return ServerPolicy(
             client_sap=sap, conformance=_READING, max_pdu_receive=MAX_PDU, short_names=True
         )
-    if sap == MANAGEMENT_SAP:
-        return _management(factory, state)
     if sap == PUSH_SAP:
         return _ciphered_push(factory, state)
     if sap == PLAIN_PUSH_SAP:

@@ -28,11 +28,16 @@ class Windows:
         self._tables = Calendar(factory)
         self._calendar = factory.calendar
         self._asked: int | None = None
+        self._of: MeterState | None = None
+        self._last = 0  # the clock that was asked for last
         self._until: int | None = None
         self._covered = False
 
     def cover(self, clock: int, state: MeterState) -> bool:
         """Say whether a window is in force at ``clock``, ms since 1970, by a state's tables."""
+        if clock == self._last and state is self._of:  # at each tick it is asked twice
+            return self._covered
+        self._last, self._of = clock, state
         calendar, until = self._tables.of(state), self._until
         if calendar is not self._calendar:
             self._calendar, self._asked = calendar, None

@@ -113,7 +113,7 @@ class View:
     @property
     def today(self) -> int:
         """The ordinal of the local day; it is asked for at each tick."""
-        return datetime.fromtimestamp(self.clock // 1000, self.factory.zone).toordinal()
+        return self.factory.local_day.of(self.clock // 1000)
 
     def at(self, moment: int) -> datetime:
         """Return a moment of the meter's clock as local time."""

@@ -8,6 +8,7 @@ from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs
 from protocol.timing import Instant
 from sim.load import UNITS_PER_WH, Consumption
 from sim.ports.base import News
+from sim.ports.bell import nobody
 
 
 class Contact(Enum):
@@ -32,9 +33,9 @@ class SoftwareBoard:
         remainder: energy measured that is not a pulse yet, in units of 1 Wh / ``UNITS_PER_WH``.
         failing: its supply is about to fail; the firmware is told.
         stuck: the contact does not follow its coil any more; a fault to play with.
-        opened: the cover is open.
         show: makes what the display shows; None before the first tick.
         pulses: blinks of the metering LED, one a Wh, since the board was switched on.
+        ring: called when somebody has touched it.
     """
 
     flash: Flash
@@ -44,17 +45,28 @@ class SoftwareBoard:
     remainder: int = 0
     failing: bool = False
     stuck: bool = False
-    opened: bool = False
     show: Callable[[], Lcd] | None = None
     pulses: int = 0
+    ring: Callable[[], None] = nobody
     _pressed: set[Button] = field(default_factory=set)
     _keyed: list[str] = field(default_factory=list)
+    _opened: bool = False
     _seen_open: bool = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether the cover is open."""
+        return self._opened
+
+    @opened.setter
+    def opened(self, opened: bool) -> None:
+        self._opened = opened
+        self.ring()
 
     @property
     def touched(self) -> bool:
         """Whether somebody has been at it, which the firmware has not seen yet."""
-        return bool(self._pressed or self._keyed) or self.opened is not self._seen_open
+        return bool(self._pressed or self._keyed) or self._opened is not self._seen_open
 
     @property
     def lcd(self) -> Lcd | None:
@@ -64,10 +76,12 @@ class SoftwareBoard:
     def press(self, button: Button) -> None:
         """Press a button; the firmware sees it at its next tick."""
         self._pressed.add(button)
+        self.ring()
 
     def key_in(self, text: str) -> None:
         """Type a token; the firmware sees it at its next tick."""
         self._keyed.append(text)
+        self.ring()
 
     def measure(self, now: Instant, news: News, line_now: Instant | None = None) -> Inputs:
         """Let time pass until ``now`` and return what the firmware is told.
@@ -86,7 +100,7 @@ class SoftwareBoard:
         self._pressed.clear()
         keyed = tuple(self._keyed)
         self._keyed.clear()
-        self._seen_open = self.opened
+        self._seen_open = self._opened
         return Inputs(
             rx=news.rx,
             opened=news.opened,
@@ -95,7 +109,7 @@ class SoftwareBoard:
             power=self.consumption.power_at(now) if closed else 0,
             buttons=buttons,
             contact_closed=closed,
-            tamper=self.opened,
+            tamper=self._opened,
             line_now=line_now,
             failing=self.failing,
             keyed=keyed,

@@ -54,6 +54,7 @@ class Consumption:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._sums = lru_cache(maxsize=8)(self._sums_of_day)
+        self._asked, self._watt_hours = -1, 0  # the quarter-hour asked for last
 
     def energy_between(self, start: Instant, end: Instant) -> int:
         """Return the energy from ``start`` to ``end`` in units of 1 Wh / ``UNITS_PER_WH``.
@@ -62,6 +63,8 @@ class Consumption:
             start: not after ``end``.
             end: the end, not counted in.
         """
+        if start // QUARTER == end // QUARTER:  # as most that is asked for
+            return self._quarter(end // QUARTER) * (end - start)
         days = range(start // _DAY, end // _DAY)
         return (
             sum(self._sums(day)[-1] for day in days) + self._since_day(end) - self._since_day(start)
@@ -69,7 +72,12 @@ class Consumption:
 
     def power_at(self, moment: Instant) -> int:
         """Return the power at ``moment`` in W."""
-        return 4 * self._load.quarter(moment // QUARTER)
+        return 4 * self._quarter(moment // QUARTER)
+
+    def _quarter(self, index: int) -> int:
+        if index != self._asked:
+            self._asked, self._watt_hours = index, self._load.quarter(index)
+        return self._watt_hours
 
     def _since_day(self, moment: int) -> int:
         day, within = divmod(moment, _DAY)

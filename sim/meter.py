@@ -38,6 +38,7 @@ from sim.load import YEARS, Consumption, Household, Load, read_load
 from sim.outlet import Outlet
 from sim.ports import open_port
 from sim.ports.base import Port
+from sim.ports.bell import Bell
 from sim.ports.calls import Calls, resolve
 from sim.realtime import MAX_SPEED, RealTime, line_clock, on_signals
 from sim.screen import Blind, Lines, Screen, Terminal, json_line
@@ -207,7 +208,8 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
     keys = parse_keys(options.keys.read_text("utf-8")) if options.keys else LAB_KEYS
     factory = make_factory(profile, plate.name, keys, start)
     factory = replace(factory, push_to=resolve(options.push_to))
-    ports = _open_ports(options.ports, selector, stack)
+    bell = Bell(selector)
+    ports = _open_ports(options.ports, bell, stack)
     board = SoftwareBoard(_flash(state, stack), Consumption(load), start)
     if record:
         board.contact, board.remainder = record.contact, record.remainder
@@ -216,9 +218,9 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
     kernel = Kernel(board.flash, factory, entropy, start)
     if state:
         _keep(world, state, plate)
-    calls = Calls(selector)
+    calls = Calls(bell)
     stack.callback(calls.close)
-    site = Site(plate.name, kernel, board, ports, calls)
+    site = Site(plate.name, kernel, board, ports, calls, bell)
     return Assembly(plate, profile, kernel, site, world, keys)
 
 

@@ -116,10 +116,9 @@ class RealTime:
         due = world.next_due()
         if due is not None:
             waits.append((due - world.now) / 1000 / self.speed)
-        line_now = line_clock()
-        waits += [
-            (site.line_due - line_now) / 1000 for site in world.sites if site.line_due is not None
-        ]
+        line_due = world.next_line_due()
+        if line_due is not None:
+            waits.append((line_due - line_clock()) / 1000)
         return max(0.0, min(waits))
 
 

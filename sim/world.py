@@ -4,18 +4,24 @@ Time goes on in steps. A meter is ticked at each moment it asked for, in order, 
 latest a minute of its own time after the last tick; all meters of a world are ticked in the
 order of their moments, so that the same seed and the same octets give the same run. Nothing
 here knows real time: ``sim.realtime`` hurries a world along with it.
+
+Of many meters most are silent at any moment. Those are not asked: a meter whose bell rings, because
+a descriptor of its ports is ready, or whose board somebody has touched, is; and after a tick once
+more, for what it sent may have ended a connection.
 """
 
-import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Protocol
 
 from meter_fw.board import Inputs, Outputs
 from protocol.timing import Instant, earliest, later
+from sim.agenda import Agenda
 from sim.board import SoftwareBoard
 from sim.ports.base import News, Port, Rated
+from sim.ports.bell import Bell
 from sim.ports.calls import Calls
 
 #: The longest that a meter is left alone, in ms of its time: a load's power may change meanwhile.
@@ -49,6 +55,7 @@ class Site:
         board: the board.
         ports: where lines to this meter appear.
         calls: makes the calls that the firmware asks for; without it nobody is reached.
+        bell: rings when a port or call may bring something; without it they are asked each turn.
     """
 
     name: str
@@ -56,6 +63,7 @@ class Site:
     board: SoftwareBoard
     ports: Sequence[Port] = ()
     calls: Calls | None = None
+    bell: Bell | None = None
     #: The next tick at the latest, and the same on the line timer if the firmware asked for that.
     due: Instant = field(init=False)
     line_due: Instant | None = field(default=None, init=False)
@@ -63,8 +71,10 @@ class Site:
 
     def listen(self) -> bool:
         """Take what the ports bring; return whether there is anything for the firmware."""
-        arrived = [port.collect() for port in self._places()]
-        self._waiting = News.together([self._waiting, *arrived])
+        for port in self._places():
+            if arrived := port.collect():
+                waiting = self._waiting
+                self._waiting = News.together([waiting, arrived]) if waiting else arrived
         return bool(self._waiting) or self.board.touched
 
     def tick(self, now: Instant, line_now: Instant | None) -> Outputs:
@@ -72,14 +82,8 @@ class Site:
         news, self._waiting = self._waiting, News()
         outputs = self.firmware.tick(now, self.board.measure(now, news, line_now))
         moved = self.board.drive(outputs)
-        for port in self._places():
-            if outputs.baud and isinstance(port, Rated):  # to ask a protocol's members takes long
-                for line, baud in outputs.baud.items():
-                    port.set_baud(line, baud)
-            for line, data in outputs.tx.items():
-                port.send(line, data)
-            for line in outputs.close:
-                port.hang_up(line)
+        if outputs.tx or outputs.close or outputs.baud:
+            self._send(outputs)
         if self.calls is not None:
             for line, whom in outputs.dial.items():
                 self.calls.dial(line, whom)
@@ -99,6 +103,16 @@ class Site:
         """Close every port."""
         for port in self._places():
             port.close()
+
+    def _send(self, outputs: Outputs) -> None:
+        for port in self._places():
+            if outputs.baud and isinstance(port, Rated):  # to ask a protocol's members takes long
+                for line, baud in outputs.baud.items():
+                    port.set_baud(line, baud)
+            for line, data in outputs.tx.items():
+                port.send(line, data)
+            for line in outputs.close:
+                port.hang_up(line)
 
     def _places(self) -> tuple[Port | Calls, ...]:
         return (*self.ports, self.calls) if self.calls is not None else tuple(self.ports)
@@ -122,7 +136,9 @@ class World:
         self.after: list[After] = []
         self._seed = seed
         self._line_clock = line_clock
-        self._queue: list[tuple[Instant, int]] = []  # moment, place in sites
+        self._ticks, self._timers = Agenda(), Agenda()  # by place in sites
+        self._rung: set[int] = set()  # places that may have something
+        self._unbelled: set[int] = set()  # places that have to be asked
 
     def entropy(self, name: str) -> Callable[[int], bytes]:
         """Return a source of random octets of its own for ``name``.
@@ -134,18 +150,25 @@ class World:
 
     def add(self, site: Site) -> Outputs:
         """Put a meter into the world and boot it: its first tick happens now."""
+        place = len(self.sites)
         self.sites.append(site)
+        ring = site.board.ring = partial(self._rung.add, place)
+        if site.bell is None:
+            self._unbelled.add(place)
+        else:
+            site.bell.ring = ring
         site.listen()
-        return self._tick(len(self.sites) - 1, self.now)
+        return self._tick(place, self.now)
 
     def next_due(self) -> Instant | None:
         """Return when a meter has to be ticked next; None in an empty world."""
-        while self._queue:
-            due, place = self._queue[0]
-            if self.sites[place].due == due:
-                return due
-            heapq.heappop(self._queue)  # it was ticked meanwhile, and asked for another moment
-        return None
+        first = self._ticks.first()
+        return None if first is None else first[0]
+
+    def next_line_due(self) -> Instant | None:
+        """Return when a line timer runs out next; None where none does, or none is apart."""
+        first = self._timers.first()
+        return None if first is None else first[0]
 
     def run_until(self, moment: Instant, enough: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass, as fast as it goes, and tick each meter at its moments.
@@ -157,8 +180,8 @@ class World:
         Returns:
             Whether ``moment`` was reached.
         """
-        while (due := self.next_due()) is not None and due <= moment:
-            _, place = heapq.heappop(self._queue)
+        while (first := self._ticks.first()) is not None and first[0] <= moment:
+            due, place = first
             self._tick(place, due)
             if enough():
                 return False
@@ -172,10 +195,10 @@ class World:
             Whether any meter was ticked.
         """
         line_now = self._line_now()
+        late = set() if line_now is None else self._timers.take(line_now)
         ticked = False
-        for place, site in enumerate(self.sites):
-            late = line_now is not None and site.line_due is not None and site.line_due <= line_now
-            if site.listen() or late:
+        for place in sorted(self._to_ask() | late):
+            if self.sites[place].listen() or place in late:
                 self._tick(place, self.now)
                 ticked = True
         return ticked
@@ -202,6 +225,12 @@ class World:
         for site in self.sites:
             site.close()
 
+    def _to_ask(self) -> set[int]:
+        rung = set()
+        while self._rung:  # one by one: a signal may press a button meanwhile
+            rung.add(self._rung.pop())
+        return rung | self._unbelled
+
     def _line_now(self) -> Instant | None:
         return self._line_clock() if self._line_clock else None
 
@@ -210,8 +239,12 @@ class World:
         site = self.sites[place]
         for before in self.before:
             before(site, now)
-        outputs = site.tick(now, self._line_now())
-        heapq.heappush(self._queue, (site.due, place))
+        line_now = self._line_now()
+        outputs = site.tick(now, line_now)
+        self._ticks.put(place, site.due)
+        if line_now is not None:
+            self._timers.put(place, site.line_due)
+        self._rung.add(place)
         for after in self.after:
             after(site, outputs)
         return outputs

@@ -20,6 +20,7 @@ _CONFORMANCE_HEAD = bytes.fromhex("5F1F0400")
 # The tag in one octet: a client of the HDLC profile may have it so, and those for the old meters
 # with short names do (captures of them are in the tests).
 _SHORT_HEAD = bytes.fromhex("5F0400")
+_NAMED_BITS = sum(Conformance)  # each has a name for one bit
 
 
 def encode_conformance(conformance: Conformance) -> bytes:
@@ -36,10 +37,7 @@ def decode_conformance(reader: Reader) -> Conformance:
     head = reader.take(len(_SHORT_HEAD))
     if head != _SHORT_HEAD and head + reader.take(1) != _CONFORMANCE_HEAD:
         raise DecodeError("not a conformance block of 24 bits")
-    known = 0
-    for bit in Conformance:
-        known |= bit
-    return Conformance(reader.number(3) & known)
+    return Conformance(reader.number(3) & _NAMED_BITS)
 
 
 @dataclass(frozen=True, slots=True)

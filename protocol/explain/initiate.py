@@ -11,6 +11,8 @@ from protocol.security import KeySet
 from protocol.security.suite import SecuritySuite
 
 _CONFORMANCE_HEAD: Final = bytes.fromhex("5F1F0400")
+#: The tag in one octet, as old clients write it; the codec takes it too.
+_SHORT_HEAD: Final = bytes.fromhex("5F0400")
 _VAA_NAMES: Final = {0x0007: "logical names", 0xFA00: "short names"}
 _SERVICES: Final = {1: "initiate", 5: "read", 6: "write"}
 _KINDS: Final = {
@@ -44,7 +46,8 @@ def _dedicated_key(walker: Walker, name: str) -> None:
 
 def _conformance(walker: Walker, name: str) -> int:
     """Read the conformance block, a BER bit string of 24 bits."""
-    if walker.take(len(_CONFORMANCE_HEAD)) != _CONFORMANCE_HEAD:
+    head = walker.take(len(_SHORT_HEAD))
+    if head != _SHORT_HEAD and head + walker.take() != _CONFORMANCE_HEAD:
         raise Fault("not a conformance block of 24 bits")
     with walker.group(name, "bit-string of 24"):
         bits = walker.number(3)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from protocol.errors import DecodeError, SecurityError
@@ -222,12 +222,13 @@ def request_certificate(key: PrivateKey, title: bytes) -> bytes:
         title: our system title, which becomes the common name.
     """
     from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
     from cryptography.x509.oid import NameOID
 
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title.hex().upper())])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     request = builder.sign(key.key, _HASHES[key.suite], ecdsa_deterministic=True)
-    return request.public_bytes(serialization.Encoding.DER)
+    return request.public_bytes(Encoding.DER)
 
 
 def read_request(octets: bytes) -> tuple[bytes, PublicKey]:

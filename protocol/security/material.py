@@ -50,6 +50,8 @@ class SecurityMaterial:
 
     def towards(self, title: bytes) -> "SecurityMaterial":
         """Return the material for a partner of that title: certified keys outweigh known ones."""
+        if not self.partners:
+            return self
         signs, agrees = self.peer_signing_key, self.peer_agreement_key
         for certificate in reversed(self.partners):  # the first of several counts
             if not title or certificate.title != title:

@@ -1,9 +1,11 @@
 """``memory:KIND``: lines inside this process, for tests, faults and worlds without real time."""
 
+from collections.abc import Callable
 from selectors import BaseSelector
 
 from meter_fw.board import PortId, PortKind
 from sim.ports.base import News, PortSpecError
+from sim.ports.bell import Bell, nobody
 
 SCHEME = "memory"
 FORM = "memory:hdlc, memory:wrapper, memory:optical"
@@ -20,10 +22,16 @@ class QueueFullError(Exception):
 
 
 class MemoryLine:
-    """The client's end of a line, as it would hold a serial port or a socket."""
+    """The client's end of a line, as it would hold a serial port or a socket.
 
-    def __init__(self, name: PortId) -> None:
+    Args:
+        name: the line's.
+        ring: called when there is something for the meter.
+    """
+
+    def __init__(self, name: PortId, ring: Callable[[], None] = nobody) -> None:
         self.name = name
+        self._ring = ring
         #: Either side has ended the line.
         self.closed = False
         self._to_meter = bytearray()
@@ -39,6 +47,7 @@ class MemoryLine:
             raise QueueFullError(f"{self.name}: {QUEUE_LIMIT} octets wait for the meter")
         if not self.closed:
             self._to_meter += data
+            self._ring()
 
     def receive(self) -> bytes:
         """Return, once, what the meter has sent."""
@@ -49,6 +58,7 @@ class MemoryLine:
     def close(self) -> None:
         """Leave."""
         self.closed = True
+        self._ring()
 
     def take(self) -> bytes:
         """Return, once, what the client has sent; the meter's side."""
@@ -70,10 +80,14 @@ class MemoryPort:
     Args:
         kind: what is spoken on it.
         name: start of its lines' names.
+        ring: called when a line has something for the meter.
     """
 
-    def __init__(self, kind: PortKind, name: str = SCHEME) -> None:
+    def __init__(
+        self, kind: PortKind, name: str = SCHEME, ring: Callable[[], None] = nobody
+    ) -> None:
         self._kind = kind
+        self._ring = ring
         self._name = name
         self._lines: dict[PortId, MemoryLine] = {}
         self._made = 0
@@ -87,9 +101,10 @@ class MemoryPort:
     def connect(self) -> MemoryLine:
         """Return the client's end of a new line."""
         self._made += 1
-        line = MemoryLine(PortId(f"{self._name}#{self._made}"))
+        line = MemoryLine(PortId(f"{self._name}#{self._made}"), self._ring)
         self._lines[line.name] = line
         self._fresh.opened[line.name] = self._kind
+        self._ring()
         return line
 
     def collect(self) -> News:
@@ -122,12 +137,13 @@ class MemoryPort:
 
 
 def open_port(rest: str, selector: BaseSelector) -> MemoryPort:
-    """Open the port that ``memory:`` and ``rest`` name; ``selector`` is not needed.
+    """Open the port that ``memory:`` and ``rest`` name; of ``selector`` only a bell is needed.
 
     Raises:
         PortSpecError: ``rest`` is none of ``hdlc``, ``wrapper`` and ``optical``.
     """
+    ring = (lambda: selector.ring()) if isinstance(selector, Bell) else nobody  # as it is then
     try:
-        return MemoryPort(PortKind(rest))
+        return MemoryPort(PortKind(rest), ring=ring)
     except ValueError:
         raise PortSpecError(f"memory:{rest} is none of {FORM}") from None

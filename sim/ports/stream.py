@@ -32,6 +32,7 @@ class Stream:
         self._received = bytearray()
         self._waiting = bytearray()
         self._finishing = False
+        self._watched = EVENT_READ
         callback: Ready = self._on_ready
         selector.register(fd, EVENT_READ, callback)
 
@@ -103,6 +104,6 @@ class Stream:
 
     def _watch(self) -> None:
         wanted = EVENT_READ | EVENT_WRITE if self._waiting else EVENT_READ
-        key = self._selector.get_key(self._fd)
-        if key.events != wanted:
-            self._selector.modify(self._fd, wanted, key.data)
+        if wanted != self._watched:
+            self._watched = wanted
+            self._selector.modify(self._fd, wanted, self._selector.get_key(self._fd).data)

@@ -43,10 +43,11 @@ class TcpPort:
         selector: BaseSelector,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._scheme = scheme
         self._kind = kind
         self._selector = selector
         self._listener = _listen(address)
+        host, port = self._listener.getsockname()[:2]
+        self._spec = f"{scheme}:{client_host(host)}:{port}"
         self._timer = timer
         self._connections: dict[PortId, tuple[socket.socket, Stream]] = {}
         self._answered: dict[PortId, float] = {}  # when; the one last answered at the end
@@ -58,8 +59,7 @@ class TcpPort:
     @property
     def client_spec(self) -> str:
         """The scheme and the address really listened at; a loopback one for a wildcard."""
-        host, port = self._listener.getsockname()[:2]
-        return f"{self._scheme}:{client_host(host)}:{port}"
+        return self._spec
 
     def collect(self) -> News:
         """Return new connections, octets received and connections that ended."""
@@ -105,7 +105,7 @@ class TcpPort:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._accepted += 1
-        line = PortId(f"{self.client_spec}#{self._accepted}")
+        line = PortId(f"{self._spec}#{self._accepted}")
         self._connections[line] = connection, Stream(connection.fileno(), self._selector)
         self._answered_now(line)
         self._fresh.opened[line] = self._kind

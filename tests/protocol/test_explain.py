@@ -157,6 +157,13 @@ def test_an_aarq_names_its_object_identifiers_and_conformance() -> None:
     assert meaning(root, "client-max-receive-pdu-size") == "1200 octets"
 
 
+def test_a_conformance_block_with_its_tag_in_one_octet_is_understood() -> None:
+    """As old clients write it, and as the codec takes it."""
+    root = explained("01000000065F0400007E1F04B0")
+    assert "selective-access" in meaning(root, "services")
+    assert not root.faults()
+
+
 def test_what_is_cut_short_is_understood_up_to_there() -> None:
     """The fault is at the octet where it shows; the array around it stands."""
     root = explain(bytes.fromhex("C401C1000102090600002A0000FF0600"))
