@@ -42,7 +42,7 @@ KINDS: Final[Mapping[str, str]] = {
 #: Longest list of objects that is read.
 _MOST: Final = 64
 #: The first of the codes that are our meters' own, and the letters that their names begin with.
-_OWN: Final = 200
+OWN: Final = 200
 _MAKER: Final = "OPP"
 #: What a meter of ours pushes as it is made, ``meter_fw.push_setup.AS_MADE``; a test compares.
 AS_MADE: Final = (
@@ -129,9 +129,14 @@ CAUSES: Final[Mapping[vendor.RelayCauseBit, str]] = {
 }
 
 
+def is_ours(name: str, profile: str) -> bool:
+    """Say whether a meter is one of ours, by its name or by the profile that it has."""
+    return bool(profile) or name.startswith(_MAKER)
+
+
 def alarms(notification: Notification, meter: Meter) -> list[Alarm]:
     """Return what follows from a notification of a meter."""
-    own = bool(meter.profile) or meter.name.startswith(_MAKER)
+    own = is_ours(meter.name, meter.profile)
     found: list[Alarm] = []
     for ref, value in attributes(notification).items():
         found += _of(ref, value, own)
@@ -142,7 +147,7 @@ def _of(ref: AttributeRef, value: Data, own: bool) -> Iterator[Alarm]:
     if ref in (_EVENT, _RELAY_EVENT) and isinstance(value.value, int):
         table = EVENTS if ref == _EVENT else RELAY_EVENTS
         alarm = table.get(value.value)
-        if alarm is not None and (own or value.value < _OWN):
+        if alarm is not None and (own or value.value < OWN):
             yield alarm
     elif ref == _LOW and own and isinstance(value.value, bool):
         low = ("low-credit",)

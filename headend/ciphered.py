@@ -7,19 +7,22 @@ the public client, for its name and the last counter it accepted.
 """
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from headend.context import Context
-from headend.device import Device
+from headend.device import NAME, Device
 from headend.errors import Refused
-from headend.reach import Reached, client_of, mechanism_of, open_plain, open_session
+from headend.reach import Reached, Standing, client_of, mechanism_of, open_plain, open_session
 from headend.security import management
 from headend.session import AssociationRefused, Session
-from headend.store import Store, StoreError, counters, keys, meters
+from headend.store import Store, StoreError, counters, keys, meters, transactions
 from headend.store.meters import Meter
 from protocol.codes import Mechanism
+from protocol.events import AttributeRef
 
 #: The public client's answer about a counter is not authenticated: it may not lead us astray so
 #: far that the counters of a key are soon used up.
@@ -52,7 +55,7 @@ def reach_ciphered(context: Context) -> Reached:
         NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
     """
     with ExitStack() as claims:
-        claims.enter_context(context.claims.claim(context.place))
+        claims.enter_context(context.claims.claim(*context.names))
         reached = _reach_held(context, claims)
         reached.session.afterwards = claims.pop_all().close
     return reached
@@ -72,20 +75,24 @@ def _reach_held(context: Context, claims: ExitStack) -> Reached:
 def _reach_known(context: Context, claims: ExitStack) -> Reached | None:
     """Reach the meter last met at this port; None when it is another's, or none was."""
     place = context.place
-    with context.store.read() as db:
-        known = meters.last_at(db, place)
-        context.store.leases.begin(db, fingerprint(context))
-    if known is None:
+    key = fingerprint(context)
+    with context.store.look() as db:
+        met = transactions.met_at(db, place, key)
+    if met is None:
         return None
+    known, unleased, waiting = met
+    context.store.leases.begin_at(key, unleased)
+    ours = context.claims.has(known.name)  # so nobody else had a turn since
     claims.enter_context(context.claims.claim(known.name))
     try:
-        reached = _identified(_open_ciphered(context, 0), place)
+        session = _open_ciphered(context, 0)
+        reached = _identified(session, place, context.foreseen.get(known.mode, ()))
     except AssociationRefused:
         # Another meter answers here, or a counter of ours is behind. The public client knows.
         return None
     if reached.name == known.name:
         _note_title(context, known, reached.session)
-        return reached
+        return replace(reached, standing=Standing(known, waiting) if ours else None)
     reached.session.close()
     return None
 
@@ -147,8 +154,11 @@ def _ask_publicly(context: Context, place: str) -> tuple[str, int]:
         session.close()
 
 
-def _identified(session: Session, place: str) -> Reached:
+def _identified(session: Session, place: str, more: Sequence[AttributeRef] = ()) -> Reached:
+    """Ask who answers; ``more`` is read with it."""
     try:
+        if more:
+            session.foresee((NAME, *more))
         return Reached(session, _name(Device(session), place))
     except BaseException:  # whatever it was: the port is given back
         session.close()

@@ -33,26 +33,39 @@ class Claims:
         self._claims: dict[str, _Claim] = {}
 
     @contextmanager
-    def claim(self, name: str) -> Iterator[None]:
-        """Hold a lock while the block runs; one that was lost meanwhile is taken anew.
+    def claim(self, *names: str) -> Iterator[None]:
+        """Hold locks while the block runs; one that was lost meanwhile is taken anew.
 
         Raises:
             Busy: somebody else speaks to that meter, and did not finish in time.
             StoreError: the locks cannot be reached.
         """
-        claim = self._claims.get(name)
-        if claim is None:
-            claim = self._claims[name] = _Claim(self._locks.take(name, self._patience_ms))
-        elif not claim.held.held():
-            claim.held = self._locks.take(name, self._patience_ms)
-        claim.times += 1
+        names = tuple(dict.fromkeys(names))
+        missing = [name for name in names if name not in self._claims]
+        for name in names:
+            known = self._claims.get(name)
+            if known is not None and not self._locks.seems_held(known.held):
+                known.held = self._locks.take(name, self._patience_ms)
+        if missing:
+            taken = self._locks.take_all(missing, self._patience_ms)
+            self._claims |= {held.name: _Claim(held) for held in taken}
+        claims = [self._claims[name] for name in names]
+        for claim in claims:
+            claim.times += 1
         try:
             yield
         finally:
-            claim.times -= 1
-            if not claim.times:
-                del self._claims[name]
-                self._locks.give_back(claim.held)
+            for claim in claims:
+                claim.times -= 1
+            over = [claim.held for claim in reversed(claims) if not claim.times]
+            for held in over:
+                del self._claims[held.name]
+            if over:
+                self._locks.give_all_back(over)
+
+    def has(self, name: str) -> bool:
+        """Say whether this run has taken a lock; the database is not asked."""
+        return name in self._claims
 
     def check(self) -> None:
         """Make sure that nobody else can be speaking to the meter; asked before an order is sent.

@@ -5,11 +5,12 @@ after a command of a group. A command's module is imported when it is run; the l
 ``prepay --help`` is their first lines.
 """
 
+import atexit
 import gc
 import pkgutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import update_wrapper
 from importlib import import_module
 from typing import Any, Concatenate, NoReturn, ParamSpec
@@ -19,7 +20,7 @@ from click.core import ParameterSource
 
 from headend import commands
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
-from headend.errors import ExitCode, HeadendError, OutcomeUnknown, Refused
+from headend.errors import ExitCode, HeadendError, NoAnswer, OutcomeUnknown, Refused
 from headend.report import Report, give_up, show, show_aside, show_error
 
 _P = ParamSpec("_P")
@@ -45,6 +46,13 @@ class Invocation:
         self.typed: set[str] = set()  # of the values, those that stand on the command line itself
         self._edge = edge
 
+    @property
+    def direct(self) -> bool:
+        """Whether the meter is given by its port: whoever does so may have to start it."""
+        return bool(self.values.get("port")) and (
+            "meter" not in self.values or "port" in self.typed
+        )
+
     def context(self) -> Context:
         """Return the context of the command about to run."""
         known = {field.name for field in fields(Settings)}
@@ -65,13 +73,13 @@ def with_context(
     """Make a click callback of a function that takes a context and returns a report."""
 
     def callback(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        from protocol.errors import ProtocolError  # by now the command has imported it anyway
-
         invocation = click.get_current_context().ensure_object(Invocation)
         context = invocation.context()
         context.command = click.get_current_context().info_name or ""
         try:
             asked = {name: v for name, v in invocation.values.items() if name in QUEUEING}
+            for name in _own(asked, kwargs):
+                kwargs[name] = asked.pop(name)
             if asked:
                 report = _ordered(context, kwargs, asked)
             else:
@@ -79,7 +87,7 @@ def with_context(
             _tell(report, as_json=context.chosen.json)
             if report.exit_code:
                 click.get_current_context().exit(report.exit_code)
-        except ProtocolError as error:
+        except _protocol_error() as error:  # which is looked for only when something was raised
             raise Refused(str(error)) from error
         finally:
             context.close()
@@ -87,16 +95,37 @@ def with_context(
     return update_wrapper(callback, function)
 
 
+def _own(asked: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Return which of the options that were given before a command are its own, and not given."""
+    return [name for name in asked if name in parameters and parameters[name] in (None, False)]
+
+
+def _protocol_error() -> type[Exception]:
+    from protocol.errors import ProtocolError
+
+    return ProtocolError
+
+
 def _ordered(context: Context, parameters: dict[str, Any], asked: dict[str, Any]) -> Report:
     """Queue the command under way instead of carrying it out."""
-    from headend.engine.ordering import ordered  # with it comes the database
-
     words: list[str] = []
     scope = click.get_current_context()
     while scope.parent is not None:
         words.insert(0, scope.info_name or "")
         scope = scope.parent
-    return ordered(context, " ".join(words), parameters, asked)
+    from headend.calling import Call
+    from headend.engine.arguments import METER
+
+    if parameters.get(METER) is not None:  # the same as --meter
+        context.chosen = replace(context.chosen, meter=parameters[METER])
+        parameters = {**parameters, METER: None}
+    call = Call(context, " ".join(words), parameters, asked)
+    report = call.report()  # of a worker on this machine, which has imported what it takes
+    if report is not None:
+        return report
+    from headend.engine.ordering import ordered  # with it comes the database
+
+    return ordered(context, " ".join(words), parameters, call.asked, call.drawn)
 
 
 def _tell(report: Report, *, as_json: bool) -> None:
@@ -142,12 +171,21 @@ class Commands(click.Group):
         later = getattr(module, "DURABLE", not offline)
         _with_common(command, offline=offline, keys=keys, named=named, durable=later)
         if isinstance(command, click.Group):
+            from headend.helping import short
+
             for name, each in command.commands.items():
                 asks = name in getattr(module, "REACHING", ())
                 away = offline and not asks
                 later = getattr(module, "DURABLE", not away)
                 known = keys or asks, named
                 _with_common(each, offline=away, keys=known[0], named=known[1], durable=later)
+                each.short_help = each.short_help or short(each.help or "")
+        if ctx.resilient_parsing:  # a shell asks
+            from headend.completing import prepare
+
+            each_of = command.commands.values() if isinstance(command, click.Group) else ()
+            for each in (command, *each_of):
+                prepare(each, QUEUEING)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -178,6 +216,8 @@ class Commands(click.Group):
         invocation = obj or Invocation()
         if obj is None:  # a process of its own
             gc.set_threshold(_SELDOM)
+            # Nor for garbage at its end, which takes a fifth of its time: the system takes it all.
+            atexit.register(gc.freeze)
         extra.pop("standalone_mode", None)
         try:
             code = super().main(
@@ -188,7 +228,7 @@ class Commands(click.Group):
             sys.exit(ExitCode.USAGE)
         except (HeadendError, click.ClickException, click.exceptions.Abort) as error:
             as_json = invocation.values.get("json", "--json" in words)
-            sys.exit(_report_error(error, as_json=as_json))
+            sys.exit(_report_error(error, as_json=as_json, direct=invocation.direct))
         except _ReaderGone:
             give_up(sys.stdout)
             sys.exit(ExitCode.DONE)
@@ -213,16 +253,20 @@ def _with_common(
     command.epilog = f"More options{more}: prepay --help."
 
 
-def _report_error(error: Exception, *, as_json: bool) -> int:
-    more: dict[str, str] = {}
+def _report_error(error: Exception, *, as_json: bool, direct: bool) -> int:
+    more: Mapping[str, str] = {}
     if isinstance(error, HeadendError):
-        message, code = str(error), int(error.exit_code)
-        if isinstance(error, OutcomeUnknown):
-            more["transaction"] = error.transaction_id
+        message, code, more = str(error), int(error.exit_code), error.details
+        if direct and isinstance(error, NoAnswer) and error.hint:
+            message = f"{message}; {error.hint}"
+    elif isinstance(error, click.NoSuchOption):
+        from headend.helping import listed
+
+        message, code = listed(error).format_message(), int(ExitCode.USAGE)
     elif isinstance(error, click.ClickException):
         message, code = error.format_message(), int(ExitCode.USAGE)
     else:
-        message, code = "interrupted", 130
+        message, code = "interrupted", int(ExitCode.INTERRUPTED)
     show_error(message, code, as_json=as_json, **more)
     return code
 
@@ -236,11 +280,18 @@ def _first_line(name: str) -> str:
     return source.decode("utf-8").split("\n", 1)[0].strip('" ')
 
 
-def _names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+def _names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of meters for the shell's tab key, which makes no database."""
-    from headend.naming import beginning  # the database, which only this needs
+    from headend.completing import meters  # click's part for shells
 
-    return beginning(ctx.ensure_object(Invocation).values.get("db"), incomplete)
+    return meters(ctx, parameter, incomplete)
+
+
+def _files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+    """Let the shell offer its files."""
+    from headend.completing import files
+
+    return files(ctx, parameter, incomplete)
 
 
 def common_options(
@@ -281,16 +332,17 @@ def common_options(
                "port optical:PATH and optical+tcp:HOST:PORT.", metavar="SPEC",
                envvar="PREPAY_PORT", meter=True),
         option("--db", "The database, as an SQLAlchemy URL or the path of an SQLite file; "
-               "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB"),
+               "default: a file in your data directory.", metavar="URL", envvar="PREPAY_DB",
+               shell_complete=_files),
         option("--keys", "Key file (TOML); default: the vault's for a meter by name (prepay "
                "keys), else the lab's published ones, unsafe for anything else.", metavar="FILE",
-               envvar="PREPAY_KEYS", rare=not keys),
+               envvar="PREPAY_KEYS", rare=not keys, shell_complete=_files),
         option("--json", "Print one JSON object; errors too, on stderr.", is_flag=True),
         option("--trace", "Print the octets on the line to stderr, passwords included.",
                is_flag=True, rare=True),
         option("--capture", "Append what goes over the line to a capture (pcapng) that Wireshark "
                "and prepay trace read; passwords included.", metavar="FILE",
-               envvar="PREPAY_CAPTURE", rare=True),
+               envvar="PREPAY_CAPTURE", rare=True, shell_complete=_files),
         option("--client", "Client address; default 1, 2 or 16 by the mechanism.",
                type=client, rare=True),
         option("--logical", "Logical device; default 1.", type=click.IntRange(0, 0x3FFF),
@@ -316,7 +368,8 @@ def common_options(
                type=click.FloatRange(0), rare=True),
         option("--not-before", "With --queue: not sent before this moment (ISO 8601, or +2h).",
                metavar="TIME", rare=True),
-        option("--not-after", "With --queue: not sent after this moment; default a day.",
+        option("--not-after", "With --queue: not sent after this moment; default a day after "
+               "--not-before, or from now.",
                metavar="TIME", rare=True),
         option("--priority", "With --queue: 0 goes first, 1000 last; default by the command.",
                type=click.IntRange(0, 1000), rare=True),

@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each of these costs time that not every command has to pay
     from headend.transports import PortSpec, TransportFactory
     from headend.vault import Held, Masters, Vault
     from prepay.keys import MeterKeys
+    from protocol.events import AttributeRef
     from protocol.timing import Instant
 
 
@@ -137,10 +138,26 @@ class Context:
         self.lock_patience_ms = LOCK_PATIENCE_MS
         #: Which command this is, and the id that its log lines and captured packets have.
         self.command = self.correlation = ""
+        #: The transaction of a durable command, whose own rows in the audit log tell of what it
+        #: orders, empty where it has none; None: somebody gives the command himself.
+        self.queued_as: str | None = None
+        #: Whether nothing of this command can have been done before this run: not so of a durable
+        #: one whose attempt before this one failed, or died.
+        self.first: bool = True
         #: Is told of each session and what goes over its line; None where nobody watches.
         self.watch: Watch | None = None
+        #: What will be asked of a meter of ours first, by who keeps its balance: with its name.
+        self.foreseen: Mapping[str, Sequence[AttributeRef]] = {}
+        #: Called where a command goes to its meter, its parameters judged and nothing done yet:
+        #: a rehearsal (``headend.engine.arguments``) raises here, and so goes no further.
+        self.set_out: Callable[[], None] = lambda: None
         #: Asked before a session is opened; raises ``Cancelled`` or ``Expired``.
         self.permit: Callable[[], None] = lambda: None
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether nobody in this process has opened the database."""
+        return self._given_store is None and "store" not in self.__dict__
 
     @cached_property
     def store(self) -> "Store":
@@ -170,7 +187,7 @@ class Context:
             return None
         from headend.registry import find  # with it comes the database
 
-        with self.store.read() as db:
+        with self.store.look() as db:
             return find(db, self.chosen.meter)
 
     @cached_property
@@ -219,11 +236,7 @@ class Context:
         """
         if self.settings.keys is not None or self.registered is None:
             return None
-        from headend.store import keys  # as ``registered`` does, this takes the database
-
-        with self.store.read() as db:
-            known = keys.has_any(db, self.registered.id)
-        return self.vault.held(self.registered.name) if known else None
+        return self.vault.held(self.registered.name) if self.registered.has_keys else None
 
     @cached_property
     def vault(self) -> "Vault":
@@ -277,6 +290,11 @@ class Context:
             return self.port.place
         return f"{self.port.place}, physical {physical}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is known of the meter by which it is locked: its place, and its name if told."""
+        return self.place, *(() if self.registered is None else (self.registered.name,))
+
     @cached_property
     def transports(self) -> "TransportFactory":
         """What opens ports."""
@@ -306,6 +324,7 @@ class Context:
             masters=self._masters,
         )
         other.command, other.correlation, other.watch = self.command, self.correlation, self.watch
+        other.caller, other.queued_as = self.caller, self.queued_as
         if keys is None:
             other.__dict__["keys"] = self.keys  # read once
         other.__dict__["claims"] = self.claims  # what this run holds it need not wait for

@@ -30,6 +30,12 @@ ACCOUNT, CREDIT, CHARGE, TOKEN_GATEWAY = 111, 112, 113, 115
 #: Attribute 2 is the value of nearly every class.
 VALUE = 2
 
+#: What ``name``, ``clock``, ``prepayment`` and ``snapshot`` ask for.
+NAME = AttributeRef(DATA, catalogue.LOGICAL_DEVICE_NAME, VALUE)
+TIME = AttributeRef(CLOCK, catalogue.CLOCK, VALUE)
+STATUS = AttributeRef(ACCOUNT, catalogue.ACCOUNT, VALUE)
+SNAPSHOT = AttributeRef(DATA, catalogue.SNAPSHOT, VALUE)
+
 _PREPAYMENT_ACTIVE = (PaymentMode.PREPAYMENT, AccountStatus.ACTIVE)
 _CAUSES = {
     vendor.RelayCauseBit.CREDIT: "credit",

@@ -194,7 +194,7 @@ def register(
     chosen: Mapping[str, Any],
     now: Instant,
 ) -> list[Found]:
-    """Register who was found, and say of each what was done; one that is registered stays as it is.
+    """Register who was found, and say of each what was done; who is known gets line and tags.
 
     Args:
         db: one database transaction.
@@ -225,12 +225,27 @@ def _register(db: Connection, found: Found, chosen: Mapping[str, Any], now: Inst
         registry.add(db, [entry(fields)], now)
         return "added"
     note = known_as(before, found)
+    if note == before.life and before.life != Life.RETIRED:
+        return _given(db, before, chosen)
     if note:
         return note
+    fields["tags"] = list(dict.fromkeys([*before.tags, *chosen.get("tags", ())]))
     life = Life.REGISTERED if before.life == Life.MET else before.life
     made = entry({**fields, "life": life}, before)
     registry.put(db, before.id, made)
     return "registered" if before.life == Life.MET else "its port noted"
+
+
+def _given(db: Connection, known: Entry, chosen: Mapping[str, Any]) -> str:
+    """Give a meter that is where it was its line and tags; return what is to be said of it."""
+    fresh = [tag for tag in chosen.get("tags", ()) if tag not in known.tags]
+    line = chosen.get("line") if chosen.get("line") != (known.line or "") else None
+    if not fresh and line is None:
+        return known.life
+    fields = {"tags": [*known.tags, *fresh], **({} if line is None else {"line": line})}
+    registry.put(db, known.id, entry(fields, known))
+    told = [*([] if line is None else [f"line {line}"]), *(f"tag {tag}" for tag in fresh)]
+    return f"{known.life}; given {', '.join(told)}"
 
 
 def known_as(known: Entry, found: Found) -> str:

@@ -52,19 +52,26 @@ def entry(fields: Mapping[str, Any], before: Entry | None = None) -> Entry:
         before: the entry that they change: what they do not name stays.
 
     Raises:
-        FieldError: one of them says what it may not, or there is no name.
+        FieldError: there is no name, or some of them say what they may not: all of these.
     """
     if before is None:
         before = Entry(check_name(fields.get("name")))
     said = {name for name in fields if name != "life" or fields[name] not in (None, "")}
-    written = {name: check(fields[name]) for name, check in _CHECKS.items() if name in said}
+    written: dict[str, Any] = {}
     access = dict(before.access)
-    for name in sorted(ACCESS & fields.keys()):
-        value = fields[name]
-        if value in (None, ""):
-            access.pop(name, None)
-        else:
-            access[name] = _ACCESS_CHECKS[name](name, value)
+    wrong: list[str] = []
+    for name in (*_CHECKS, *sorted(ACCESS & fields.keys())):
+        try:
+            if name in said and name in _CHECKS:
+                written[name] = _CHECKS[name](fields[name])
+            elif name in said and fields[name] in (None, ""):
+                access.pop(name, None)
+            elif name in said:
+                access[name] = _ACCESS_CHECKS[name](name, fields[name])
+        except FieldError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise FieldError("; ".join(wrong))
     if "port" in written:
         written["transport"] = written.pop("port")
     kept = {name: getattr(before, name) for name in Entry.__dataclass_fields__}

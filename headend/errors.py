@@ -3,7 +3,9 @@
 One clear line a message; whoever shows it puts the program's name before it.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -15,12 +17,15 @@ class ExitCode(IntEnum):
     USAGE = 2
     NO_ANSWER = 3
     UNKNOWN = 4  # the outcome is unknown, and recorded so
+    INTERRUPTED = 130  # by whoever ran it, as shells have it
 
 
 class HeadendError(Exception):
     """Base of every error that a command ends with."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+    #: What the error says besides in JSON: ids and states, by which a program goes on.
+    details: Mapping[str, str] = MappingProxyType({})
 
 
 class Refused(HeadendError):
@@ -46,9 +51,18 @@ class PortUnusable(UsageError):
 
 
 class NoAnswer(HeadendError):
-    """Nobody answered, or not in time, or what came was no answer."""
+    """Nobody answered, or not in time, or what came was no answer.
+
+    Args:
+        message: what happened.
+        hint: what to do, for somebody who gave the port himself: it is kept nowhere.
+    """
 
     exit_code = ExitCode.NO_ANSWER
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class OutcomeUnknown(HeadendError):
@@ -64,6 +78,7 @@ class OutcomeUnknown(HeadendError):
     def __init__(self, message: str, transaction_id: str) -> None:
         super().__init__(message)
         self.transaction_id = transaction_id
+        self.details = {"transaction": transaction_id}
 
 
 class Unfinished(OutcomeUnknown):

@@ -1,6 +1,6 @@
 """A meter of ours on the line: who it is, what the database knows of it, its profile's rules."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from headend.context import Context
@@ -8,8 +8,9 @@ from headend.device import Device
 from headend.errors import NoAnswer, Refused, UsageError
 from headend.life import Life, check_reachable
 from headend.reach import Reached, mechanism_of, reach
-from headend.store import StoreError, meters
+from headend.store import StoreError, meters, transactions
 from headend.store.meters import Meter
+from headend.store.transactions import Transaction
 from prepay.cut import BalanceMode
 from prepay.money import format_amount
 from prepay.profile import Profile, ProfileError, load_profile
@@ -30,15 +31,20 @@ class Line:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._reached: Reached | None = None
+        context.set_out()
         if mechanism_of(context) < Mechanism.HLS:
             raise UsageError(
                 "this command needs the management client: leave out --client and --mechanism"
             )
         self.seen = True  # whether the database knows that the meter has answered
+        self.balance: int | None = None  # in our books, once a transaction has ended here
+        self.booked = 0  # the same, as it was when the books were last opened
+        self.newest: Instant | None = None  # when a transaction was last planned before that
         self._claims = ExitStack()  # from the first session to the last one
         try:
-            self._claims.enter_context(context.claims.claim(context.place))
+            self._claims.enter_context(context.claims.claim(*context.names))
             self._reached = reach(context)
+            self._standing = self._reached.standing
             self.meter = self._describe(self._reached)
             self._claims.enter_context(context.claims.claim(self.meter.name))
             self.profile = self._profile()
@@ -66,6 +72,17 @@ class Line:
     def now(self) -> Instant:
         """The head-end's time."""
         return self.context.now()
+
+    def open_transactions(self) -> Sequence[Transaction]:
+        """Return the meter's transactions whose outcome is to be found out, oldest first.
+
+        What was read when the meter's turn began is told once: then this run may have changed it.
+        """
+        standing, self._standing = self._standing, None
+        if standing is not None and not standing.waiting:
+            return []
+        with self.context.store.read() as db:
+            return transactions.of_meter(db, self.meter.id, only_open=True)
 
     def refresh(self) -> Meter:
         """Return what the database knows of the meter now."""
@@ -101,8 +118,11 @@ class Line:
 
     def _describe(self, reached: Reached) -> Meter:
         """Ask a meter that is new here what it is, and write that down."""
-        with self.context.store.read() as db:
-            known = meters.by_name(db, reached.name)
+        if reached.standing is not None:
+            known: Meter | None = reached.standing.meter
+        else:
+            with self.context.store.read() as db:
+                known = meters.by_name(db, reached.name)
         if known is not None and known.port == self.context.place and _is_described(known):
             check_reachable(known.name, known.life)
             self.seen = False  # to be noted with whatever is written next

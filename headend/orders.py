@@ -17,12 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from headend.auditing import is_told, note
 from headend.errors import NoAnswer, OutcomeUnknown, Unknowable
 from headend.line import Line
-from headend.outcomes import conclude
+from headend.outcomes import FOLLOWED, conclude
 from headend.pricing import Reading
 from headend.session import ExceptionAnswered
-from headend.store import StoreError, meters, transactions
+from headend.store import StoreError, ledger, meters, transactions
 from headend.store.transactions import Order, State, Transaction
 from prepay.cut import BalanceMode
 from prepay.transactions import Kind, Outcome
@@ -158,9 +159,7 @@ def settle_open(line: Line) -> list[Transaction]:
     Raises:
         OutcomeUnknown: the line broke again.
     """
-    with line.context.store.read() as db:
-        waiting = transactions.of_meter(db, line.meter.id, only_open=True)
-    return [settle_one(line, transaction) for transaction in waiting]
+    return [settle_one(line, transaction) for transaction in line.open_transactions()]
 
 
 def settle_one(line: Line, transaction: Transaction) -> Transaction:
@@ -189,6 +188,8 @@ def _waiting(line: Line, planned: Transaction) -> Transaction:
 def _mark_unknown(line: Line, planned: Transaction) -> None:
     with line.context.store.begin() as db:
         transactions.mark_unknown(db, planned.id)
+        if planned.state is not State.UNKNOWN and line.context.queued_as is None:
+            note(db, line, planned, State.UNKNOWN)
 
 
 def _finish(
@@ -197,14 +198,28 @@ def _finish(
     good = State.SETTLED if late else State.DONE
     state = good if verdict.done else State.REFUSED
     closing = None if verdict.logged is None else verdict.logged.amount
+    told_of = is_told(line, planned, late=late)
+    followed = not verdict.done or planned.kind in FOLLOWED
+    if not followed and not told_of:
+        with suppress(transactions.AlreadyFinal), line.context.store.write_one() as db:
+            done, balance = transactions.finish_telling(
+                db, planned.id, state, verdict.outcome, line.now
+            )
+            line.balance = balance if line.central else None
+            return done
     with line.context.store.begin() as db:
-        with suppress(transactions.AlreadyFinal):  # another process was quicker: its word stands
-            conclude(
-                db, line.meter, line.profile, planned, state, verdict.outcome, closing, line.now,
-                told,
-            )  # fmt: skip # one fact a word
-        ended = transactions.get(db, planned.id)
-        line.meter = meters.by_id(db, line.meter.id)
+        held = meters.hold(db, line.meter.id)
+        ended: Transaction | None
+        try:
+            ended = conclude(
+                db, held, line.profile, planned, state, verdict.outcome, closing, line.now, told
+            )
+        except transactions.AlreadyFinal:  # another process was quicker: its word stands
+            ended, told_of = transactions.get(db, planned.id), False
+        line.meter = meters.by_id(db, held.id)
+        line.balance = ledger.balance(db, held.id) if line.central else None
+        if told_of and ended is not None:
+            note(db, line, ended, ended.state)
     assert ended is not None  # it was planned
     return ended
 

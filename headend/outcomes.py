@@ -29,6 +29,9 @@ from prepay.ledger import Post, Reason, credit_post
 from prepay.profile import Profile
 from protocol.timing import Instant
 
+#: What is followed by something else in the database when it is done.
+FOLLOWED = (Order.ACTIVATE, Order.DEACTIVATE, Order.MODE)
+
 
 def conclude(
     db: Connection,
@@ -40,12 +43,12 @@ def conclude(
     closing: int | None,
     now: Instant,
     told: Reading | None = None,
-) -> None:
-    """Write down how a transaction ended, and what follows from it.
+) -> Transaction:
+    """Write down how a transaction ended, and what follows from it; return it as it is then.
 
     Args:
         db: one database transaction.
-        meter: the meter.
+        meter: the meter, held.
         profile: its rules.
         planned: the transaction, open until now.
         state: a final state.
@@ -58,8 +61,7 @@ def conclude(
     Raises:
         transactions.AlreadyFinal: it had ended before; nothing was changed.
     """
-    meter = meters.hold(db, meter.id)
-    transactions.finish(db, planned.id, state, outcome, now)
+    ended = transactions.finish(db, planned.id, state, outcome, now)
     if state is State.REFUSED:
         if planned.kind in (Order.TOPUP, Order.ACTIVATE):
             ledger.book(db, meter.id, ledger.reversal(db, meter.id, planned.id, now))
@@ -80,6 +82,7 @@ def conclude(
         meters.set_prepayment(db, meter, False)
         meters.set_priced(db, meter, None, None, 0)
         ledger.book(db, meter.id, _settlement(db, meter, planned, closing, now))
+    return ended
 
 
 def _hand_over(

@@ -4,13 +4,16 @@ A plan is made of what the meter says (read before the database transaction begi
 the database knows (read within it), and is committed whole or not at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
+from headend.auditing import note
+from headend.device import SNAPSHOT, STATUS, TIME
 from headend.errors import Refused, UsageError
 from headend.line import Line
 from headend.pricing import Reading, price, unpriced
@@ -24,6 +27,7 @@ from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 from prepay.tokens.vend import vend_lab
 from prepay.transactions import ID_LENGTH, transaction_id
 from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError
+from protocol.events import AttributeRef
 from protocol.timing import Instant, later
 
 #: An order is not sent any more after so long; the meter's memory reaches further.
@@ -33,6 +37,13 @@ _FUTURE = 24 * 3_600_000
 #: How long a cut stays armed, unless a newer snapshot comes.
 ARM_FOR = timedelta(days=3)
 _MAX_SEQUENCE = 0xFFFF_FFFF
+
+
+#: What a top-up asks a meter before it is booked, by who keeps the balance.
+TOPUP_ASKS: Final[Mapping[str, Sequence[AttributeRef]]] = {
+    "central": (TIME, STATUS, SNAPSHOT),
+    "local": (STATUS,),
+}
 
 
 def new_id(line: Line) -> str:
@@ -88,6 +99,8 @@ def books(line: Line) -> Iterator[Connection]:
     """Give a database transaction in which nobody else changes the books of the line's meter."""
     with line.context.store.begin() as db:
         line.meter = meters.hold(db, line.meter.id, line.now)
+        line.newest, line.booked = transactions.books(db, line.meter.id)
+        line.balance = None
         yield db
     line.seen = True
 
@@ -108,7 +121,9 @@ def central_topup(
     with books(line) as db:
         check_sequence(line, held)
         posts = [credit_post(identity, Reason.TOP_UP, amount, line.now)]
-        return plan_snapshot(db, line, identity, Order.TOPUP, amount, posts, as_of, noted)
+        return plan_snapshot(
+            db, line, identity, Order.TOPUP, amount, posts, as_of, noted, before=line.booked
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,10 +318,15 @@ def plan_snapshot(
     posts: Sequence[Post],
     as_of: datetime,
     more: Parameters | None = None,
+    *,
+    before: int | None = None,
 ) -> Transaction:
-    """Plan a transaction that carries the balance as it is with ``posts``."""
+    """Plan a transaction that carries the balance as it is with ``posts``.
+
+    ``before`` is the balance without them, where nothing was booked since it was read.
+    """
     meter = line.meter
-    balance = ledger.balance(db, meter.id) + effect(posts)
+    balance = (ledger.balance(db, meter.id) if before is None else before) + effect(posts)
     if not MIN_AMOUNT <= balance <= MAX_AMOUNT or meter.sequence >= _MAX_SEQUENCE:
         raise Refused(f"a balance of {line.money(balance)} is more than the meter can take")
     values: Parameters = {
@@ -316,10 +336,8 @@ def plan_snapshot(
         "as_of": CosemDateTime.from_datetime(as_of.astimezone(line.profile.zone)).to_bytes().hex(),
         **(more or {}),
     }
-    planned = plan_order(db, line, identity, kind, amount, values)
-    ledger.book(db, meter.id, posts)
-    meters.set_sequence(db, meter, meter.sequence + 1)
-    return planned
+    step = meter.sequence + 1
+    return plan_order(db, line, identity, kind, amount, values, posts, step)
 
 
 # --- local mode: the meter's ledger owns the balance, this one notes what was paid -------------
@@ -339,10 +357,8 @@ def local_topup(
     token = vend_lab(key, name, bytes.fromhex(identity), amount)
     with books(line) as db:
         values: Parameters = {"token": token.hex(), **(noted or {})}
-        planned = plan_order(db, line, identity, Order.TOPUP, amount, values)
-        post = credit_post(identity, Reason.TOP_UP, amount, line.now)
-        ledger.book(db, line.meter.id, [post])
-        return planned
+        posts = [credit_post(identity, Reason.TOP_UP, amount, line.now)]
+        return plan_order(db, line, identity, Order.TOPUP, amount, values, posts)
 
 
 def local_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
@@ -461,14 +477,24 @@ def switching(line: Line, identity: str, kind: Order, until: datetime | None = N
 
 
 def plan_order(
-    db: Connection, line: Line, identity: str, kind: Order, amount: int, values: Parameters
+    db: Connection,
+    line: Line,
+    identity: str,
+    kind: Order,
+    amount: int,
+    values: Parameters,
+    posts: Sequence[Post] = (),
+    sequence: int | None = None,
 ) -> Transaction:
-    """Write a transaction down, to be sent until ``NOT_AFTER`` or the command's own not-after."""
+    """Write a transaction down, to be sent until ``NOT_AFTER`` or the command's own not-after.
+
+    ``posts`` and ``sequence`` are as ``transactions.plan`` takes them.
+    """
     now, not_after = line.now, later(line.now, NOT_AFTER)
-    _check_clock(db, line, now)
+    _check_clock(line, now)
     if line.context.not_after is not None:  # a durable command's own
         not_after = min(not_after, line.context.not_after)
-    return transactions.plan(
+    planned = transactions.plan(
         db,
         identity,
         line.meter.id,
@@ -478,12 +504,18 @@ def plan_order(
         now=now,
         not_after=not_after,
         sending=kind is Order.TOPUP,  # it goes out as soon as it is booked
+        held=line.meter,
+        posts=posts,
+        sequence=sequence,
     )
+    if line.context.queued_as is None:
+        note(db, line, planned, "planned")
+    return planned
 
 
-def _check_clock(db: Connection, line: Line, now: Instant) -> None:
+def _check_clock(line: Line, now: Instant) -> None:
     """Refuse to plan by a clock that has been set back: ids grow with time, and meters forget."""
-    newest = transactions.newest(db, line.meter.id)
+    newest = line.newest
     if newest is not None and newest > later(now, _FUTURE):
         raise Refused(
             f"this computer's clock says {utc(now)}, and {line.meter.name} had a transaction at "

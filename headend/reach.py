@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from headend.context import Context
 from headend.device import Device
@@ -15,6 +16,9 @@ from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
 from protocol.codes import Conformance, Mechanism, ServiceError, UserDiagnostic
 from protocol.security import CounterLease, CounterSource, Protection, ReplayGuard
+
+if TYPE_CHECKING:  # who opens no ciphered session needs no database
+    from headend.store.meters import Meter
 
 #: The client address that each mechanism has on our meters.
 CLIENTS = {Mechanism.NONE: 16, Mechanism.LLS: 2, Mechanism.HLS_GMAC: 1}
@@ -50,6 +54,19 @@ _WRONG_MECHANISM = (
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What the database knew of a meter when its turn began, so that nobody has to ask it again.
+
+    Args:
+        meter: its row.
+        waiting: how many of its transactions were open.
+    """
+
+    meter: "Meter"
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reached:
     """A meter at the other end of a session.
 
@@ -57,10 +74,12 @@ class Reached:
         session: open.
         name: its logical device name; a made one where the meter has none; empty where nobody
             asked.
+        standing: what was read while nobody else could speak to it; None where nobody looked.
     """
 
     session: Session
     name: str
+    standing: Standing | None = None
 
     @property
     def device(self) -> Device:
@@ -92,6 +111,7 @@ def reach(context: Context) -> Reached:
     Raises:
         NoAnswer, AssociationRefused, PortUnusable, UsageError: see there.
     """
+    context.set_out()
     context.permit()
     mechanism = mechanism_of(context)
     if mechanism >= Mechanism.HLS:
@@ -188,7 +208,7 @@ def open_session(
     try:
         return Session.open(transport, link, association, peer, context.now, context.patience)
     except NeverHeard as error:
-        raise NoAnswer(f"{error}{_whereabouts(context)}") from error
+        raise NoAnswer(f"{error}{_whereabouts(context)}", error.hint) from error
     except AssociationRefused as error:
         raise AssociationRefused(f"{error}{_hint(error, settings, client)}", error.event) from error
 

@@ -7,7 +7,7 @@ from headend.line import Line
 from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
-from headend.times import meter_iso
+from headend.times import meter_iso, utc
 
 #: What to do about a refusal that the meter's own words leave open.
 _HINTS: Final = {
@@ -25,7 +25,7 @@ def repeated(
     """
     if identity is None:
         return None
-    with line.context.store.read() as db:
+    with line.context.store.look() as db:
         known = transactions.get(db, identity)
     if known is None:
         return None
@@ -52,6 +52,12 @@ def check_done(ended: Transaction) -> None:
     if not ended.succeeded:
         hint = _HINTS.get(ended.outcome or "", "")
         raise Refused(f"{ended.kind.value} refused: {ended.outcome}{hint}; transaction {ended.id}")
+
+
+def again(ended: Transaction) -> str:
+    """Return what is said in the place of "done" where it was done before, under the same id."""
+    at = "" if ended.settled is None else f" at {utc(ended.settled)}"
+    return f"already done{at} (transaction {ended.id}); nothing was booked"
 
 
 def waiting(line: Line, planned: Transaction) -> Report:

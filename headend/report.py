@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -13,11 +16,21 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-#: Characters in a line of a table that goes into a file or another program.
-_WIDTH = 100
-
-#: Columns that are never broken.
-_WHOLE = ("moment", "created", "amount", "transaction")
+#: Columns of words: where a line has no room, each goes on below, but none gets narrower than
+#: this. All others stay whole: what is in them is copied.
+_FOLDED = frozenset(
+    {
+        *("details", "label", "meters", "name", "next", "port"),
+        *("prices", "result", "state", "tags", "value"),
+    }
+)
+#: Columns of which a line shows the beginning: all of it is in the command's ``show``.
+_CUT = frozenset({"reason", "told", "what"})
+_LEAST = 8
+#: Columns of moments give way after them: date over time.
+_MOMENTS = frozenset({"created", "moment", "opened", "received"})
+_DATE = 10
+_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +105,82 @@ def _show_panel(report: Report) -> None:
 
 
 def _show_table(report: Report) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    width = _width()
+    cells = [[_plain(cell) for cell in row] for row in report.rows]
+    lines = _table(report.columns, cells, width)
+    if width is not None:
+        lines[0] = click.style(lines[0], bold=True)
+        lines.insert(1, "─" * min(width, max(map(len, lines[1:]), default=width)))
+    click.echo("\n".join(lines))
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    roomy = console.width >= _WIDTH
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in report.columns:
-        # An id that is cut short is none, so the other cells give way to it.
-        table.add_column(heading, overflow="fold", no_wrap=roomy and heading in _WHOLE)
-    for row in report.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    _print(console, table)
+
+def _width() -> int | None:
+    """Return the characters of a line; None where nobody says: a file or another program."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdecimal():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def _plain(cell: str) -> str:
+    """Return a cell on one line, of which nothing moves the cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in cell)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """Return the lines of a table: whole where there is room, and else as the columns take it.
+
+    A line may be longer than the width: an id that is broken, or cut short, is none.
+    """
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if width is not None:
+        _narrow(widths, columns, rows, width)
+    lines: list[str] = []
+    for row in (columns, *rows):
+        folded = [_cell(*each) for each in zip(row, columns, widths, strict=True)]
+        for pieces in zip_longest(*folded, fillvalue=""):
+            line = _GAP.join(f"{p:{w}}" for p, w in zip(pieces, widths, strict=True))
+            lines.append(line.rstrip())
+    return lines
+
+
+def _narrow(
+    widths: list[int], columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> None:
+    """Take from the columns that give way, the widest first, until a line has its width."""
+    room = width - len(_GAP) * (len(columns) - 1)
+    for giving in (_CUT | _FOLDED, _MOMENTS):
+        least = {
+            i: _least(heading, [row[i] for row in rows], last=i == len(columns) - 1)
+            for i, heading in enumerate(columns)
+            if heading in giving
+        }
+        while sum(widths) > room:
+            wide = [i for i in least if widths[i] > least[i]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda i: widths[i])] -= 1
+
+
+def _least(heading: str, cells: Sequence[str], *, last: bool) -> int:
+    """Return how narrow a column may get; a word in the last one may stand out."""
+    if heading in _MOMENTS:
+        return _DATE
+    if heading in _CUT or last:
+        return max(_LEAST, len(heading))
+    words = (len(word) for cell in cells for word in cell.split())
+    return max(_LEAST, len(heading), *words)
+
+
+def _cell(cell: str, heading: str, width: int) -> list[str]:
+    """Return a cell's lines in its column."""
+    if len(cell) <= width or heading not in _CUT | _FOLDED | _MOMENTS:
+        return [cell]
+    if heading in _MOMENTS:
+        time = cell[_DATE:].lstrip("T").replace("+00:00", "Z")
+        return [cell[:_DATE], time[:_DATE]]
+    if heading in _CUT:
+        return [f"{cell[: width - 1].rstrip()}…"]
+    return textwrap.wrap(cell, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _print(console: "Console", what: "RenderableType") -> None:

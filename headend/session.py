@@ -173,6 +173,7 @@ class Session:
         self._heard = False  # whether anything came that the link understood
         self._invoke = 1  # the number of the last request; HLS pass 3 has 1
         self.opened: Opened | None = None
+        self._foreseen: dict[AttributeRef, Data | DataAccessResult] = {}
 
     @classmethod
     def open(
@@ -199,7 +200,7 @@ class Session:
             heard = session._heard
             session.close()
             if isinstance(error, NoAnswer) and not heard:
-                raise NeverHeard(str(error)) from error
+                raise NeverHeard(str(error), error.hint) from error
             raise
         return session
 
@@ -215,11 +216,30 @@ class Session:
             AccessRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
-        request = GetRequest(attribute, access, self._next())
-        response = self._exchange(request, GetResponse)
-        if isinstance(response.result, DataAccessResult):
-            raise AccessRefused(response.result)
-        return response.result
+        result = None if access is not None else self._foreseen.pop(attribute, None)
+        if result is None:
+            request = GetRequest(attribute, access, self._next())
+            result = self._exchange(request, GetResponse).result
+        if isinstance(result, DataAccessResult):
+            raise AccessRefused(result)
+        return result
+
+    def foresee(self, attributes: Sequence[AttributeRef]) -> None:
+        """Read attributes at once that are about to be asked for one by one.
+
+        ``get`` gives each answer once, and no more once anything was written or executed. Nothing
+        is read of a meter that takes one reference at a time, or does not answer a list.
+
+        Raises:
+            NoAnswer: see there.
+        """
+        if self._at_once() < len(attributes) or len(attributes) < 2:
+            return
+        try:
+            answers = self.get_many(attributes)
+        except ExceptionAnswered:
+            return
+        self._foreseen = dict(zip(attributes, answers, strict=True))
 
     def get_many(self, attributes: Sequence[AttributeRef]) -> list[Data | DataAccessResult]:
         """Read attributes, as many at once as the meter grants: values, or why there is none.
@@ -256,6 +276,7 @@ class Session:
             Refused: the meter does not grant it.
             ExceptionAnswered, NoAnswer: see there.
         """
+        self._foreseen.clear()
         invoke = LongInvokeId(self._next().number, break_on_error=break_on_error)
         request = AccessRequest(tuple(requests), invoke)
         return self._exchange(request, AccessResponse).responses
@@ -280,6 +301,7 @@ class Session:
             AccessRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
+        self._foreseen.clear()
         request = SetRequest(attribute, value, invoke=self._next())
         response = self._exchange(request, SetResponse)
         if response.result is not DataAccessResult.SUCCESS:
@@ -292,6 +314,7 @@ class Session:
             ActionRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
+        self._foreseen.clear()
         request = ActionRequest(method, parameter, self._next())
         response = self._exchange(request, ActionResponse)
         if response.result is not ActionResult.SUCCESS:

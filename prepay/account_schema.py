@@ -4,12 +4,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import Field
-
 from prepay.account_rules import MAX_CHARGES, DebtRules, RulesError
 from prepay.charge import MAX_RATES, Charge, ChargeError, ChargeType, Tariff, When
 from prepay.money import Currency, parse_amount
-from prepay.schema_table import Table, Text
+from prepay.schema_table import Limits, Table, Text
 
 _TYPES: Final = {
     "consumption": ChargeType.CONSUMPTION,
@@ -17,23 +15,24 @@ _TYPES: Final = {
     "payment": ChargeType.PAYMENT_EVENT,
 }
 _Situation = Literal["disconnected", "limited", "friendly"]
+_SITUATIONS: Final = get_args(_Situation)
 _Base = Literal["payment", "rest"]
 
 #: Turns what a rule refuses into a profile's error at a key.
 At = Callable[..., AbstractContextManager[None]]
 
 
-class ChargeTable(Table):
+class ChargeTable(Table, keys={"register_": "register"}):
     """One charge, as it is written."""
 
-    name: Annotated[str, Field(min_length=1, max_length=32)]
+    name: Annotated[str, Limits(min_length=1, max_length=32)]
     type: Literal["consumption", "time", "payment"]
     priority: int = 1
     until_paid: bool = False
-    when: list[_Situation] = Field(default=list(get_args(_Situation)), max_length=3)
-    register_: Text | None = Field(default=None, alias="register")
+    when: Annotated[list[_Situation], Limits(max_length=3)] | None = None
+    register_: Text | None = None
     price: Text | None = None
-    prices: Annotated[list[Text], Field(min_length=1, max_length=MAX_RATES)] | None = None
+    prices: Annotated[list[Text], Limits(min_length=1, max_length=MAX_RATES)] | None = None
     amount: Text = "0"
     period_days: int = 0
     proportion: int = 0
@@ -51,7 +50,7 @@ class DebtsTable(Table):
 
 
 #: All charges of a file.
-ChargeTables = Annotated[list[ChargeTable], Field(min_length=1, max_length=MAX_CHARGES)]
+ChargeTables = Annotated[list[ChargeTable], Limits(min_length=1, max_length=MAX_CHARGES)]
 
 
 def charge_of(table: ChargeTable, place: int, currency: Currency, at: At) -> Charge:
@@ -67,8 +66,9 @@ def charge_of(table: ChargeTable, place: int, currency: Currency, at: At) -> Cha
     with at("charges", place, "amount"):
         amount = parse_amount(table.amount, currency)
         Tariff.of_amount(amount, currency)  # class 113 has to carry it, too
+    when = _SITUATIONS if table.when is None else table.when
     with at("charges", place, "when"):
-        if len(set(table.when)) != len(table.when):
+        if len(set(when)) != len(when):
             raise ChargeError("when", "a situation is there twice")
     try:
         return Charge(
@@ -76,7 +76,7 @@ def charge_of(table: ChargeTable, place: int, currency: Currency, at: At) -> Cha
             type=_TYPES[table.type],
             priority=table.priority,
             continuous=not table.until_paid,
-            when=When(*(situation in table.when for situation in get_args(_Situation))),
+            when=When(*(situation in when for situation in _SITUATIONS)),
             register=table.register_ or "",
             tariffs=tariffs,
             amount=amount,

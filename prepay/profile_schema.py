@@ -1,8 +1,8 @@
 """The reading of a profile's file: strict, and exact about what is wrong and where.
 
-Pydantic checks the shape (every key known, present and of its type), then each value is made into
-what the rules use, which checks its meaning. Money and prices are strings, because a TOML float
-is a binary one.
+The shape is checked first (every key known, present and of its type; ``schema_table``), then each
+value is made into what the rules use, which checks its meaning. Money and prices are strings,
+because a TOML float is a binary one.
 """
 
 import re
@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from pydantic import Field, ValidationError
 
 from obis import code as obis_code
 from prepay.account_rules import MAX_CHARGES, RulesError
@@ -37,13 +35,13 @@ from prepay.profile import (
     StartRule,
 )
 from prepay.protection import ProtectionRules, Winter
-from prepay.schema_table import Table, Text
+from prepay.schema_table import Limits, NotPlain, Table, Text, model_of, read
 from prepay.topup import TopUpLimits
 
 #: Characters of a profile's file that are looked at.
 MAX_LENGTH = 64 * 1024
 
-_Octet = Annotated[int, Field(ge=0, le=255)]
+_Octet = Annotated[int, Limits(ge=0, le=255)]
 _Key = tuple[str | int, ...]
 _AnyEnum = TypeVar("_AnyEnum", bound=Enum)
 _HEADER = re.compile(r"\s*(\[\[?)\s*([\w.-]+)\s*\]")
@@ -60,7 +58,7 @@ class _TopUp(Table):
     minimum: Text
     maximum: Text
     max_credit: Text | None = None
-    order: list[Text] = Field(default=[CREDIT_STEP], max_length=MAX_CHARGES + 3)
+    order: Annotated[list[Text], Limits(max_length=MAX_CHARGES + 3)] | None = None
 
 
 class _Credit(Table):
@@ -73,20 +71,20 @@ class _Credit(Table):
     low_days: int = 0
 
 
-class _Weekly(Table):
-    start: Text = Field(alias="from")
-    end: Text = Field(alias="to")
+class _Weekly(Table, keys={"start": "from", "end": "to"}):
+    start: Text
+    end: Text
 
 
 class _Friendly(Table):
-    weekly: Annotated[list[_Weekly], Field(max_length=32)]
+    weekly: Annotated[list[_Weekly], Limits(max_length=32)]
     holidays: Text
     sabbath: bool = False
 
 
 class _Place(Table):
-    latitude: Annotated[float, Field(ge=-60, le=60)]  # further out the sun may not set
-    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Limits(ge=-60, le=60)]  # further out the sun may not set
+    longitude: Annotated[float, Limits(ge=-180, le=180)]
 
 
 class _Protection(Table):
@@ -99,7 +97,7 @@ class _Protection(Table):
 
 
 class _Page(Table):
-    code: Annotated[str, Field(min_length=1, max_length=16)]
+    code: Annotated[str, Limits(min_length=1, max_length=16)]
     shows: Text
 
 
@@ -107,18 +105,18 @@ class _Display(Table):
     code_a: _Octet
     code_b: _Octet
     indicator: Text
-    pages: Annotated[list[_Page], Field(min_length=1, max_length=32)]
+    pages: Annotated[list[_Page], Limits(min_length=1, max_length=32)]
 
 
 class _File(Table):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
+    name: Annotated[str, Limits(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=32)]
     title: Text
     mode: Literal["central", "local"]
     commodity: Text
     currency: Text
     zone: Text
     phases: Literal[1, 3] = 1
-    relay_control_mode: Annotated[int, Field(ge=0, le=7)]
+    relay_control_mode: Annotated[int, Limits(ge=0, le=7)]
     start_credit: _StartCredit
     top_up: _TopUp
     credit: _Credit
@@ -156,10 +154,7 @@ class _Document:
         if len(self.text) > MAX_LENGTH:
             raise self.error((), f"longer than {MAX_LENGTH} characters")
         try:
-            return _File.model_validate(tomllib.loads(self.text))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise self.error(first["loc"], first["msg"]) from None
+            document = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             found = re.search(r"at line (\d+)", str(error))
             line = int(found[1]) if found else None
@@ -167,6 +162,24 @@ class _Document:
         except ValueError as error:  # a whole number of thousands of digits
             raise self.error((), str(error)) from None
         except RecursionError:  # tomllib descends into nested arrays without a bound
+            raise self.error((), "nested too deeply") from None
+        try:
+            return read(_File, document)
+        except NotPlain:
+            return self._judged(document)
+
+    def _judged(self, document: dict[str, Any]) -> _File:
+        """Return what pydantic makes of a file that is not plainly as it should be."""
+        from pydantic import ValidationError
+
+        try:
+            return cast(_File, model_of(_File).model_validate(document))  # it has the same names
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            raise self.error(first["loc"], first["msg"]) from None
+        except ValueError as error:  # a whole number of thousands of digits
+            raise self.error((), str(error)) from None
+        except RecursionError:
             raise self.error((), "nested too deeply") from None
 
     @contextmanager
@@ -232,7 +245,7 @@ class _Builder:
             top_up=self._top_up(),
             credit=self._credit(),
             charges=self._charges(),
-            order=tuple(file.top_up.order),
+            order=(CREDIT_STEP,) if file.top_up.order is None else tuple(file.top_up.order),
             debts=debts_of(file.debts, self._currency, self.document.at),
             weekly=self._weekly(),
             sabbath=file.friendly.sabbath,

@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from tests.postgres import Postgres, server
 
+os.environ.pop("COLUMNS", None)  # whoever runs the tests has a width; tables have that of a pipe
+
 SOAK = 50
 #: How long an example takes says more of the machine than of the code: no deadline.
 settings.register_profile("default", derandomize=False, deadline=None, print_blob=True)

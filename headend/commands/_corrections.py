@@ -1,35 +1,16 @@
-"""What top-up, adjust and refund share: amounts and reasons as people write them; balances."""
+"""What top-up, adjust and refund share: reasons as people write them; balances."""
 
 from typing import Final
 
 from headend.errors import HeadendError, UsageError
 from headend.line import Line
-from headend.repeats import check_done, summary
+from headend.repeats import again, check_done, summary
 from headend.report import Report
 from headend.store import ledger
 from headend.store.transactions import Transaction
-from prepay.money import CURRENCIES, AmountError, Currency, parse_amount
 
 #: Characters of a reason.
 LONGEST_REASON: Final = 200
-
-
-def amount_of(text: str, currency: Currency | None = None, *, signed: bool = False) -> int:
-    """Return an amount in minor units, not 0.
-
-    Args:
-        text: decimal.
-        currency: of the meter; None, before it was asked, is the finest that there is.
-        signed: it may be below 0.
-
-    Raises:
-        UsageError: no such amount.
-    """
-    known = currency or min(CURRENCIES.values(), key=lambda each: each.exponent)
-    try:
-        return parse_amount(text, known, allow_zero=False, allow_negative=signed)
-    except AmountError as error:
-        raise UsageError(str(error)) from error
 
 
 def reason_of(text: str) -> str:
@@ -47,6 +28,8 @@ def reason_of(text: str) -> str:
 def balance_now(line: Line) -> int | None:
     """Return the balance from who keeps it; None from a meter that has fallen silent since."""
     if line.central:
+        if line.balance is not None:
+            return line.balance
         with line.context.store.read() as db:
             return ledger.balance(db, line.meter.id)
     try:
@@ -65,8 +48,14 @@ def check_same_reason(planned: Transaction, reason: str) -> None:
         raise UsageError(f"transaction {planned.id} has another reason; take a new id")
 
 
-def report(line: Line, ended: Transaction, said: str) -> Report:
+def report(line: Line, ended: Transaction, said: str, *, known: bool = False) -> Report:
     """Return what became of a correction, with the balance after it.
+
+    Args:
+        line: to its meter.
+        ended: the transaction.
+        said: what it has done, for people.
+        known: that was done before this command.
 
     Raises:
         Refused: by the meter.
@@ -77,4 +66,7 @@ def report(line: Line, ended: Transaction, said: str) -> Report:
     reason = str(ended.parameters["reason"])
     shown = None if balance is None else line.decimal(balance)
     data = {**summary(line, ended), "reason": reason, "balance": shown}
+    if known:
+        lines = (again(ended), f"{said}{now}", f"reason: {reason}")
+        return Report({**data, "again": True}, lines)
     return Report(data, (f"{said}{now}", f"reason: {reason}", f"transaction {ended.id}"))

@@ -106,21 +106,26 @@ def _rows(rows: "list[Imported]", unit: str, *, only_wrong: bool = False) -> Rep
         for row in rows
     ]
     shown = [row for row in rows if row.wrong or not only_wrong]
+    shown = [row for row in shown if row.wrong or row.changes or row.done != "unchanged"]
     table = [
         (str(row.line), row.name, row.wrong or " ".join([row.done, *row.changes]))
         for row in shown[:_SHOWN]
     ]
     if len(shown) > _SHOWN:
         table.append(("", "", f"and {len(shown) - _SHOWN} more: --json has them all"))
-    return Report({"rows": told}, (), (unit, "meter", "result") if table else (), table)
+    first = unit if unit == "line" else "row"
+    return Report({"rows": told}, (), (first, "meter", "result") if table else (), table)
 
 
 @click.command("export")
 @click.argument("file", default="-")
 @_FORMAT
+@click.option("--overwrite", is_flag=True, help="Write over a file that is there.")
 @selection_options
 @with_context
-def export(context: Context, /, file: str, kind: str | None, **chosen: Any) -> Report:
+def export(
+    context: Context, /, file: str, kind: str | None, overwrite: bool, **chosen: Any
+) -> Report:
     """Write the registry to a CSV or JSON file, or to stdout.
 
     What was exported can be imported again, here or elsewhere. Keys and passwords are not in it.
@@ -129,7 +134,7 @@ def export(context: Context, /, file: str, kind: str | None, **chosen: Any) -> R
 
     Example: prepay meters export --format json --query life=in-service
     """
-    return export_file(context, file, kind, **chosen)
+    return export_file(context, file, kind, overwrite=overwrite, **chosen)
 
 
 def export_file(
@@ -137,6 +142,7 @@ def export_file(
     file: str = "-",
     kind: str | None = None,
     *,
+    overwrite: bool = False,
     tags: tuple[str, ...] = (),
     listed: str | None = None,
     query: str | None = None,
@@ -164,6 +170,8 @@ def export_file(
     if file == "-":
         return Report(data, tables.dump_csv(entries).split("\n")[:-1])
     json_wanted = tables.format_of(Path(file), kind) == "json"
+    if not overwrite and Path(file).exists():
+        raise Refused(f"{file} is there already: --overwrite writes over it")
     as_json = f"{json.dumps(data, ensure_ascii=False, indent=1)}\n"
     _replace(Path(file), as_json if json_wanted else tables.dump_csv(entries))
     count = "1 meter" if len(entries) == 1 else f"{len(entries)} meters"

@@ -3,12 +3,26 @@
 from contextlib import suppress
 from datetime import date, datetime
 
+from headend.commands._amounts import amount_of
 from headend.errors import UsageError
 from headend.line import Line
 from headend.plans import Opening
 from headend.times import iso
-from prepay.money import AmountError, parse_amount
 from protocol.cosem_time import WildcardError
+
+
+def written(text: str | None) -> datetime | None:
+    """Return a moment as it is written, before any meter's clock is known.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is no moment such as 2026-12-31T08:00") from None
 
 
 def moment(line: Line, text: str | None) -> datetime | None:
@@ -19,12 +33,9 @@ def moment(line: Line, text: str | None) -> datetime | None:
     Raises:
         UsageError: it is none, or it is over.
     """
-    if text is None:
+    found = written(text)
+    if text is None or found is None:
         return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is no moment such as 2026-12-31T08:00") from None
     planned = found.replace(tzinfo=line.profile.zone) if found.tzinfo is None else found
     with suppress(WildcardError):  # a clock that was never set says nothing of what is over
         now = line.device.clock().to_datetime(line.profile.zone)
@@ -34,6 +45,23 @@ def moment(line: Line, text: str | None) -> datetime | None:
                 "leave out --at to do it now"
             )
     return planned
+
+
+def check_form(
+    *, balance: str | None, debts: tuple[str, ...], anchor: str | None, at: str | None
+) -> None:
+    """Refuse what no meter could be told, before one is called for it.
+
+    Raises:
+        UsageError: an amount, a date or a moment that is none, or a debt without its amount.
+    """
+    if balance is not None:
+        amount_of(balance, signed=True, zero=True)
+    for each in debts:
+        _, owed = _named(each)
+        amount_of(owed, signed=True, zero=True)
+    _day(anchor)
+    written(at)
 
 
 def opening(
@@ -57,10 +85,10 @@ def opening(
 
 
 def _debt(line: Line, text: str) -> tuple[int, int]:
-    name, equals, amount = text.partition("=")
+    name, amount = _named(text)
     rules = line.profile.account
     known = [charge.name for charge in rules.charges if charge.is_debt]
-    if not equals or name not in known:
+    if name not in known:
         names = ", ".join(known) or "none"
         raise UsageError(f"{text[:40]!r} is no debt such as NAME=25.00; of this profile: {names}")
     owed = _amount(line, amount)
@@ -69,11 +97,15 @@ def _debt(line: Line, text: str) -> tuple[int, int]:
     return rules.slot_of(name), owed
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, equals, amount = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text[:40]!r} is no debt such as NAME=25.00")
+    return name, amount
+
+
 def _amount(line: Line, text: str) -> int:
-    try:
-        return parse_amount(text, line.profile.currency, allow_negative=True)
-    except AmountError as error:
-        raise UsageError(str(error)) from error
+    return amount_of(text, line.profile.currency, signed=True, zero=True)
 
 
 def _day(text: str | None) -> date | None:

@@ -1,51 +1,41 @@
 """A payment: booked, and brought to the meter, once; what ``prepay topup`` does."""
 
+from headend.commands._amounts import amount_of
 from headend.commands._corrections import balance_now
 from headend.commands._due import debt_words, debts
 from headend.context import Context
-from headend.errors import HeadendError, Refused, UsageError
+from headend.errors import HeadendError, Refused
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import central_topup, check_id, local_topup, new_id
-from headend.repeats import check_done, repeated, summary
+from headend.plans import TOPUP_ASKS, central_topup, check_id, local_topup, new_id
+from headend.repeats import again, check_done, repeated, summary
 from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
-from prepay.money import CURRENCIES, AmountError, parse_amount
 from prepay.topup import TopUpError
 
 
 def pay(context: Context, amount: str, identity: str | None) -> Report:
     """Top up the meter at the context's port, as ``headend.commands.topup.top_up`` says."""
-    _check_form(amount)
     identity = None if identity is None else check_id(identity, context.now())
+    context.foreseen = TOPUP_ASKS
     with open_line(context) as line:
         currency = line.profile.currency
+        minor = amount_of(amount, currency)
         try:
-            minor = parse_amount(amount, currency, allow_zero=False)
             line.profile.top_up.check(minor, currency)
-        except AmountError as error:
-            raise UsageError(str(error)) from error
         except TopUpError as error:
             raise Refused(str(error)) from error
         planned = repeated(line, identity, Order.TOPUP, minor)
         if planned is None:
             plan = central_topup if line.central else local_topup
             planned = plan(line, identity or new_id(line), minor)
+        known = not planned.is_open and context.first
         ended = carry_out(line, planned) if planned.is_open else planned
-        return _report(line, ended)
+        return _report(line, ended, known=known)
 
 
-def _check_form(amount: str) -> None:
-    """Refuse what is an amount in no currency, before the meter is called for it."""
-    finest = min(CURRENCIES.values(), key=lambda currency: currency.exponent)
-    try:
-        parse_amount(amount, finest, allow_zero=False)
-    except AmountError as error:
-        raise UsageError(str(error)) from error
-
-
-def _report(line: Line, ended: Transaction) -> Report:
+def _report(line: Line, ended: Transaction, *, known: bool) -> Report:
     check_done(ended)
     balance = balance_now(line)
     now = "" if balance is None else f", balance {line.money(balance)}"
@@ -54,7 +44,10 @@ def _report(line: Line, ended: Transaction) -> Report:
         f"topped up {line.meter.name} by {line.money(ended.amount)}{now}",
         f"transaction {ended.id}",
     ]
-    owed = _owed(line)
+    if known:
+        data["again"] = True
+        lines = [again(ended), f"{line.meter.name} had {line.money(ended.amount)} by it{now}"]
+    owed = None if known else _owed(line)
     if owed is not None:
         data["debts"] = owed
         left = debt_words(owed, line.profile.currency.code)
@@ -70,7 +63,7 @@ def _owed(line: Line) -> dict[str, str] | None:
     """
     if line.central:
         return None
-    with line.context.store.read() as db:
+    with line.context.store.look() as db:
         opened = transactions.of_meter(db, line.meter.id, kinds=(Order.ACTIVATE,))
     if not any(each.parameters.get("debts") for each in opened):
         return None

@@ -60,3 +60,14 @@ def names_in(file: str | None) -> tuple[str, ...] | None:
         return names_of_file(octets.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{file}: not a text file") from error
+
+
+def chosen(db: Any, tags: tuple[str, ...], listed: str | None, query: str | None) -> list[int]:
+    """Return the row numbers of the meters that are chosen.
+
+    Raises:
+        UsageError: a choice that cannot be understood.
+    """
+    from headend.registry import Selection, select
+
+    return select(db, Selection.parse(tags, names_in(listed), query))

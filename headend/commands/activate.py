@@ -3,6 +3,7 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._opening import check_form
 from headend.commands._opening import opening as as_told
 from headend.context import Context
 from headend.line import open_line
@@ -74,6 +75,7 @@ def activate(
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
     identity = None if identity is None else check_id(identity, context.now())
+    check_form(balance=balance, debts=debts, anchor=anchor, at=at)
     with open_line(context) as line:
         planned = repeated(line, identity, Order.ACTIVATE)
         if planned is None:

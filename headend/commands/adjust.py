@@ -3,7 +3,8 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._corrections import amount_of, check_same_reason, reason_of, report
+from headend.commands._amounts import amount_of
+from headend.commands._corrections import check_same_reason, reason_of, report
 from headend.context import Context
 from headend.corrections import adjustment
 from headend.line import open_line
@@ -58,5 +59,7 @@ def adjust(context: Context, amount: str, reason: str, identity: str | None = No
         if planned is None:
             planned = adjustment(line, identity or new_id(line), minor, why)
         check_same_reason(planned, why)
+        known = not planned.is_open and context.first
         ended = carry_out(line, planned) if planned.is_open else planned
-        return report(line, ended, f"adjusted {line.meter.name} by {line.money(ended.amount)}")
+        said = f"adjusted {line.meter.name} by {line.money(ended.amount)}"
+        return report(line, ended, said, known=known)

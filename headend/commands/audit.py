@@ -28,9 +28,10 @@ def command(ctx: click.Context) -> None:
 
     Each row is sealed together with the row before it, in the database transaction of what it
     tells of: keys imported, exported and turned, commands queued, withdrawn and ended, campaigns,
-    changes of the registry.
+    changes of the registry, and orders to meters that were given directly: planned, and done,
+    settled, refused or unknown.
 
-    Example: prepay audit list
+    Example: prepay audit list --subject OPP0000000000017
 
     Next: prepay audit check
     """
@@ -40,7 +41,11 @@ def command(ctx: click.Context) -> None:
 
 @command.command("list")
 @click.option("--action", default="", help="Only what begins so: keys., command, meters.set ...")
-@click.option("--subject", default="", help="Only of this meter, command or campaign.")
+@click.option(
+    "--subject",
+    default="",
+    help="Only of this meter and its commands, or of this command or campaign.",
+)
 @click.option("--caller", default="", help="Only by this user.")
 @click.option("--since", metavar="TIME", help="Not older than this moment (ISO 8601).")
 @click.option(

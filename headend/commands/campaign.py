@@ -11,6 +11,36 @@ from headend.report import Report
 OFFLINE = True
 
 
+class _Waiting(click.Command):
+    """Takes --wait without a number wherever it stands; click would take the next word for one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words behind the command's name."""
+        options = [p for p in self.params if isinstance(p, click.Option) and not p.is_flag]
+        taking = {name for option in options for name in option.opts}
+        words, value = list(args), False
+        for place, word in enumerate(args):
+            if value:
+                value = False
+            elif word == "--wait":
+                words[place] = "--wait=inf"
+            elif word in taking:
+                value = True
+            elif word == "--" or not (word.startswith("-") or ctx.allow_interspersed_args):
+                break  # what follows is another command's
+        return super().parse_args(ctx, words)
+
+
+_wait_option = click.option(
+    "--wait", type=click.FloatRange(0), metavar="[=SECONDS]",
+    help="Until each of them is through, or for so long; exit code 3 when that is over.",
+)  # fmt: skip # as the others
+
+
+def _patience(wait: float) -> float | None:
+    return None if wait == float("inf") else wait
+
+
 @click.group("campaign", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
@@ -25,17 +55,21 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command(
-    "start", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+    "start",
+    cls=_Waiting,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @selection_options
 @click.option("--label", default="", help="What people call it.")
 @click.option("--at-once", type=click.IntRange(1), help="How many of it at a time.")
 @click.option("--priority", type=click.IntRange(0, 1000), help="0 goes first.")
 @click.option("--not-before", metavar="TIME", help="Not sent before this (ISO 8601, or +2h).")
-@click.option("--not-after", metavar="TIME", help="Not sent after this; default a day.")
+@click.option(
+    "--not-after", metavar="TIME", help="Not sent after this; default a day after --not-before."
+)
 @click.option("--idempotency-key", metavar="KEY", help="The same key again finds the same one.")
 @click.option("--dry-run", is_flag=True, help="Say which meters are meant; nothing is queued.")
-@click.option("--wait", is_flag=True, help="Until each of them is through.")
+@_wait_option
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND [ARGUMENTS]")
 @with_context
 def start(
@@ -50,18 +84,25 @@ def start(
     not_after: str | None,
     idempotency_key: str | None,
     dry_run: bool,
-    wait: bool,
+    wait: float | None,
     words: tuple[str, ...],
 ) -> Report:
     """Queue COMMAND for each meter that is chosen; all of them, or none.
 
-    What follows COMMAND is its own. A meter that cannot be reached holds up nobody else.
+    What follows COMMAND is its own. A meter that cannot be reached holds up nobody else. With
+    --wait the id comes at once, on stderr; who stops waiting stops no campaign.
+
+    Example: prepay campaign start --tag pilot --wait=600 topup 5.00
+
+    Next: prepay campaign show says which meters did not do it, and why.
     """
     from headend.commands._selection import names_in
     from headend.engine import campaigns
     from headend.engine.queueing import Terms, moment
     from headend.registry import Selection
 
+    ours = {o for p in click.get_current_context().command.params for o in p.opts}
+    campaigns.check_order(words, ours)
     names = None if listed is None else names_in(listed)
     now = context.now()
     terms = Terms(moment(not_before, now), moment(not_after, now), priority, idempotency_key)
@@ -69,8 +110,10 @@ def start(
     begun = campaigns.Wish(words, chosen, terms, label, at_once)
     if dry_run:
         return campaigns.meant(context, begun)
-    campaign = campaigns.start(context, begun)
-    return campaigns.watch(context, campaign.id) if wait else campaigns.shown(context, campaign.id)
+    campaign, again = campaigns.start(context, begun)
+    if wait is None:
+        return campaigns.shown(context, campaign.id, again=again)
+    return campaigns.watch(context, campaign.id, _patience(wait), again=again)
 
 
 @command.command("list")
@@ -82,15 +125,17 @@ def list_command(context: Context) -> Report:
     return campaigns.listed(context)
 
 
-@command.command("show")
+@command.command("show", cls=_Waiting)
 @click.argument("campaign_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Until each of its commands is through.")
+@_wait_option
 @with_context
-def show(context: Context, campaign_id: str, wait: bool) -> Report:
-    """Show how far a campaign has come."""
+def show(context: Context, campaign_id: str, wait: float | None) -> Report:
+    """Show how far a campaign has come, and which of its meters did not do it, and why."""
     from headend.engine import campaigns
 
-    return (campaigns.watch if wait else campaigns.shown)(context, campaign_id)
+    if wait is None:
+        return campaigns.shown(context, campaign_id)
+    return campaigns.watch(context, campaign_id, _patience(wait))
 
 
 @command.command("pause")

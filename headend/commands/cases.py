@@ -95,33 +95,41 @@ def shown(context: Context, number: int) -> Report:
 
 @command.command("close")
 @click.argument("number", metavar="CASE", type=click.IntRange(1, 2**31 - 1))
+@click.option("--reason", metavar="TEXT", help="What was found or done; kept, and audited.")
 @with_context
-def close(context: Context, number: int) -> Report:
+def close(context: Context, number: int, reason: str | None) -> Report:
     """Close a case that somebody has looked after; what is said from now on opens a new one.
 
-    Example: prepay cases close 17
+    Example: prepay cases close 17 --reason "seal replaced, photo in the file"
     """
-    return closed_by_hand(context, number)
+    return closed_by_hand(context, number, reason)
 
 
-def closed_by_hand(context: Context, number: int) -> Report:
+def closed_by_hand(context: Context, number: int, reason: str | None = None) -> Report:
     """Close a case.
 
+    Args:
+        context: the run of the command.
+        number: of the case.
+        reason: what was found or done.
+
     Raises:
-        UsageError: there is none of that number.
+        UsageError: there is none of that number, or the reason is not one line.
         Refused: it is closed.
     """
     from headend.clock import wall_clock
+    from headend.commands._corrections import reason_of
     from headend.store import audit, cases, meters
 
+    why = "" if reason is None else reason_of(reason)
     there = _found(context, number)
     with context.store.begin() as db:
         if there.meter_id is not None:
             meters.hold(db, there.meter_id)
         now = wall_clock()()
-        if not cases.close(db, number, context.caller, now):
+        if not cases.close(db, number, context.caller, now, why):
             raise Refused(f"case {number} is closed already")
-        details = {"case": number, "kind": there.kind}
+        details = {"case": number, "kind": there.kind, **({"reason": why} if why else {})}
         audit.append(db, now, context.caller, "cases.close", there.meter, details)
     return Report({"case": number, "state": "closed"}, (f"case {number} is closed",))
 
@@ -153,5 +161,6 @@ def _told(case: Any) -> dict[str, Any]:
         "last": None if last is None else utc(last),
         "closed": None if case.closed is None else utc(case.closed),
         "closed_by": case.closed_by,
+        "reason": case.details.get("reason"),
         "notification": case.notification,
     }

@@ -8,6 +8,8 @@ from headend.report import Report
 
 #: No meter is asked.
 OFFLINE = True
+#: A list may be of one meter.
+NAMED = True
 
 _STATES = (
     "planned",
@@ -37,13 +39,19 @@ def command(ctx: click.Context) -> None:
 
 @command.command("list")
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only these.")
+@click.option("--campaign", metavar="ID", help="Only of this one.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @with_context
-def list_command(context: Context, states: tuple[str, ...], limit: int) -> Report:
-    """List the newest commands; with --meter NAME those of one meter."""
+def list_command(
+    context: Context, states: tuple[str, ...], campaign: str | None, limit: int
+) -> Report:
+    """List the newest commands; with --meter NAME those of one meter.
+
+    Example: prepay commands list --campaign 0192f0c0 --state refused
+    """
     from headend.engine import views
 
-    return views.listed(context, states, limit)
+    return views.listed(context, states, limit, campaign)
 
 
 @command.command("show")
@@ -77,7 +85,8 @@ def cancel(context: Context, command_id: str) -> Report:
 def wait(context: Context, command_id: str, seconds: float | None) -> Report:
     """Wait until a command is done, and show what it reported.
 
-    The exit code is that of the command: 1 refused, 3 not yet begun, 4 unknown.
+    The exit code is that of the command: 1 refused, 3 not yet begun or expired in silence, 4
+    unknown.
     """
     from headend.engine import views
 
@@ -90,7 +99,8 @@ def wait(context: Context, command_id: str, seconds: float | None) -> Report:
 def retry(context: Context, command_id: str) -> Report:
     """Try a command now that waits for its next attempt; queue one anew that was refused.
 
-    Anew is a new command and, if it moves money, a new transaction.
+    Anew is a new command, for now, and, if it moves money, a new transaction. One that somebody
+    has withdrawn is given again by whoever wants it.
     """
     from headend.engine import views
 

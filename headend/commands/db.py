@@ -124,7 +124,8 @@ def restore_command(context: Context, file: Path, overwrite: bool) -> Report:
     """Bring a backup back: all of it, or nothing is changed.
 
     No worker may be running. The meters have gone on since the backup: what is open is found out
-    by prepay settle, and a central meter that holds a newer balance wants prepay db adopt.
+    by prepay settle (for all: prepay campaign start --query life=in-service settle), and a
+    central meter that holds a newer balance wants prepay db adopt.
 
     Example: prepay db restore prepay-2026-11-22.backup --overwrite
     """
@@ -146,8 +147,8 @@ def restore(context: Context, file: Path, *, overwrite: bool = False) -> Report:
         audit.append(db, context.now(), context.caller, "db.restore", file.name, {"meters": known})
     lines = (
         f"restored, with {known} meters",
-        "what came after the backup: prepay settle for each meter, prepay db adopt where the "
-        "meter holds a newer balance",
+        "what came after the backup: prepay campaign start --query life=in-service settle, or "
+        "prepay settle for each meter; prepay db adopt where a meter holds a newer balance",
     )
     return Report({"file": str(file), "meters": known}, lines)
 
@@ -159,7 +160,7 @@ def restore(context: Context, file: Path, *, overwrite: bool = False) -> Report:
 )  # fmt: skip # one option
 @with_context
 def adopt_command(context: Context, register: int | None) -> Report:
-    """Take over a balance that the meter holds and this database does not know.
+    """Take over a balance that the meter holds and nobody here knows.
 
     For a meter in central mode, after an older database was restored. The meter's log proves what
     was paid and priced since, and each order is written down under its own id; where it does not,

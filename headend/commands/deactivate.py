@@ -3,7 +3,7 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._opening import moment
+from headend.commands._opening import moment, written
 from headend.context import Context
 from headend.errors import HeadendError
 from headend.line import Line, open_line
@@ -47,6 +47,7 @@ def deactivate(context: Context, identity: str | None = None, at: str | None = N
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
     identity = None if identity is None else check_id(identity, context.now())
+    written(at)  # what is no moment, before the meter is called for it
     with open_line(context) as line:
         planned = repeated(line, identity, Order.DEACTIVATE)
         if planned is None:

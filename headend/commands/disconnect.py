@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from headend.cli import with_context
-from headend.commands._opening import moment
+from headend.commands._opening import moment, written
 from headend.commands._relay import identified, move, ordered
 from headend.context import Context
 from headend.errors import UsageError
@@ -77,6 +77,7 @@ def disconnect_after_windows(
         NoAnswer, OutcomeUnknown: as ``move``.
     """
     identity = identified(context, identity)
+    written(until)  # what is no moment, before the meter is called for it
     with open_line(context) as line:
         planned = repeated(line, identity, Order.DISCONNECT)
         if planned is None:

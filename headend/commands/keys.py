@@ -196,14 +196,15 @@ def rotate(
     from headend.vault.turning import rotate as turn
     from prepay.transactions import transaction_id
 
-    if meter_name is not None:
-        context.chosen = replace(context.chosen, meter=_name(context, meter_name))
-    if context.registered is None:
-        raise UsageError("which meter? prepay keys rotate METER, or --meter NAME")
     if identity is None:
         identity = transaction_id(context.now(), context.entropy(10)).hex()
     else:
         identity = check_id(identity, context.now())
+    context.set_out()
+    if meter_name is not None:
+        context.chosen = replace(context.chosen, meter=_name(context, meter_name))
+    if context.registered is None:
+        raise UsageError("which meter? prepay keys rotate METER, or --meter NAME")
     name = context.registered.name
     done = turn(context, [Kind(kind) for kind in kinds or KINDS], identity)
     lines = [f"{each.kind}: {each.end}" + (f", {each.why}" if each.why else "") for each in done]

@@ -12,6 +12,12 @@ OFFLINE = True
 DURABLE = False
 
 
+_NONE = (
+    "no line: prepay meters set NAME --line LINE makes one, as meters discover --add --line LINE, "
+    "or the column line of a file that meters import reads"
+)
+
+
 @click.group("lines", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
@@ -25,7 +31,17 @@ def command(ctx: click.Context) -> None:
     Example: prepay lines set K7 --permits 8
     """
     if ctx.invoked_subcommand is None:
-        with_context(list_lines)()
+        ctx.invoke(list_command)
+
+
+@command.command("list")
+@with_context
+def list_command(context: Context) -> Report:
+    """List them; the same as without "list".
+
+    Example: prepay lines list
+    """
+    return list_lines(context)
 
 
 def list_lines(context: Context) -> Report:
@@ -37,7 +53,7 @@ def list_lines(context: Context) -> Report:
     told = [{"line": each.name, "permits": each.permits, "meters": each.meters} for each in known]
     rows = [(each.name, str(each.permits), str(each.meters)) for each in known]
     if not rows:
-        return Report({"lines": told}, ("no line: prepay meters set NAME --line LINE makes one",))
+        return Report({"lines": told}, (_NONE,))
     return Report({"lines": told}, (), ("line", "permits", "meters"), rows)
 
 

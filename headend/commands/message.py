@@ -71,7 +71,9 @@ def check(text: str) -> None:
         UsageError: not printable ASCII in one line, or too long.
     """
     if not text.isascii() or not (text == "" or text.isprintable()):
-        raise UsageError("a display shows one line of printable ASCII characters")
+        raise UsageError(
+            "a display shows one line of printable ASCII characters, without accents: e for é"
+        )
     if len(text) > _LONGEST:
         raise UsageError(f"{len(text)} characters are more than {_LONGEST}")
 

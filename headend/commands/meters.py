@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from headend.cli import with_context
-from headend.commands import _meter_files, _meters_found
-from headend.commands._selection import names_in, selection_options
+from headend.commands import _meter_files, _meter_tags, _meters_found
+from headend.commands._selection import chosen, selection_options
 from headend.context import Context
 from headend.errors import UsageError
 from headend.report import Report
 
 if TYPE_CHECKING:  # with it comes the database, which the help needs not
+    from headend.store.meters import Meter
     from headend.store.registry import Entry
 
 #: No meter is asked ...
@@ -41,9 +42,20 @@ def command(ctx: click.Context, /, **chosen: Any) -> None:
     Next: prepay meters add --help, or prepay meters discover --help.
     """
     if ctx.invoked_subcommand is None:
-        with_context(list_meters)(**chosen)
+        ctx.invoke(list_command, **chosen)
     elif any(chosen.values()):
         raise UsageError("--tag, --file and --query choose for the list: write them last")
+
+
+@command.command("list")
+@selection_options
+@with_context
+def list_command(context: Context, /, **chosen: Any) -> Report:
+    """List them; the same as without "list".
+
+    Example: prepay meters list --tag pilot
+    """
+    return list_meters(context, **chosen)
 
 
 def list_meters(
@@ -63,29 +75,32 @@ def list_meters(
         known = meters.every(db)
         entries = {each.id: each for each in registry.every(db)}
         if tags or listed is not None or query is not None:
-            meant = set(_chosen(db, tags, listed, query))
+            meant = set(chosen(db, tags, listed, query))
             known = [m for m in known if m.id in meant]
     rows = [
-        (m.name, m.profile, m.mode, "yes" if m.prepayment else "no", str(m.sequence), port)
+        (
+            m.name, m.profile, of.life, "yes" if m.prepayment else "no", of.line or "",
+            " ".join(of.tags), _where(of) or m.port,
+        )
         for m in known
-        for port in (m.port or _where(entries[m.id]),)
-    ]
-    told = [{k: v for k, v in asdict(m).items() if k != "id"} | _more(entries[m.id]) for m in known]
+        for of in (entries[m.id],)
+    ]  # fmt: skip # one row a meter
     none = "no such meter"
     if not entries:
-        none = "no meter yet: prepay --port SPEC status makes its acquaintance"
+        none = (
+            "no meter yet: prepay --port SPEC status makes the acquaintance of one, prepay meters "
+            "discover --port SPEC --add finds those of a line, prepay meters import reads a file"
+        )
     return Report(
-        {"meters": told},
+        {"meters": [_whole(m, entries[m.id]) for m in known]},
         () if rows else (none,),
-        ("meter", "profile", "mode", "prepayment", "sequence", "port") if rows else (),
+        ("meter", "profile", "life", "prepayment", "line", "tags", "port") if rows else (),
         rows,
     )
 
 
-def _chosen(db: Any, tags: tuple[str, ...], listed: str | None, query: str | None) -> list[int]:
-    from headend.registry import Selection, select
-
-    return select(db, Selection.parse(tags, names_in(listed), query))
+#: What the registry calls otherwise than people do.
+_NAMES: Final = {"transport": "port"}
 
 
 def _where(entry: "Entry") -> str:
@@ -94,13 +109,23 @@ def _where(entry: "Entry") -> str:
     return f"{entry.transport}{more}" if entry.transport else ""
 
 
+def _whole(meter: "Meter", entry: "Entry") -> dict[str, Any]:
+    """Return a meter for machines: ``port`` is how it is reached by name, ``met_at`` where it was.
+
+    A meter that was only met has no port of its own: there both are the same.
+    """
+    told = {k: v for k, v in asdict(meter).items() if k not in ("id", "port")} | _more(entry)
+    return told | {"port": entry.transport or meter.port or None, "met_at": meter.port or None}
+
+
 def _more(entry: "Entry") -> dict[str, Any]:
-    told = {name: getattr(entry, name) for name in ("ean", "transport", "line", "life")}
-    return told | {"tags": list(entry.tags), "access": dict(entry.access)}
+    told = {name: getattr(entry, name) for name in ("ean", "line", "life")}
+    more = {"port": entry.transport, "tags": list(entry.tags), "access": dict(entry.access)}
+    return told | more
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", metavar="METER")
 @with_context
 def show(context: Context, name: str) -> Report:
     """Show what the registry has of one meter.
@@ -142,8 +167,7 @@ def show_meter(context: Context, name: str) -> Report:
     }
     width = max(map(len, shown))
     lines = [f"{what:{width}}  {value}" for what, value in shown.items() if value]
-    data = {k: v for k, v in asdict(meter).items() if k != "id"} | _more(entry)
-    return Report(data, lines, panel=entry.name)
+    return Report(_whole(meter, entry), lines, panel=entry.name)
 
 
 def _fields(function: Any) -> Any:
@@ -237,7 +261,7 @@ def _check_ean(db: Any, made: "Entry") -> None:
 
 
 @command.command("set")
-@click.argument("name")
+@click.argument("name", metavar="METER")
 @_fields
 @click.option("--life", type=click.Choice(_LIVES), help="How far its life has come.")
 @click.option(
@@ -245,9 +269,16 @@ def _check_ean(db: Any, made: "Entry") -> None:
     "reached: --unset physical.",
 )  # fmt: skip # one line more says no more
 @click.option("--force", is_flag=True, help="Retire it although something is open with it.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, hidden=True)
 @with_context
 def change(
-    context: Context, /, name: str, unset: tuple[str, ...], force: bool, **fields: str | None
+    context: Context,
+    /,
+    name: str,
+    unset: tuple[str, ...],
+    force: bool,
+    tags: tuple[str, ...],
+    **fields: str | None,
 ) -> Report:
     """Change what the registry has of a meter; "" empties a field.
 
@@ -255,6 +286,11 @@ def change(
 
     Example: prepay meters set OPP0000000000017 --life out-of-service
     """
+    if tags:
+        raise UsageError(
+            f"tags are given and taken: prepay meters tag {tags[0]} {name}, "
+            f"prepay meters untag {tags[0]} {name}"
+        )
     return set_meter(context, name, fields, unset=unset, insist=force)
 
 
@@ -295,15 +331,16 @@ def set_meter(
         changed = [k for k in before.__dataclass_fields__ if getattr(before, k) != getattr(made, k)]
         if changed:
             registry.put(db, before.id, made)
-            details = {key: getattr(made, key) for key in changed}
+            details = {_NAMES.get(key, key): getattr(made, key) for key in changed}
             audit.append(db, context.now(), context.caller, "meters.set", made.name, details)
+    changed = [_NAMES.get(key, key) for key in changed]
     said = ", ".join(changed) or "nothing"
     data = {"meter": made.name, "serial": made.serial, "profile": made.profile, **_more(made)}
     return Report({**data, "changed": changed}, (f"{made.name}: {said} changed",))
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("name", metavar="METER")
 @with_context
 def remove(context: Context, name: str) -> Report:
     """Take a meter off that nothing was ever done with; any other is retired.
@@ -320,55 +357,6 @@ def remove(context: Context, name: str) -> Report:
     return Report({"meter": entry.name, "removed": True}, (f"{entry.name} is taken off",))
 
 
-@command.command("tag")
-@click.argument("tag")
-@click.argument("names", nargs=-1)
-@selection_options
-@with_context
-def tag(context: Context, /, tag: str, names: tuple[str, ...], **chosen: Any) -> Report:
-    """Give a tag to meters: to those named, or those of a file or query.
-
-    Example: prepay meters tag winter-2026 OPP0000000000017 OPP0000000000018
-
-    Example: prepay meters tag winter-2026 --query line=K7
-    """
-    return _tagged(context, tag, names, chosen, give=True)
-
-
-@command.command("untag")
-@click.argument("tag")
-@click.argument("names", nargs=-1)
-@selection_options
-@with_context
-def untag(context: Context, /, tag: str, names: tuple[str, ...], **chosen: Any) -> Report:
-    """Take a tag from meters: from those named, or those of a file or query.
-
-    Example: prepay meters untag winter-2026 --query "name=*"
-    """
-    return _tagged(context, tag, names, chosen, give=False)
-
-
-def _tagged(
-    context: Context, tag: str, names: tuple[str, ...], chosen: Mapping[str, Any], *, give: bool
-) -> Report:
-    from headend.entries import FieldError, check_tag
-    from headend.registry import find
-    from headend.store import registry
-
-    try:
-        check_tag(tag)
-    except FieldError as error:
-        raise UsageError(str(error)) from error
-    with context.store.begin() as db:
-        ids = [find(db, name).id for name in names]
-        if not names or any(chosen.values()):
-            ids += _chosen(db, **chosen)
-        ids = list(dict.fromkeys(ids))
-        (registry.tag if give else registry.untag)(db, ids, [tag])
-    done = "tagged" if give else "untagged"
-    count = "1 meter" if len(ids) == 1 else f"{len(ids)} meters"
-    return Report({"tag": tag, done: len(ids)}, (f"{count} {done} {tag}",))
-
-
 _meter_files.join(command)
 _meters_found.join(command)
+_meter_tags.join(command)

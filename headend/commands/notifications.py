@@ -1,12 +1,12 @@
-"""List what meters said unasked, as far as it was kept."""
+"""List what meters said unasked, as far as it was kept; show one."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headend.cli import with_context
 from headend.context import Context
+from headend.errors import UsageError
 from headend.report import Report
 
 if TYPE_CHECKING:  # with it comes the database
@@ -16,15 +16,14 @@ if TYPE_CHECKING:  # with it comes the database
 OFFLINE = True
 DURABLE = False
 NAMED = True
-#: Characters of a body in a table.
-_SHOWN = 60
+_LIMIT = click.IntRange(1, 10_000)
 
 
-@click.command("notifications")
+@click.group("notifications", invoke_without_command=True)
 @click.option("--unknown", is_flag=True, help="Only those that are of no meter known here.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@with_context
-def command(context: Context, unknown: bool, limit: int) -> Report:
+@click.option("--limit", type=_LIMIT, default=50, show_default=True)
+@click.pass_context
+def command(ctx: click.Context, unknown: bool, limit: int) -> None:
     """List what meters said unasked, newest first; with --meter NAME of one meter.
 
     prepay listen --store and prepay serve --listen keep it. What is in clear, or of nobody known
@@ -32,7 +31,20 @@ def command(context: Context, unknown: bool, limit: int) -> Report:
 
     Example: prepay notifications --meter OPP0000000001
 
-    Next: prepay cases list
+    Next: prepay notifications show NUMBER, prepay cases list
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_command, unknown=unknown, limit=limit)
+
+
+@command.command("list")
+@click.option("--unknown", is_flag=True, help="Only those that are of no meter known here.")
+@click.option("--limit", type=_LIMIT, default=50, show_default=True)
+@with_context
+def list_command(context: Context, unknown: bool, limit: int) -> Report:
+    """List them, newest first.
+
+    Example: prepay notifications list --unknown
     """
     return listed(context, limit, unknown=unknown)
 
@@ -53,17 +65,49 @@ def listed(context: Context, limit: int, *, unknown: bool = False) -> Report:
         return Report({"notifications": told}, ("nothing was said that was kept",))
     rows = [
         (
-            str(row["number"]), row["received"], row["meter"] or f"unknown, {row['from']}",
-            "key" if row["authenticated"] else "in clear", str(row["times"]), _short(row["said"]),
+            str(row["number"]), row["received"][:19], row["meter"] or f"unknown, {row['from']}",
+            "key" if row["authenticated"] else "in clear", str(row["times"]), row["told"],
         )
         for row in told
     ]  # fmt: skip # a table: one row a notification
-    columns = ("number", "received", "meter", "vouched by", "times", "said")
+    columns = ("number", "received", "meter", "vouched by", "times", "told")
     return Report({"notifications": told}, (), columns, rows)
+
+
+@command.command("show")
+@click.argument("number", metavar="NUMBER", type=click.IntRange(1, 2**31 - 1))
+@with_context
+def show(context: Context, number: int) -> Report:
+    """Show one, with all that was said, as it came.
+
+    Example: prepay notifications show 17
+    """
+    return shown(context, number)
+
+
+def shown(context: Context, number: int) -> Report:
+    """Return one notification.
+
+    Raises:
+        UsageError: there is none of that number.
+    """
+    import json
+
+    from headend.store import notifications
+
+    with context.store.read() as db:
+        found = notifications.get(db, number)
+    if found is None:
+        raise UsageError(f"no notification {number}: prepay notifications lists what is kept")
+    told = _told(found)
+    said = json.dumps(told["said"])  # escapes what would move the cursor
+    lines = [f"{name}: {value}" for name, value in told.items() if name != "said"]
+    return Report(told, (*lines, f"said: {said}"))
 
 
 def _told(each: "Notification") -> dict[str, Any]:
     from headend.times import utc
+    from headend.worded import words
 
     return {
         "number": each.number,
@@ -73,12 +117,6 @@ def _told(each: "Notification") -> dict[str, Any]:
         "system_title": each.system_title.upper() or None,
         "authenticated": each.authenticated,
         "times": each.times,
+        "told": words(each.body, each.meter, each.profile),
         "said": each.body,
     }
-
-
-def _short(said: Any) -> str:
-    what = said.get("body", said.get("value", said.get("values", said.get("cut"))))
-    of = f"{said['code']}: " if "code" in said else ""
-    whole = of + json.dumps(what)  # escapes what would move the cursor
-    return whole if len(whole) <= _SHOWN else whole[: _SHOWN - 3] + "..."

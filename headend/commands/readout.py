@@ -63,6 +63,7 @@ def readout(context: Context, registers: tuple[str, ...] = (), listen: int | Non
         UsageError: the port is no local port.
         NoAnswer, Refused: see there.
     """
+    context.set_out()
     port = context.port
     if not port.scheme.startswith("optical"):
         raise UsageError(f"a readout needs an optical port, not {port.scheme}:")

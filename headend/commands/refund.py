@@ -3,7 +3,8 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._corrections import amount_of, check_same_reason, reason_of, report
+from headend.commands._amounts import amount_of
+from headend.commands._corrections import check_same_reason, reason_of, report
 from headend.context import Context
 from headend.corrections import TOPUP, payment, refund
 from headend.errors import UsageError
@@ -75,8 +76,10 @@ def give_back(
             minor = _minor(line, amount, paid)
             planned = refund(line, identity or new_id(line), minor, why, paid)
         check_same_reason(planned, why)
+        known = not planned.is_open and context.first
         ended = carry_out(line, planned) if planned.is_open else planned
-        return report(line, ended, f"{line.money(ended.amount)} of {line.meter.name} go back")
+        said = f"{line.money(ended.amount)} of {line.meter.name} go back"
+        return report(line, ended, said, known=known)
 
 
 def _minor(line: Line, amount: str | None, paid: str | None) -> int:

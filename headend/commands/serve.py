@@ -45,8 +45,9 @@ def command(
 ) -> Report:
     """Carry out what `prepay ... --queue` has written down, until told to stop (Ctrl-C).
 
-    One process for a database of one file. Killed at any moment, the next one goes on where it
-    stood, and nothing is paid twice. More workers than one: prepay worker.
+    Killed at any moment, the next one goes on where it stood, and nothing is paid twice. A second
+    one on the same file is safe and says so; it shares the work, but hardly makes it faster: for
+    more workers, on any machine, take PostgreSQL and prepay worker.
 
     With --listen what meters say unasked is kept, confirmed and made cases of, as prepay listen
     --store does.

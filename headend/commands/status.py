@@ -84,6 +84,7 @@ def status(context: Context) -> Report:
 @contextmanager
 def _seen(context: Context) -> Iterator[_Meter]:
     """Reach the meter as its management, or else as a reader, without the database."""
+    context.set_out()
     mechanism = mechanism_of(context)
     if mechanism is Mechanism.NONE:
         raise UsageError("status needs the management client: leave out --client and --mechanism")

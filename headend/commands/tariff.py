@@ -1,14 +1,13 @@
 """Show what charges cost, or change the prices of one, now or at a moment."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import click
 
 from headend.cli import with_context
-from headend.commands._opening import moment
+from headend.commands._opening import moment, written
 from headend.commands._settings import get, put
 from headend.context import Context
 from headend.device import Device
@@ -19,6 +18,7 @@ from headend.report import Report
 from headend.times import meter_iso
 from obis import catalogue
 from obis.code import ObisCode
+from prepay.charge import ChargeType
 from protocol.axdr import integer, octet_string
 from protocol.cosem.charge import UNIT_CHARGE
 from protocol.cosem.types import TypeMismatch
@@ -34,6 +34,8 @@ _TAKE_OVER: Final = 2
 #: A price on the wire is 16 bits, and a power of ten beside it.
 _LEAST, _MOST = -(1 << 15), (1 << 15) - 1
 _FINEST: Final = 9
+#: For who wants another price where the head-end has the profile's.
+_DO: Final = "prices are set at a meter that keeps its balance itself: prepay mode local"
 
 
 @click.command("tariff", context_settings={"ignore_unknown_options": True})  # "-0.10" is a price
@@ -121,13 +123,14 @@ def tariff(
     wanted = [_price(text) for text in prices]
     if bool(charge) is not bool(wanted) or (at is not None and not wanted):
         raise UsageError("a CHARGE and its PRICES, or neither to see them all")
+    written(at)  # what is no moment, before the meter is called for it
     with open_line(context) as line:
         known = _charges(line.device)
         if charge is not None:
             if not known:
                 raise Refused(
                     "the head-end prices for this meter, by its profile: there is no tariff to "
-                    "change at the meter"
+                    f"change at the meter. {_DO}, then the same again"
                 )
             name = _find(line, charge, known)
             _change(line, name, wanted, at)
@@ -204,17 +207,15 @@ def _change(line: Line, code: ObisCode, wanted: list[Decimal], at: str | None) -
 
 
 def _stamp(line: Line, text: str) -> bytes:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text[:40]!r} is no moment such as 2026-12-31T08:00") from None
+    found = written(text)
+    assert found is not None  # it was given
     zone = line.profile.zone
     local = found.replace(tzinfo=zone) if found.tzinfo is None else found.astimezone(zone)
     return CosemDateTime.from_datetime(local).to_bytes()
 
 
 def _report(line: Line, known: list[ObisCode]) -> Report:
-    shown = []
+    shown = [] if known else [_by_the_profile(line)]
     for code in known:
         active, passive = (_list(line.device, code, index) for index in (_ACTIVE, _PASSIVE))
         stamp = get(line.device, AttributeRef(_CHARGE, code, _TIME)).value
@@ -222,6 +223,7 @@ def _report(line: Line, known: list[ObisCode]) -> Report:
         shown.append(
             {
                 "charge": _name(line, code),
+                "unit": _unit(line, code),
                 "prices": [f"{price.normalize():f}" for price in active.plain],
                 "next": [f"{price.normalize():f}" for price in passive.plain] if waits else None,
                 "from": _moment(line, stamp) if waits else None,
@@ -233,20 +235,45 @@ def _report(line: Line, known: list[ObisCode]) -> Report:
         "priced_by": "meter" if known else "head-end",
         "charges": shown,
     }
-    if not known:
-        said = "the head-end prices for this meter, by its profile"
-        return Report(data, (said,))
     rows = [
         (
             str(each["charge"]),
             " ".join(each["prices"] or ()),
+            str(each["unit"]),
             " ".join(each["next"] or ()),
             str(each["from"] or ""),
         )
         for each in shown
     ]
-    heading = f"{line.meter.name}, in {line.profile.currency.code}"
-    return Report(data, (heading,), ("charge", "prices", "next", "from"), rows)
+    heading = [f"{line.meter.name}, in {line.profile.currency.code}"]
+    if not known:
+        heading += [f"priced by the head-end, as the profile {line.profile.name} says", _DO]
+    return Report(data, heading, ("charge", "prices", "unit", "next", "from"), rows)
+
+
+def _by_the_profile(line: Line) -> dict[str, Any]:
+    """Return what the head-end prices energy by."""
+    return {
+        "charge": line.profile.charges[0].name,
+        "unit": _unit(line, catalogue.CHARGES[0]),
+        "prices": [f"{line.profile.tariff.price_per_kwh.normalize():f}"],
+        "next": None,
+        "from": None,
+    }
+
+
+def _unit(line: Line, code: ObisCode) -> str:
+    """Return what a price of a charge is for; empty where the profile does not know the charge."""
+    slot = catalogue.CHARGES.index(code) if code in catalogue.CHARGES else -1
+    charges = line.profile.account.charges
+    if not 0 <= slot < len(charges):
+        return ""
+    of, money = charges[slot], line.profile.currency.code
+    if of.type is ChargeType.CONSUMPTION:
+        return f"{money}/kWh"
+    if of.type is ChargeType.TIME:
+        return f"{money} per {of.period_days} days"
+    return f"{money} per payment"
 
 
 def _moment(line: Line, octets: Any) -> str | None:

@@ -5,13 +5,12 @@ from typing import Any, Final
 import click
 
 from headend.cli import with_context
+from headend.commands._amounts import amount_of
 from headend.commands._settings import number, put
 from headend.context import Context
-from headend.errors import UsageError
 from headend.line import Line, open_line
 from headend.report import Report
 from obis import catalogue
-from prepay.money import AmountError, parse_amount
 from protocol.axdr import Data
 from protocol.events import AttributeRef
 
@@ -84,8 +83,14 @@ def thresholds(
         NoAnswer: some of it may have been written; the same command again completes it.
     """
     asked = {name: text for name, text in (wanted or {}).items() if text is not None}
+    for text in asked.values():  # what is one in no currency, before the meter is called for it
+        amount_of(text, signed=True, zero=True)
     with open_line(context) as line:
-        minor = {_AMOUNTS[name]: _minor(line, text) for name, text in asked.items()}
+        money = line.profile.currency
+        minor = {
+            _AMOUNTS[name]: amount_of(text, money, signed=True, zero=True)
+            for name, text in asked.items()
+        }
         if provision_days is not None:
             minor[_PERIOD] = provision_days * _DAY
         for ref in (*_AMOUNTS.values(), _PERIOD):
@@ -93,13 +98,6 @@ def thresholds(
                 held = number(line.device, ref)
                 put(line.device, ref, Data(held.tag, minor[ref]), held=held)
         return _report(line, changed=bool(minor))
-
-
-def _minor(line: Line, text: str) -> int:
-    try:
-        return parse_amount(text, line.profile.currency, allow_negative=True)
-    except AmountError as error:
-        raise UsageError(str(error)) from error
 
 
 def _report(line: Line, *, changed: bool) -> Report:

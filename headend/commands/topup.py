@@ -3,6 +3,7 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._amounts import amount_of
 from headend.context import Context
 from headend.report import Report
 
@@ -39,8 +40,9 @@ def top_up(context: Context, amount: str, identity: str | None = None) -> Report
         NoAnswer: the meter was not reached; nothing is booked.
         OutcomeUnknown: booked and sent, and the answer got lost.
     """
-    from headend.commands._payment import (
-        pay,
-    )  # who only queues needs no sessions
+    amount_of(amount)  # what is one in no currency, before the meter is called for it
+    if identity is None:  # who only queues needs no sessions
+        context.set_out()
+    from headend.commands._payment import pay
 
     return pay(context, amount, identity)

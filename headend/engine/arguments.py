@@ -6,6 +6,8 @@ out of a row, or from a file or a network, goes through the same types as the co
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -17,6 +19,7 @@ from typing import Any, Final
 import click
 
 from headend import commands
+from headend.context import Context
 from headend.errors import UsageError
 from headend.report import Report
 
@@ -35,6 +38,8 @@ PRIORITIES: Final[Mapping[str, int]] = {
 }
 #: The parameter that holds a transaction id.
 IDENTITY: Final = "identity"
+#: The parameter by which a command that takes --meter as well can name its meter.
+METER: Final = "meter_name"
 #: More than any command takes; a file of values belongs into a file.
 _LONGEST: Final = 65_536
 
@@ -146,6 +151,33 @@ def thaw(of: Durable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     except click.ClickException as error:
         raise UsageError(f"prepay {of.name}: {error.format_message()}") from error
     return dict(scope.params)
+
+
+class _SetOut(Exception):
+    """A command that is rehearsed would go to its meter now."""
+
+
+def rehearse(of: Durable, parameters: Mapping[str, Any], context: Context) -> None:
+    """Let a command judge its parameters: it runs to where it would go to its meter, no further.
+
+    What the meter's profile says of them is judged there, once it is known.
+
+    Args:
+        of: the command.
+        parameters: as click makes them.
+        context: of whoever gives the command.
+
+    Raises:
+        HeadendError, ProtocolError: whatever the command, given directly, would end with.
+    """
+
+    def stop() -> None:
+        raise _SetOut
+
+    tried = copy(context)
+    tried.set_out = tried.permit = stop
+    with suppress(_SetOut):
+        of.run(tried, **parameters)
 
 
 def _option_words(of: Durable, option: click.Option, value: Any) -> list[str]:

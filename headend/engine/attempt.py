@@ -21,7 +21,7 @@ from headend.clock import Clock
 from headend.context import Context
 from headend.engine.answers import frozen
 from headend.engine.arguments import IDENTITY, Durable, durable, thaw
-from headend.engine.queueing import note
+from headend.engine.queueing import expired, note
 from headend.engine.retries import Chance, Failure, judge, pause
 from headend.engine.states import Happening, State, after
 from headend.errors import Cancelled, Expired, NoAnswer, Refused
@@ -145,7 +145,9 @@ class Attempts:
                 failure = replace(failure, happening=Happening.DENIED)
             if failure.ours:
                 self._tell("fault", command, {"error": error})
-            answer = {"error": failure.reason, "exit_code": failure.exit_code}
+            answer: dict[str, Any] | None = None
+            if failure.happening is not Happening.TOO_LATE:  # which says nothing of the meter
+                answer = {"error": failure.reason, "exit_code": failure.exit_code}
             return Ending(failure.happening, failure.reason, answer, failure)
         return Ending(Happening.SUCCEEDED, None, report)
 
@@ -155,7 +157,8 @@ class Attempts:
             parameters[IDENTITY] = command.transaction_id
         context = self._context_of(command)
         context.command, context.correlation = command.name, command.correlation
-        context.caller = command.caller
+        context.caller, context.queued_as = command.caller, command.transaction_id or ""
+        context.first = command.state is State.QUEUED and command.attempts <= 1
         context.not_after = command.not_after
         context.cancelled = lambda: self.cancelled(command)
         context.permit = _Permit(self, command)
@@ -166,7 +169,7 @@ class Attempts:
 
     def cancelled(self, command: Command) -> bool:
         """Say whether somebody has asked that a command be withdrawn."""
-        with self._store.read() as db:
+        with self._store.look() as db:
             return commands.cancel_asked(db, command.id)
 
     def permit(self, command: Command, *, fresh: bool) -> None:
@@ -209,17 +212,20 @@ class Attempts:
         if ending.failure is not None:
             wait = pause(command.attempts, self._chance, hopeless=ending.failure.hopeless)
             due = later(now, wait)
+        reason = ending.reason
+        if ending.happening is Happening.TOO_LATE:
+            reason = expired(command, reason)
         state = commands.end(
             db,
             command,
             ending.happening,
             now,
-            reason=ending.reason,
+            reason=reason,
             answer=ending.answer,
             due=due,
         )
         if state.is_final:
-            note(db, command, state.value, now, reason=ending.reason)
+            note(db, command, state.value, now, reason=reason)
         return state
 
 

@@ -2,21 +2,25 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import click
 from sqlalchemy import Connection
 
 from headend.context import Context
-from headend.engine.arguments import IDENTITY, Durable, durable, freeze
+from headend.engine.arguments import IDENTITY, METER, Durable, durable, freeze, rehearse
 from headend.engine.queueing import Terms, check_terms, prepared, whoami
 from headend.engine.states import State
+from headend.engine.typed import typed
+from headend.engine.views import DIGITS, LEAST
 from headend.engine.wake import wake, wake_with
-from headend.errors import HeadendError, Refused, UsageError
+from headend.errors import ExitCode, HeadendError, Refused, UsageError
 from headend.registry import Selection, select
-from headend.report import Report
+from headend.report import Report, show_aside
 from headend.store import audit, campaigns, commands, meters
 from headend.store.campaigns import Campaign
 from headend.times import utc
@@ -25,6 +29,8 @@ from prepay.transactions import transaction_id
 #: Seconds from one look at a campaign that is watched to the next.
 _LOOK = 0.25
 _LONGEST_LABEL = 64
+#: Of the meters that did not do it, so many are told, and so many are shown to people.
+_MOST_TOLD, _MOST_SHOWN = 1_000, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +52,65 @@ class Wish:
     at_once: int | None = None
 
 
-def parsed(words: tuple[str, ...]) -> tuple[Durable, dict[str, Any]]:
-    """Return a command and its parameters.
+def _command_of(words: Sequence[str]) -> tuple[Durable, list[str]]:
+    """Return a command, and the words behind its name.
+
+    Raises:
+        UsageError: there is none, or it cannot be queued.
+    """
+    with suppress(UsageError):  # one of a group has two words
+        return durable(" ".join(words[:2])), list(words[2:])
+    return durable(words[0]), list(words[1:])
+
+
+def check_order(words: Sequence[str], ours: Collection[str]) -> None:
+    """Refuse an option of a campaign that stands behind its command.
+
+    Args:
+        words: the command and its arguments, as on the command line.
+        ours: the options of ``prepay campaign start``.
+
+    Raises:
+        UsageError: which one; or there is no such command.
+    """
+    of, rest = _command_of(words)
+    theirs = {o for p in of.declared.params if p.expose_value for o in (*p.opts, *p.secondary_opts)}
+    for word in takewhile(lambda each: each != "--", rest):
+        option = word.partition("=")[0]
+        if option in ours and option not in theirs:
+            raise UsageError(f"{option} is campaign start's: put it before {of.name}")
+
+
+def parsed(context: Context, words: Sequence[str]) -> tuple[Durable, dict[str, Any]]:
+    """Return a command and its parameters, which it has judged itself.
 
     Raises:
         UsageError: there is none, it cannot be queued, or its arguments are wrong.
     """
-    for many in (2, 1):  # one of a group has two words
-        try:
-            of = durable(" ".join(words[:many]))
-        except UsageError:
-            if many == 1:
-                raise
-            continue
-        break
+    of, rest = _command_of(words)
     try:
-        scope = of.declared.make_context(of.name, list(words[len(of.name.split()) :]))
+        scope = of.declared.make_context(of.name, rest)
     except click.exceptions.Exit:
         raise UsageError(f"prepay {of.name} --help shows its help") from None
     except click.ClickException as error:
         raise UsageError(f"prepay {of.name}: {error.format_message()}") from error
     if scope.params.get(IDENTITY) is not None:
         raise UsageError("each meter has a transaction id of its own: leave out --id")
-    return of, freeze(of, scope.params)
+    if scope.params.get(METER) is not None:
+        raise UsageError(f"the campaign says which meters: leave out {scope.params[METER][:40]!r}")
+    frozen = freeze(of, scope.params)
+    rehearse(of, scope.params, context)
+    return of, frozen
 
 
-def start(context: Context, wish: Wish) -> Campaign:
-    """Queue a campaign; one of the same idempotency key is found instead.
+def start(context: Context, wish: Wish) -> tuple[Campaign, bool]:
+    """Queue a campaign; return it, and whether it is one of the same idempotency key, found again.
 
     Raises:
         UsageError: a command, a selection or terms that cannot be; a key of another campaign.
         Refused: no meter is meant.
     """
-    of, arguments = parsed(wish.words)
+    of, arguments = parsed(context, wish.words)
     now, caller = context.now(), whoami()
     check_terms(wish.terms, now)
     key = wish.terms.idempotency_key
@@ -87,7 +119,7 @@ def start(context: Context, wish: Wish) -> Campaign:
             commands.begin_claiming(db)  # two callers with one key come one after the other
             known = campaigns.of_key(db, key)
             if known is not None:
-                return _same(known, of, arguments)
+                return _same(known, of, arguments), True
         chosen = _chosen(db, wish.selection)
         made = campaigns.add(
             db,
@@ -108,7 +140,7 @@ def start(context: Context, wish: Wish) -> Campaign:
         audit.append(db, now, caller, "campaign started", made.id, details)
         wake_with(db)
     wake(context.store.url)
-    return made
+    return made, False
 
 
 def _same(known: Campaign, of: Durable, arguments: Mapping[str, Any]) -> Campaign:
@@ -129,12 +161,14 @@ def _chosen(db: Connection, selection: Selection) -> list[int]:
 
 def meant(context: Context, wish: Wish) -> Report:
     """Return which meters are meant; nothing is written."""
-    of, arguments = parsed(wish.words)
+    of, arguments = parsed(context, wish.words)
     check_terms(wish.terms, context.now())
     with context.store.read() as db:
         names = [meters.by_id(db, each).name for each in _chosen(db, wish.selection)]
     data = {"dry_run": True, "command": of.name, "arguments": arguments, "meters": names}
-    return Report(data, (f"would be queued: {of.name} for {len(names)} meters", *names))
+    return Report(
+        data, (f"would be queued: {typed(of.name, arguments)} for {len(names)} meters", *names)
+    )
 
 
 def found(db: Connection, campaign_id: str) -> Campaign:
@@ -144,10 +178,12 @@ def found(db: Connection, campaign_id: str) -> Campaign:
         UsageError: there is none, or more than one.
     """
     text = campaign_id.lower()
+    if len(text) < LEAST:
+        raise UsageError(f"{text!r}: a campaign is named by {LEAST} digits of its id, or more")
     known = campaigns.beginning_with(db, text)
-    if len(known) == 1 and text:
+    if len(known) == 1:
         return known[0]
-    if known and text:
+    if known:
         raise UsageError(f"more than one campaign begins with {text[:40]!r}: give more digits")
     raise UsageError(f"there is no campaign {text[:40]!r}: prepay campaign list")
 
@@ -170,21 +206,71 @@ def _told(campaign: Campaign, counts: Mapping[State, int]) -> dict[str, Any]:
     }
 
 
+def _words(campaign: Campaign) -> str:
+    return typed(campaign.command, campaign.arguments)
+
+
 def _said(counts: Mapping[State, int]) -> str:
     return ", ".join(f"{counts[state]} {state.value}" for state in State if state in counts)
 
 
-def shown(context: Context, campaign_id: str) -> Report:
-    """Return how far a campaign has come."""
+def _standing(context: Context, campaign_id: str) -> tuple[Campaign, dict[State, int]]:
+    """Return a campaign and the states of its commands; one that is through is finished by then."""
     with context.store.read() as db:
         campaign = found(db, campaign_id)
         counts = commands.counts(db, campaign.number)
+    return _finished(context, campaign, counts), counts
+
+
+def _finished(context: Context, campaign: Campaign, counts: Mapping[State, int]) -> Campaign:
+    """Note that a campaign is through, if it is: the workers look for that only now and then."""
+    if not campaigns.MOVES[campaign.state] or not all(state.is_final for state in counts):
+        return campaign
+    with context.store.begin() as db:
+        campaigns.move(db, campaign, campaigns.State.FINISHED, context.now())
+        return campaigns.get(db, campaign.id) or campaign
+
+
+def shown(context: Context, campaign_id: str, *, again: bool = False) -> Report:
+    """Return how far a campaign has come, and which of its meters did not do it.
+
+    Args:
+        context: the run of the command.
+        campaign_id: its id, or the first digits of it.
+        again: it was found by the key under which it was to be begun.
+    """
+    campaign, counts = _standing(context, campaign_id)
+    with context.store.read() as db:
+        undone = commands.undone(db, campaign.number, _MOST_TOLD)
     name = f" ({campaign.label})" if campaign.label else ""
     lines = [
-        f"campaign {campaign.id}{name}: {campaign.command}, {campaign.state.value}",
+        f"campaign {campaign.id}{name}: {_words(campaign)}, {campaign.state.value}",
         f"{sum(counts.values())} meters: {_said(counts)}",
     ]
-    return Report(_told(campaign, counts), lines)
+    data = _told(campaign, counts)
+    if again:
+        data["again"] = True
+        lines.insert(0, f"begun already at {utc(campaign.created)}; nothing was queued anew")
+    data["undone"] = [
+        {
+            "meter": each.meter,
+            "state": each.state.value,
+            "reason": each.reason,
+            "command": each.id,
+            "transaction": each.transaction_id,
+        }
+        for each in undone
+    ]
+    if not undone:
+        return Report(data, lines)
+    if len(undone) > _MOST_SHOWN:
+        more = "more" if len(undone) == _MOST_TOLD else len(undone)
+        lines.append(f"{_MOST_SHOWN} of {more}: prepay commands list --campaign {campaign.id}")
+    rows = [
+        (each.meter, each.state.value, each.id[:DIGITS], each.reason or "")
+        for each in undone[:_MOST_SHOWN]
+    ]
+    return Report(data, [*lines, ""], ("meter", "state", "command", "reason"), rows)
 
 
 def listed(context: Context) -> Report:
@@ -192,12 +278,13 @@ def listed(context: Context) -> Report:
     with context.store.read() as db:
         newest = campaigns.newest(db)
         counted = [commands.counts(db, each.number) for each in newest]
+    newest = [_finished(context, *each) for each in zip(newest, counted, strict=True)]
     rows = [
-        (c.id[:16], utc(c.created)[:19], c.label, c.command, c.state.value, _said(counts))
+        (c.id[:16], utc(c.created)[:19], c.label, _words(c), c.state.value, _said(counts))
         for c, counts in zip(newest, counted, strict=True)
     ]
     data = {"campaigns": [_told(c, n) for c, n in zip(newest, counted, strict=True)]}
-    columns = ("campaign", "created", "label", "command", "state", "meters")
+    columns = ("campaign", "created", "label", "name", "state", "meters")
     lines = () if newest else ("no campaign yet: prepay campaign start --help",)
     return Report(data, lines, columns if newest else (), rows)
 
@@ -211,6 +298,8 @@ def move(context: Context, campaign_id: str, state: str) -> Report:
     now, aim = context.now(), campaigns.State(state)
     with context.store.begin() as db:
         campaign = found(db, campaign_id)
+        if campaigns.MOVES[campaign.state] and commands.all_final(db, campaign.number):
+            raise Refused(f"campaign {campaign.id} is through: each of its commands is final")
         if campaign.state is not aim and not campaigns.move(db, campaign, aim, now):
             raise Refused(f"campaign {campaign.id} is {campaign.state.value} already")
         if aim is campaigns.State.CANCELLED:
@@ -221,12 +310,38 @@ def move(context: Context, campaign_id: str, state: str) -> Report:
     return shown(context, campaign.id)
 
 
-def watch(context: Context, campaign_id: str) -> Report:
+def watch(
+    context: Context, campaign_id: str, seconds: float | None = None, *, again: bool = False
+) -> Report:
     """Return how a campaign went, once each of its commands is final; show how it goes.
+
+    Args:
+        context: the run of the command.
+        campaign_id: its id, or the first digits of it.
+        seconds: how long it is waited for at most; None for as long as it takes.
+        again: as ``shown``.
 
     Raises:
         Imperfect: some of them are not done.
+        StillGoing: the time is over, or somebody has interrupted this.
     """
+    campaign, counts = _standing(context, campaign_id)
+    if not context.chosen.json:
+        show_aside(f"campaign {campaign.id}: {_words(campaign)}, {sum(counts.values())} meters")
+    try:
+        _wait(context, campaign.id, seconds)
+    except KeyboardInterrupt:
+        raise StillGoing(campaign, "interrupted", ExitCode.INTERRUPTED) from None
+    campaign, counts = _standing(context, campaign.id)
+    if not all(state.is_final for state in counts):
+        raise StillGoing(campaign, f"still {_said(counts)}", ExitCode.NO_ANSWER)
+    if counts.keys() - {State.DONE, State.SETTLED}:
+        raise Imperfect(campaign, _said(counts))
+    return shown(context, campaign.id, again=again)
+
+
+def _wait(context: Context, campaign_id: str, seconds: float | None) -> None:
+    """Return once each command of a campaign is final, or the time is over."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -238,22 +353,37 @@ def watch(context: Context, campaign_id: str) -> Report:
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
+    begun = time.monotonic()
     with bar:
         task = bar.add_task("campaign", total=None, said="")
         while True:
-            with context.store.read() as db:
-                campaign = found(db, campaign_id)
-                counts = commands.counts(db, campaign.number)
+            _, counts = _standing(context, campaign_id)
             through = sum(n for state, n in counts.items() if state.is_final)
             bar.update(task, total=sum(counts.values()), completed=through, said=_said(counts))
-            if through == sum(counts.values()):
-                break
+            over = seconds is not None and time.monotonic() - begun >= seconds
+            if over or through == sum(counts.values()):
+                return
             time.sleep(_LOOK)
-    good = counts.get(State.DONE, 0) + counts.get(State.SETTLED, 0)
-    if good != through:
-        raise Imperfect(f"campaign {campaign.id}: {_said(counts)}")
-    return shown(context, campaign.id)
+
+
+class StillGoing(HeadendError):
+    """A campaign goes on, and nobody waits for it any more."""
+
+    def __init__(self, campaign: Campaign, why: str, code: ExitCode) -> None:
+        super().__init__(
+            f"{why}; campaign {campaign.id} goes on: prepay campaign show {campaign.id} --wait, "
+            f"or prepay campaign cancel {campaign.id}"
+        )
+        self.exit_code = code  # type: ignore[misc] # each one's own
+        self.details = {"campaign": campaign.id, "state": campaign.state.value}
 
 
 class Imperfect(HeadendError):
     """A campaign is through, and not every meter did what it was told."""
+
+    def __init__(self, campaign: Campaign, said: str) -> None:
+        super().__init__(
+            f"campaign {campaign.id}: {said}; prepay campaign show {campaign.id} says which, and "
+            "why"
+        )
+        self.details = {"campaign": campaign.id, "state": campaign.state.value}

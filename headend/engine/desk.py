@@ -33,7 +33,9 @@ _MOST: Final = 64
 #: Seconds in which a caller has to say his line, and to take an answer.
 _PATIENCE: Final = 5.0
 #: Seconds from one look to the next at a command that is waited for: it may end elsewhere.
-_LOOK: Final = 0.25
+_LOOK: Final = 1.0
+#: Seconds after which the desk looks whether it, or a caller's line, is closed.
+_BREATH: Final = 0.25
 #: Exit code of what is no fault of a user's: a caller of ours goes on by himself.
 _ELSEWHERE: Final = -1
 
@@ -106,7 +108,7 @@ class Desk:
             ours.close()
             return
         self._path = path
-        ours.settimeout(_LOOK)
+        ours.settimeout(_BREATH)
         self._thread = threading.Thread(target=self._listen, args=(ours,), name="desk", daemon=True)
         self._thread.start()
 
@@ -118,8 +120,11 @@ class Desk:
                 bell.set()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
+        until = time.monotonic() + 4 * _BREATH
         if self._thread is not None:
-            self._thread.join(4 * _LOOK)
+            self._thread.join(4 * _BREATH)
+        for _ in range(_MOST):  # until nobody is served any more
+            self._room.acquire(timeout=max(0.0, until - time.monotonic()))
 
     def told(self, event: str, command: Command) -> None:
         """Look at once at a command that somebody waits for; from any thread."""
@@ -137,7 +142,7 @@ class Desk:
                 except TimeoutError:
                     continue
                 except OSError:  # no more files can be open just now
-                    self._closing.wait(_LOOK)
+                    self._closing.wait(_BREATH)
                     continue
                 if not same_user(line) or not self._room.acquire(blocking=False):
                     line.close()
@@ -163,7 +168,8 @@ class Desk:
         except _Misspoken as error:
             yield {"error": f"the desk: {error}", "exit_code": _ELSEWHERE}
         except HeadendError as error:
-            yield {"error": str(error), "exit_code": int(error.exit_code)}
+            code, details = int(error.exit_code), dict(error.details)
+            yield {"error": str(error), "exit_code": code, "details": details}
         except ProtocolError as error:
             yield {"error": str(error), "exit_code": int(ExitCode.REFUSED)}
 
@@ -174,7 +180,7 @@ class Desk:
             store=self._context.store,
         )
         with self._bell(asked.draw) as bell:
-            command, there = ordering.placed(
+            placed = ordering.placed(
                 context,
                 asked.name,
                 {**asked.arguments, IDENTITY: asked.identity},
@@ -182,20 +188,28 @@ class Desk:
                 drawn=asked.draw,
                 caller=asked.caller,
             )
-            yield _answer(ordering.queued(command, there))
+            yield _answer(ordering.queued(placed))
             if asked.waits:
-                pause = self._pause(line, bell)
-                over = wait(context, command.id, asked.seconds, pause)
-                yield _answer(ordering.ended(over))
+                pause = self._pause(line, bell, asked.seconds)
+                over = wait(context, placed.command.id, asked.seconds, pause)
+                yield _answer(ordering.ended(over, again=placed.again))
 
-    def _pause(self, line: socket.socket, bell: threading.Event) -> Callable[[float], None]:
-        """Return what waits for a command to end, or to be looked at again."""
+    def _pause(
+        self, line: socket.socket, bell: threading.Event, seconds: float | None
+    ) -> Callable[[float], None]:
+        """Return what waits for a command to end, or to be looked at, or for the wait's end."""
+        end = float("inf") if seconds is None else time.monotonic() + seconds
 
         def pause(_seconds: float) -> None:
-            bell.wait(_LOOK)
+            until = min(time.monotonic() + _LOOK, end)
+            rung = False
+            while not rung and (left := until - time.monotonic()) > 0:
+                rung = bell.wait(min(left, _BREATH))
+                if self._closing.is_set() or _hung_up(line):
+                    raise _Gone
             bell.clear()
-            if self._closing.is_set() or _hung_up(line):
-                raise _Gone
+            if not rung and time.monotonic() < end:
+                line.sendall(b"\n")  # by which the caller hears that somebody is there
 
         return pause
 

@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from headend.clock import Clock
 from headend.engine import Engine, Handed, ticket_of
 from headend.engine.arguments import durable
-from headend.engine.queueing import note
+from headend.engine.queueing import expired, note
 from headend.engine.states import Happening, State
 from headend.errors import UsageError
 from headend.store import Store, StoreError, campaigns, commands, registry, transactions, workers
@@ -178,7 +178,7 @@ class Dispatcher:
 
     def hand_out(self) -> int:
         """Hand over what is due and may go; return how many commands that were."""
-        with self._store.read() as db:
+        with self._store.look() as db:
             if not commands.anything_due(db, self._now()):
                 return 0
         with self._store.begin() as db:
@@ -204,7 +204,7 @@ class Dispatcher:
                 rows = commands.claimable(db, state, standing.closed(), now, limit)
                 more = [command for command, line in rows if standing.take(command, line)]
                 taken += more
-                if not more:
+                if not more or len(rows) < limit:
                     break
         self._out += len(taken)
         return self._tickets(db, taken, now)
@@ -300,7 +300,7 @@ class Dispatcher:
         for command in commands.overdue(db, now, _PORTION):
             identity = command.transaction_id
             if identity is None or transactions.get(db, identity) is None:
-                reason = "its not-after has passed"
+                reason = expired(command, "its not-after has passed")
                 state = commands.end(db, command, Happening.TOO_LATE, now, reason=reason)
                 note(db, command, state.value, now, reason=reason)
 

@@ -1,14 +1,14 @@
 """``--queue`` and its kin: a command of the command line that is written down, not carried out."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from headend.context import Context
-from headend.engine.arguments import Durable, durable, freeze, thaw
+from headend.engine.arguments import IDENTITY, Durable, durable, freeze, rehearse, thaw
 from headend.engine.queueing import (
     Terms,
     Unsuccessful,
@@ -19,6 +19,7 @@ from headend.engine.queueing import (
     wait,
 )
 from headend.engine.states import State
+from headend.engine.typed import typed
 from headend.engine.wake import wake, wake_with
 from headend.errors import UsageError
 from headend.life import check_reachable
@@ -27,6 +28,7 @@ from headend.report import Report
 from headend.store import commands, workers
 from headend.store.commands import Command, New
 from headend.store.registry import Entry
+from headend.times import utc
 from protocol.timing import Instant
 
 #: Of the common options, those that are of no use to a process that does not speak to the meter.
@@ -53,22 +55,54 @@ def ordered(
         UsageError: the options do not fit together, or the command cannot be queued.
         Unsuccessful: it was waited for, and it is not done.
     """
-    of = durable(name)
     dry = bool(asked.get("dry_run"))
     if not asked.get("queue"):
-        more = sorted(f"--{each.replace('_', '-')}" for each in asked if each != "dry_run")
+        of = _tried_out(name, asked)
+        more = _options(asked.keys() - {"dry_run"})
         if more:
-            raise UsageError(f"{', '.join(more)}: only with --queue")
+            raise UsageError(f"{more}: only with --queue")
         return _dry(context, of, parameters, None)
+    of = durable(name)
     if dry:
         terms = _terms(context, asked)
         check_terms(terms, context.now())
         return _dry(context, of, parameters, terms)
-    command, there = placed(context, name, parameters, asked, drawn=drawn)
+    made = placed(context, name, parameters, asked, drawn=drawn)
     if asked.get("wait") is None:
-        return queued(command, there)
+        return queued(made)
     patience = None if asked["wait"] == float("inf") else float(asked["wait"])
-    return ended(wait(context, command.id, patience, time.sleep))
+    return ended(wait(context, made.command.id, patience, time.sleep), again=made.again)
+
+
+def _tried_out(name: str, asked: Mapping[str, Any]) -> Durable:
+    """Return the command of a name.
+
+    Raises:
+        UsageError: it has nothing to do with a queue, so it has none of its options.
+    """
+    try:
+        return durable(name)
+    except UsageError:
+        raise UsageError(f"prepay {name} has no {_options(asked)}") from None
+
+
+def _options(names: Iterable[str]) -> str:
+    return ", ".join(sorted(f"--{each.replace('_', '-')}" for each in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A command that was written down.
+
+    Args:
+        command: its row.
+        there: whether a worker is there to carry it out.
+        again: it was there before: another call with the same idempotency key has queued it.
+    """
+
+    command: Command
+    there: bool
+    again: bool
 
 
 def placed(
@@ -79,7 +113,7 @@ def placed(
     *,
     drawn: str | None = None,
     caller: str = "",
-) -> tuple[Command, bool]:
+) -> Placed:
     """Write a command down as the options say, and wake the workers.
 
     Args:
@@ -90,23 +124,22 @@ def placed(
         drawn: the row's id; what a worker has queued under it already is found. None draws one.
         caller: who it is for; whoever runs this process unless said.
 
-    Returns:
-        The command, and whether a worker is there to carry it out.
-
     Raises:
         UsageError: the options do not fit together, or the command cannot be queued.
     """
     of = durable(name)
     terms = replace(_terms(context, asked), caller=caller)
     meter = _meter(context)
-    thaw(of, freeze(of, parameters))  # what a worker would refuse is refused here
+    _check(context, of, freeze(of, parameters), parameters.get(IDENTITY))
+    new = prepared(of, parameters, meter.id, terms, context)
+    if drawn is not None:
+        new = replace(new, id=drawn)
     with context.store.begin() as db:
-        new = prepared(of, parameters, meter.id, terms, context)
-        command = _written(db, new if drawn is None else replace(new, id=drawn), context.now())
+        command = _written(db, new, context.now())
         wake_with(db)
         there = bool(workers.every(db, only_running=True))
     wake(context.store.url)
-    return command, there
+    return Placed(command, there, again=command.id != new.id)
 
 
 def _written(db: Connection, new: New, now: Instant) -> Command:
@@ -124,8 +157,12 @@ def _written(db: Connection, new: New, now: Instant) -> Command:
     return known
 
 
-def ended(command: Command) -> Report:
+def ended(command: Command, *, again: bool = False) -> Report:
     """Return what a command reported.
+
+    Args:
+        command: as it stands now.
+        again: as ``Placed`` has it.
 
     Raises:
         Unsuccessful: it is not done.
@@ -135,7 +172,16 @@ def ended(command: Command) -> Report:
     if command.state not in (State.DONE, State.SETTLED) or command.answer is None:
         raise Unsuccessful(command)
     report = thawed(command.answer)
-    return replace(report, data={**report.data, "command": command.id})
+    data, lines = {**report.data, "command": command.id}, report.lines
+    if again:
+        data, lines = {**data, "again": True}, (_again(command), *lines)
+    return replace(report, data=data, lines=lines)
+
+
+def _again(command: Command) -> str:
+    return (
+        f"queued already at {utc(command.created)} (command {command.id}); nothing was queued anew"
+    )
 
 
 def _terms(context: Context, asked: Mapping[str, Any]) -> Terms:
@@ -156,9 +202,9 @@ def _meter(context: Context) -> Entry:
     """
     typed = sorted(context.chosen.given & _SPEAKING)
     if typed:
-        names = ", ".join(f"--{each.replace('_', '-')}" for each in typed)
         raise UsageError(
-            f"{names}: a queued command is carried out as the registry says (prepay meters set)"
+            f"{_options(typed)}: a queued command is carried out as the registry says "
+            "(prepay meters set)"
         )
     meter = context.registered
     if meter is None:
@@ -169,28 +215,38 @@ def _meter(context: Context) -> Entry:
     return meter
 
 
+def _check(
+    context: Context, of: Durable, arguments: Mapping[str, Any], identity: str | None
+) -> None:
+    """Refuse what a worker would refuse before it went to the meter, in the same words."""
+    thawed = thaw(of, arguments)
+    rehearse(of, {**thawed, IDENTITY: identity} if of.moves else thawed, context)
+
+
 def _dry(
     context: Context, of: Durable, parameters: Mapping[str, Any], terms: Terms | None
 ) -> Report:
     """Return what would be done; nothing is written, and no port is opened."""
     arguments = freeze(of, parameters)
-    thaw(of, arguments)
     if terms is None:
         what, where = "sent", str(context.port)
     else:
         what, where = "queued", _meter(context).name
+    _check(context, of, arguments, parameters.get(IDENTITY))
     data = {"dry_run": True, "command": of.name, "arguments": arguments, what: where}
-    said = " ".join(f"{name}={value}" for name, value in sorted(arguments.items()))
-    return Report(data, (f"would be {what}: {of.name} {said}".rstrip() + f", to {where}",))
+    return Report(data, (f"would be {what}: {typed(of.name, arguments)}, to {where}",))
 
 
-def queued(command: Command, there: bool) -> Report:
+def queued(placed: Placed) -> Report:
     """Return what is said of a command that was written down."""
+    command = placed.command
     lines = [
         f"{command.state.value}: {command.name} for {command.meter}",
         f"command {command.id}; prepay commands wait {command.id}",
     ]
-    if not there:
+    if placed.again:
+        lines.insert(0, _again(command))
+    if not placed.there and not command.state.is_final:
         lines.append("nobody is there to carry it out: prepay serve")
     data = {
         "command": command.id,
@@ -198,5 +254,6 @@ def queued(command: Command, there: bool) -> Report:
         "meter": command.meter,
         "state": command.state.value,
         "transaction": command.transaction_id,
+        **({"again": True} if placed.again else {}),
     }
     return Report(data, lines)

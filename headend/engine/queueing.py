@@ -166,6 +166,12 @@ def note(db: Connection, command: Command, action: str, now: Instant, **more: An
     )
 
 
+def expired(command: Command, why: str | None) -> str:
+    """Return why a command was not sent in its time: what its last attempt met, if it had one."""
+    last = f"last: {command.reason}" if command.reason else ""
+    return "; ".join(each for each in (why, last) if each)
+
+
 def cancel(db: Connection, command: Command, caller: str, now: Instant) -> State:
     """Withdraw a command, or ask that it be withdrawn; return its state.
 
@@ -224,6 +230,8 @@ def exit_code(command: Command) -> ExitCode:
         return ExitCode.DONE
     if command.state is State.UNKNOWN:
         return ExitCode.UNKNOWN
+    if command.state is State.EXPIRED and told == ExitCode.NO_ANSWER:
+        return ExitCode.NO_ANSWER  # it was silence that the time went by in
     if command.state.is_final:
         return ExitCode.USAGE if told == ExitCode.USAGE else ExitCode.REFUSED
     return ExitCode.NO_ANSWER
@@ -237,3 +245,9 @@ class Unsuccessful(HeadendError):
         still = "" if command.state.is_final else "still "
         super().__init__(f"command {command.id} is {still}{command.state.value}{reason}")
         self.exit_code = exit_code(command)  # type: ignore[misc] # each one's own
+        self.details = {
+            "command": command.id,
+            "meter": command.meter,
+            "state": command.state.value,
+            **({} if command.transaction_id is None else {"transaction": command.transaction_id}),
+        }

@@ -15,7 +15,7 @@ from headend.observe.options import Watching
 from headend.observe.telling import Teller
 from headend.receiving import listening
 from headend.report import Report, show_aside
-from headend.store import Store, StoreError
+from headend.store import Store, StoreError, workers
 from headend.store.commands import Command
 from headend.store.opening import revision
 from headend.store.schema import HEAD
@@ -72,14 +72,20 @@ def serve(
 
     before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     where = context.store.url.render_as_string(hide_password=True)
-    show_aside(f"carrying out what is queued in {where}, {sessions} at a time; Ctrl-C ends")
-    log.info("worker begun", executor=executor, database=where, sessions=sessions)
+    for_people = not logs.is_json(watching.form)  # else each line is an object
     try:
         with (
             closing(desk),
             listening(context, listen, log, in_clear=believe_clear),
             _answering(watching.http, teller, worker, context.store),
         ):
+            if for_people:
+                show_aside(
+                    f"carrying out what is queued in {where}, {sessions} at a time; Ctrl-C ends"
+                )
+            log.info("worker begun", executor=executor, database=where, sessions=sessions)
+            for other in others(context.store):
+                log.info("another worker has this database as well", host=other.host, pid=other.pid)
             worker.run()
     finally:
         for each, handler in before.items():
@@ -87,7 +93,14 @@ def serve(
     log.info("worker over", executor=executor, ended=dict(teller.ended))
     told = ", ".join(f"{number} {state}" for state, number in sorted(teller.ended.items()))
     data = {"executor": executor, "ended": teller.ended}
-    return Report(data, (told or "nothing was carried out",))
+    return Report(data, (told or "nothing was carried out",) if for_people else ())
+
+
+def others(store: Store) -> list[workers.Worker]:
+    """Return the workers that have a database now; they and this one share the work."""
+    with store.read() as db:
+        begun = workers.every(db, only_running=True)
+    return [each for each in begun if store.locks.alive(each.executor)]
 
 
 @contextmanager

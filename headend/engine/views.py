@@ -1,5 +1,6 @@
 """What people see of commands, and do to them: ``prepay commands``."""
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +12,19 @@ from headend.engine.arguments import IDENTITY, durable
 from headend.engine.ordering import ended
 from headend.engine.queueing import Terms, cancel, note, prepared, queue, wait, whoami
 from headend.engine.states import State
+from headend.engine.typed import typed
 from headend.engine.wake import wake, wake_with
 from headend.errors import Refused, UsageError
 from headend.report import Report
-from headend.store import commands
+from headend.store import audit, campaigns, commands
 from headend.store.commands import Command
 from headend.times import utc
 
-#: The fewest digits by which a command may be named.
-_LEAST = 4
+#: Of an id so many digits are listed: those of a campaign's commands, made within a millisecond,
+#: differ in them.
+DIGITS = 20
+#: The fewest digits by which a command or a campaign may be named.
+LEAST = 4
 
 
 def found(db: Connection, command_id: str) -> Command:
@@ -29,12 +34,13 @@ def found(db: Connection, command_id: str) -> Command:
         UsageError: there is none, or more than one.
     """
     text = command_id.lower()
-    if len(text) >= _LEAST:
-        known = commands.beginning_with(db, text)
-        if len(known) == 1:
-            return known[0]
-        if known:
-            raise UsageError(f"more than one command begins with {text[:40]!r}: give more digits")
+    if len(text) < LEAST:
+        raise UsageError(f"{text!r}: a command is named by {LEAST} digits of its id, or more")
+    known = commands.beginning_with(db, text)
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise UsageError(f"more than one command begins with {text[:40]!r}: give more digits")
     raise UsageError(f"there is no command {text[:40]!r}: prepay commands list")
 
 
@@ -68,19 +74,35 @@ def told(command: Command) -> dict[str, Any]:
     }
 
 
-def listed(context: Context, states: Sequence[str], limit: int) -> Report:
-    """Return the newest commands."""
+def listed(
+    context: Context, states: Sequence[str], limit: int, campaign: str | None = None
+) -> Report:
+    """Return the newest commands.
+
+    Args:
+        context: the run of the command.
+        states: of these only; none are all.
+        limit: how many at most.
+        campaign: of this one only, by its id or the first digits of it.
+
+    Raises:
+        UsageError: there is no such campaign.
+    """
+    from headend.engine.campaigns import found as campaign_of  # which needs this module
+
     meter = context.registered
     with context.store.read() as db:
+        of = None if campaign is None else campaign_of(db, campaign).number
         newest = commands.newest(
             db,
             states=[State(each) for each in states],
             meter_id=None if meter is None else meter.id,
+            campaign_id=of,
             limit=limit,
         )
     columns = ("command", "created", "name", "meter", "state", "reason")
     rows = [
-        (c.id[:16], utc(c.created)[:19], _said(c), c.meter, c.state.value, c.reason or "")
+        (c.id[:DIGITS], utc(c.created)[:19], _said(c), c.meter, c.state.value, c.reason or "")
         for c in newest
     ]
     lines = () if newest else ("nothing was queued: prepay --meter NAME topup 25.00 --queue",)
@@ -89,8 +111,7 @@ def listed(context: Context, states: Sequence[str], limit: int) -> Report:
 
 
 def _said(command: Command) -> str:
-    values = " ".join(str(value) for value in command.arguments.values() if value not in ([], None))
-    return f"{command.name} {values}".strip()[:40]
+    return typed(command.name, command.arguments)
 
 
 def shown(context: Context, command_id: str) -> Report:
@@ -98,8 +119,23 @@ def shown(context: Context, command_id: str) -> Report:
     with context.store.read() as db:
         command = found(db, command_id)
     data = told(command)
-    lines = [f"{name}: {value}" for name, value in data.items() if value not in (None, {}, False)]
+    lines = [f"{name}: {value}" for name, value in _worded(command).items()]
     return Report(data, lines)
+
+
+def _worded(command: Command) -> dict[str, Any]:
+    """Return what is known of a command for people: what was typed, and what was answered."""
+    data = told(command)
+    answer = data.pop("answer")
+    data["name"] = _said(command)
+    if isinstance(answer, dict):
+        answer = ", ".join(f"{name} {_word(each)}" for name, each in answer.items() if each)
+    data["answer"] = answer
+    return {k: v for k, v in data.items() if k != "arguments" and v not in (None, "", False)}
+
+
+def _word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
 def cancelled(context: Context, command_id: str) -> Report:
@@ -135,20 +171,24 @@ def retried(context: Context, command_id: str) -> Report:
     """Look at an open command at once; queue a failed one anew.
 
     Raises:
-        Refused: it is done.
+        Refused: it is done, or was withdrawn: whoever gave it may have wanted it for later.
     """
     now = context.now()
     with context.store.begin() as db:
         command = found(db, command_id)
         if command.state in (State.DONE, State.SETTLED):
             raise Refused(f"command {command.id} is {command.state.value}: give it anew to repeat")
+        if command.state is State.CANCELLED:
+            raise Refused(
+                f"command {command.id} was withdrawn{_by_whom(db, command)}: give it again"
+            )
         if command.state.is_final:
             of = durable(command.name)
             terms = Terms(priority=command.priority)
             parameters = {**command.arguments, IDENTITY: None}
             made = queue(db, prepared(of, parameters, command.meter_id, terms, context), now)
             note(db, made, "retried", now, instead_of=command.id)
-            said = f"queued anew: command {made.id}"
+            said = f"queued anew, now: {_said(command)} for {made.meter}, command {made.id}"
         else:
             made = command
             commands.hurry(db, command, now)
@@ -156,3 +196,15 @@ def retried(context: Context, command_id: str) -> Report:
         wake_with(db)
     wake(context.store.url)
     return Report({"command": made.id, "state": made.state.value}, (said,))
+
+
+def _by_whom(db: Connection, command: Command) -> str:
+    """Return who withdrew a command, for people; empty where the audit log does not say."""
+    asked = audit.newest(db, 1, action="command cancel asked", subject=command.id)
+    if asked:
+        return f" by {asked[0].details.get('by', asked[0].caller)}"
+    campaign = None if command.campaign_id is None else campaigns.numbered(db, command.campaign_id)
+    if campaign is None:
+        return ""
+    whole = audit.newest(db, 1, action="campaign cancelled", subject=campaign.id)
+    return f" by {whole[0].caller}, with campaign {campaign.id}" if whole else ""

@@ -58,7 +58,7 @@ def set_up(
         stream: where it goes; stderr unless told.
     """
     stream = stream or sys.stderr
-    as_json = form == "json" or (form == "auto" and not stream.isatty())
+    as_json = is_json(form, stream)
     last: Callable[[Any, str, Event], str | bytes]
     if as_json:
         # Its own serializer would give up on what JSON does not have.
@@ -84,6 +84,11 @@ def set_up(
         cache_logger_on_first_use=True,
     )
     return logger.bind()
+
+
+def is_json(form: str, stream: TextIO | None = None) -> bool:
+    """Say whether a log of a format, on a stream, is one of JSON."""
+    return form == "json" or (form == "auto" and not (stream or sys.stderr).isatty())
 
 
 def bind(**facts: str | int) -> None:

@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, bindparam, insert, select, text
 
 from headend.store import schema
+from headend.store.prepared import Prepared
 from protocol.timing import Instant
 
 _TABLE = schema.audit
@@ -27,13 +28,16 @@ GENESIS: Final = "0" * 64
 _APPENDING: Final = 0x0FFA0D
 #: Under this name the settings have the anchor.
 _ANCHOR: Final = "audit anchor"
-_KEEP_ANCHOR: Final = text(
-    "INSERT INTO settings (name, value) VALUES (:name, :value) "
-    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+_KEEP_ANCHOR: Final = Prepared(
+    text(
+        "INSERT INTO settings (name, value) VALUES (:name, :value) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
 )
-# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_INSERT = insert(_TABLE)
-_LAST = select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1)
+_ALONE: Final = Prepared(text(f"SELECT pg_advisory_xact_lock({_APPENDING})"))
+_COLUMNS = ("number", "moment", "caller", "action", "subject", "details", "previous", "digest")
+_INSERT = Prepared(insert(_TABLE).values({name: bindparam(name) for name in _COLUMNS}))
+_LAST = Prepared(select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1))
 #: Rows that are looked at at a time.
 _PORTION: Final = 1000
 
@@ -107,9 +111,9 @@ def append(
         details: more, in the types that JSON has; never a key.
     """
     if db.dialect.name == "postgresql":  # SQLite has one writer anyway
-        db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _APPENDING})
-    last = db.execute(_LAST).first()
-    number, previous = (1, GENESIS) if last is None else (last.number + 1, last.digest)
+        _ALONE.all(db)
+    last = _LAST.first(db)
+    number, previous = (1, GENESIS) if last is None else (last[0] + 1, last[1])
     row = {
         "number": number,
         "moment": int(now),
@@ -119,8 +123,8 @@ def append(
         "details": canonical(details),
     }
     digest = seal(previous, row)
-    db.execute(_INSERT, {**row, "previous": previous, "digest": digest})
-    db.execute(_KEEP_ANCHOR, {"name": _ANCHOR, "value": str(Anchor(number, digest))})
+    _INSERT.run(db, **row, previous=previous, digest=digest)
+    _KEEP_ANCHOR.run(db, name=_ANCHOR, value=str(Anchor(number, digest)))
 
 
 def seal(previous: str, row: Mapping[str, Any]) -> str:
@@ -159,14 +163,17 @@ def newest(
         db: the connection.
         limit: how many at most.
         action: they begin with this, as "keys." or "command done".
-        subject, caller: they are of this one; empty for everybody.
+        subject: they are of it, or their details name it as their meter; empty for all.
+        caller: they are by him; empty for everybody.
         since: they are not older.
     """
     query = select(_TABLE).order_by(_TABLE.c.number.desc()).limit(limit)
     if action:
         query = query.where(_TABLE.c.action.startswith(action, autoescape=True))
     if subject:
-        query = query.where(_TABLE.c.subject == subject)
+        named = canonical({"meter": subject})[1:-1]  # as ``append`` wrote it
+        told = _TABLE.c.details.contains(named, autoescape=True)
+        query = query.where((_TABLE.c.subject == subject) | told)
     if caller:
         query = query.where(_TABLE.c.caller == caller)
     if since is not None:

@@ -123,6 +123,12 @@ def get(db: Connection, campaign_id: str) -> Campaign | None:
     return None if row is None else _campaign(row)
 
 
+def numbered(db: Connection, number: int) -> Campaign | None:
+    """Return the campaign of a row number."""
+    row = db.execute(select(_TABLE).where(_TABLE.c.number == number)).first()
+    return None if row is None else _campaign(row)
+
+
 def of_key(db: Connection, idempotency_key: str) -> Campaign | None:
     """Return the campaign that was begun with an idempotency key."""
     row = db.execute(select(_TABLE).where(_TABLE.c.idempotency_key == idempotency_key)).first()

@@ -39,7 +39,8 @@ class Case:
         kind: one of ``headend.alarms.KINDS``.
         state: see the module.
         notification: row number of what opened it.
-        details: "told": what the meter said; "times": how often; "last": when it was last said.
+        details: "told": what the meter said; "times": how often; "last": when it was last said;
+            "reason": why somebody closed it, where he said so.
         opened, closed: when.
         closed_by: who; a meter closes with what it says.
     """
@@ -85,8 +86,13 @@ def close_kind(db: Connection, meter_id: int, kind: str, by: str, now: Instant) 
     return there is not None and close(db, there.number, by, now)
 
 
-def close(db: Connection, number: int, by: str, now: Instant) -> bool:
-    """Close a case; say whether it was open."""
+def close(db: Connection, number: int, by: str, now: Instant, reason: str = "") -> bool:
+    """Close a case, for a reason that is kept with it; say whether it was open."""
+    if reason:
+        there = get(db, number)
+        if there is None or there.state is not State.OPEN:
+            return False
+        _set(db, number, details=json.dumps({**there.details, "reason": reason}, sort_keys=True))
     mine = _TABLE.c.number == number, _TABLE.c.state == State.OPEN.value
     values = {"state": State.CLOSED.value, "closed": now, "closed_by": by[:_BY]}
     return bool(db.execute(update(_TABLE).where(*mine).values(**values)).rowcount)

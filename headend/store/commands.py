@@ -9,12 +9,12 @@ from typing import Any, Final
 from sqlalchemy import (
     BindParameter,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
     func,
     insert,
+    null,
     or_,
     select,
     update,
@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from headend.engine.states import FINAL, OPEN, Happening, State, after
 from headend.store import schema
+from headend.store.prepared import Prepared
 from protocol.timing import Instant
 
 _TABLE = schema.commands
@@ -103,18 +104,23 @@ class New:
     campaign_id: int | None = None
 
 
-def _command(row: Row[tuple[Any, ...]]) -> Command:
-    columns = row._mapping
-    values = {name: columns[name] for name in Command.__dataclass_fields__}
+_NAMES: Final = tuple(Command.__dataclass_fields__)
+
+
+def _command(row: Sequence[Any]) -> Command:
+    """Return the command of a row; what it has beyond that is somebody else's."""
+    values = dict(zip(_NAMES, row, strict=False))
     values["state"] = State(values["state"])
     values["arguments"] = json.loads(values["arguments"])
     values["answer"] = None if values["answer"] is None else json.loads(values["answer"])
+    values["cancel"] = bool(values["cancel"])
     return Command(**values)
 
 
 def _rows() -> Select[Any]:
     met = _METERS.c.id == _TABLE.c.meter_id
-    return select(_TABLE, _METERS.c.name.label("meter")).select_from(_TABLE.join(_METERS, met))
+    named = {**_TABLE.c, "meter": _METERS.c.name.label("meter")}
+    return select(*(named[name] for name in _NAMES)).select_from(_TABLE.join(_METERS, met))
 
 
 def add(db: Connection, commands: Sequence[New], now: Instant) -> None:
@@ -155,7 +161,7 @@ def _is_due(new: New, now: Instant) -> bool:
 
 def get(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id."""
-    row = db.execute(_BY_ID, {"key": command_id}).first()
+    row = _BY_ID.first(db, key=command_id)
     return None if row is None else _command(row)
 
 
@@ -173,19 +179,18 @@ def of_key(db: Connection, idempotency_key: str) -> Command | None:
 
 def of_ticket(db: Connection, ticket: str) -> Command | None:
     """Return the command that carries a ticket, its row held until the transaction ends."""
-    row = db.execute(_HOLD_BY_TICKET, {"ticket": ticket}).first()
+    row = _HOLD_BY_TICKET.first(db, ticket=ticket)
     return None if row is None else _command(row)
 
 
 def still_carries(db: Connection, command: Command) -> bool:
     """Say whether a command carries the ticket that it did; its row is held if so."""
-    carried = {"row": command.number, "ticket": command.ticket}
-    return db.execute(_HOLD_CARRIED, carried).first() is not None
+    return _HOLD_CARRIED.first(db, row=command.number, ticket=command.ticket) is not None
 
 
 def hold(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id, its row held until the transaction ends."""
-    row = db.execute(_HOLD_BY_ID, {"key": command_id}).first()
+    row = _HOLD_BY_ID.first(db, key=command_id)
     return None if row is None else _command(row)
 
 
@@ -206,6 +211,15 @@ def newest(
     if campaign_id is not None:
         query = query.where(_TABLE.c.campaign_id == campaign_id)
     return [_command(row) for row in db.execute(query)]
+
+
+def undone(db: Connection, campaign_id: int, limit: int) -> list[Command]:
+    """Return what of a campaign is over and not done, unknown, or waits after an attempt failed."""
+    bad = (State.REFUSED, State.EXPIRED, State.CANCELLED, State.UNKNOWN)
+    over = _TABLE.c.state.in_([state.value for state in bad])
+    failed = (_TABLE.c.state == State.QUEUED.value) & _TABLE.c.reason.is_not(None)
+    query = _rows().where(_TABLE.c.campaign_id == campaign_id, over | failed)
+    return [_command(row) for row in db.execute(query.order_by(_TABLE.c.number).limit(limit))]
 
 
 def counts(db: Connection, campaign_id: int | None = None) -> dict[State, int]:
@@ -269,12 +283,12 @@ def begin_claiming(db: Connection) -> None:
 
 def handed_out(db: Connection) -> list[HandedOut]:
     """Return every command that carries a ticket."""
-    return [HandedOut(*row) for row in db.execute(_HANDED_OUT)]
+    return [HandedOut(*row) for row in _HANDED_OUT.all(db)]
 
 
 def promote(db: Connection, now: Instant) -> None:
     """Queue what was planned for a moment that has come."""
-    db.execute(_PROMOTE, {"now": now})
+    _PROMOTE.run(db, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +365,7 @@ def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
 
 def anything_due(db: Connection, now: Instant) -> bool:
     """Say whether there is a command that may be handed out, were nothing else in its way."""
-    return bool(db.scalar(_ANYTHING_DUE, {"now": now}))
+    return bool(_ANYTHING_DUE.scalar(db, now=now))
 
 
 def all_final(db: Connection, campaign_id: int) -> bool:
@@ -367,8 +381,7 @@ def all_final(db: Connection, campaign_id: int) -> bool:
 def begin(db: Connection, command: Command, worker: str, now: Instant) -> None:
     """Note that an attempt is under way."""
     state = after(command.state, Happening.BEGUN)
-    values = {"state": state.value, "worker": worker, "now": now}
-    db.execute(_BEGIN, {"row": command.number, **values})
+    _BEGIN.run(db, row=command.number, state=state.value, worker=worker, now=now)
 
 
 def end(
@@ -393,14 +406,15 @@ def end(
         due: when it is looked at again, unless its state is final.
     """
     state = after(command.state, happening)
-    values: dict[str, Any] = {"state": state.value, "reason": reason, "ticket": None}
-    if answer is not None:
-        values["answer"] = json.dumps(dict(answer), ensure_ascii=False)
-    if state.is_final:
-        values["finished"] = now
-    elif due is not None:
-        values["due"] = due
-    db.execute(_CHANGE, {"row": command.number, **values})
+    _END.run(
+        db,
+        row=command.number,
+        state=state.value,
+        reason=reason,
+        answer=None if answer is None else json.dumps(dict(answer), ensure_ascii=False),
+        finished=now if state.is_final else None,
+        due=None if state.is_final else due,
+    )
     return state
 
 
@@ -414,7 +428,7 @@ def ask_cancel(db: Connection, command: Command) -> None:
 
 def cancel_asked(db: Connection, command_id: str) -> bool:
     """Say whether somebody wants a command withdrawn."""
-    return bool(db.scalar(_CANCEL, {"key": command_id}))
+    return bool(_CANCEL.scalar(db, key=command_id))
 
 
 def hurry(db: Connection, command: Command, now: Instant) -> None:
@@ -434,16 +448,17 @@ def cancel_campaign(db: Connection, campaign_id: int, now: Instant) -> None:
     db.execute(update(_TABLE).where(ours, still).values(cancel=True))
 
 
-# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_BY_ID = _rows().where(_TABLE.c.id == bindparam("key"))
-_HOLD_BY_ID = _BY_ID.with_for_update(of=_TABLE)
+# Made once: a worker asks these for each attempt.
+_OF_ID = _rows().where(_TABLE.c.id == bindparam("key"))
+_BY_ID = Prepared(_OF_ID)
+_HOLD_BY_ID = Prepared(_OF_ID.with_for_update(of=_TABLE))
 _BY_TICKET = _TABLE.c.ticket == bindparam("ticket")
-_HOLD_BY_TICKET = _rows().where(_BY_TICKET).with_for_update(of=_TABLE)
-_HOLD_CARRIED = (
+_HOLD_BY_TICKET = Prepared(_rows().where(_BY_TICKET).with_for_update(of=_TABLE))
+_HOLD_CARRIED = Prepared(
     select(_TABLE.c.number).where(_TABLE.c.number == bindparam("row"), _BY_TICKET).with_for_update()
 )
-_CANCEL = select(_TABLE.c.cancel).where(_TABLE.c.id == bindparam("key"))
-_HANDED_OUT = (
+_CANCEL = Prepared(select(_TABLE.c.cancel).where(_TABLE.c.id == bindparam("key")))
+_HANDED_OUT = Prepared(
     select(
         _TABLE.c.id.label("command_id"),
         _TABLE.c.ticket,
@@ -458,22 +473,24 @@ _HANDED_OUT = (
     .where(_TABLE.c.ticket.is_not(None))
 )
 _IS_DUE = _TABLE.c.due <= bindparam("now")
-_PROMOTE = (
+_PROMOTE = Prepared(
     update(_TABLE)
     .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE)
     .values(state=after(State.PLANNED, Happening.DUE).value)
 )
-_ANYTHING_DUE = select(
-    or_(
-        *(
-            select(_TABLE.c.number)
-            .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
-            .exists()
-            for state in (State.QUEUED, State.UNKNOWN, State.PLANNED)
+_ANYTHING_DUE = Prepared(
+    select(
+        or_(
+            *(
+                select(_TABLE.c.number)
+                .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
+                .exists()
+                for state in (State.QUEUED, State.UNKNOWN, State.PLANNED)
+            )
         )
     )
 )
-_CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))  # to what comes with it
+_CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))
 _HAND_OUT = _CHANGE.values(
     ticket=bindparam("ticket"),
     batch=bindparam("batch"),
@@ -481,8 +498,20 @@ _HAND_OUT = _CHANGE.values(
     attempts=bindparam("attempts"),
     transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
 )
-_BEGIN = _CHANGE.values(
-    state=bindparam("state"),
-    worker=bindparam("worker"),
-    started=func.coalesce(_TABLE.c.started, bindparam("now")),
+_BEGIN = Prepared(
+    _CHANGE.values(
+        state=bindparam("state"),
+        worker=bindparam("worker"),
+        started=func.coalesce(_TABLE.c.started, bindparam("now")),
+    )
+)
+_END = Prepared(
+    _CHANGE.values(
+        state=bindparam("state"),
+        reason=bindparam("reason"),
+        ticket=null(),
+        answer=func.coalesce(bindparam("answer"), _TABLE.c.answer),
+        finished=func.coalesce(bindparam("finished"), _TABLE.c.finished),
+        due=func.coalesce(bindparam("due"), _TABLE.c.due),
+    )
 )

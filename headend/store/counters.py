@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from headend.store import schema
+from headend.store.prepared import Prepared
 from protocol.errors import CountersExhausted
 from protocol.security.counters import MAX_COUNTER
 
@@ -21,6 +22,7 @@ _TITLE = "system_title"
 _MANUFACTURER = b"OPP"
 
 _FREE = select(schema.counters.c.unleased).where(schema.counters.c.key == bindparam("key"))
+_UNLEASED = Prepared(_FREE)
 _SETTING = select(schema.settings.c.value).where(schema.settings.c.name == bindparam("name"))
 # Both databases have this clause, SQLAlchemy one for each; of two that come at once the first wins.
 _NEW_KEY = text("INSERT INTO counters (key, unleased) VALUES (:key, 0) ON CONFLICT DO NOTHING")
@@ -58,7 +60,7 @@ def lease(db: Connection, key: str, at_least: int = 0, length: int = BLOCK) -> r
 
 def unleased(db: Connection, key: str) -> int | None:
     """Return the first counter that nobody has leased; None before the first lease."""
-    free: int | None = db.scalar(_FREE, {"key": key})
+    free: int | None = _UNLEASED.scalar(db, key=key)
     return free
 
 

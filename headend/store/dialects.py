@@ -12,23 +12,31 @@
 Both ways of reading show the database as it was at one moment, however many queries there are.
 """
 
+import math
 import os
 import socket
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, Integer, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, TimeoutError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+from headend.store.prepared import fail
+from headend.waiting import readable
 
 #: How long one transaction waits for another.
 PATIENCE_MS: Final = 10_000
 #: A session that forgets its transaction gives back what it holds after so long.
 _IDLE_MS: Final = 60_000
 _CONNECT_SECONDS: Final = 10
+#: A connection that was used within so many seconds is not asked whether it still is one.
+_RESTED_SECONDS: Final = 5
 #: The oldest PostgreSQL that is still looked after by its makers at the time of writing is 14.
 _OLDEST: Final = (14,)
 #: Of the advisory lock under which the tables are made and changed.
@@ -48,10 +56,12 @@ class Engines:
     Args:
         writer: begins transactions that write.
         reader: begins transactions that read what was there when they began.
+        looker: for one statement that reads, without any transaction around it where that costs.
     """
 
     writer: Engine
     reader: Engine
+    looker: Engine
 
     def dispose(self) -> None:
         """Close every connection that is not in use."""
@@ -85,11 +95,11 @@ def _sqlite(url: URL) -> Engines:
     event.listen(writer, "connect", _prepare_sqlite)
     event.listen(writer, "begin", _begin_immediate)
     if in_memory(url):
-        return Engines(writer, writer)  # there is only the one connection
+        return Engines(writer, writer, writer)  # there is only the one connection
     reader = create_engine(url)
     event.listen(reader, "connect", _prepare_reader)
     event.listen(reader, "begin", _begin_deferred)
-    return Engines(writer, reader)
+    return Engines(writer, reader, reader)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
@@ -108,11 +118,19 @@ def _prepare_reader(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _begin_sqlite(connection, "BEGIN IMMEDIATE")
 
 
 def _begin_deferred(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN DEFERRED")
+    _begin_sqlite(connection, "BEGIN DEFERRED")
+
+
+def _begin_sqlite(connection: Connection, how: str) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(how)
+    except sqlite3.Error as error:
+        fail(connection, error, how)
 
 
 # --- PostgreSQL --------------------------------------------------------------------------------
@@ -121,14 +139,60 @@ def _begin_deferred(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engines:
     writer = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,  # a server that was started anew is met as if nothing had been
         pool_size=5,
         max_overflow=27,
         connect_args=connect_arguments(url),
     )
     event.listen(writer, "first_connect", _check_server)
+    event.listen(writer, "checkin", _note_rest)
+    event.listen(writer, "checkout", _check_alive)
     reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return Engines(writer, writer.execution_options(**reading))
+    looking = {"isolation_level": "AUTOCOMMIT"}
+    return Engines(writer, writer.execution_options(**reading), writer.execution_options(**looking))
+
+
+def _note_rest(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["rests"] = time.monotonic()
+
+
+def _check_alive(connection: Any, record: ConnectionPoolEntry, _fairy: Any) -> None:
+    """Look at a connection of the pool: a server that was started anew is met as if it had not.
+
+    One that ends, ends its connections, and nothing else is ever said on one that rests: so while
+    it has not rested for long, a look at the socket tells as much as a question. After that a
+    question is asked, for a machine that has vanished says nothing.
+
+    Raises:
+        InvalidatePoolError: it has ended; the pool makes a new one, and drops all older ones.
+    """
+    rested = time.monotonic() - record.info.pop("rests", math.inf)
+    if rested == math.inf:
+        return  # it was made a moment ago
+    gone = is_told(connection)
+    if not gone and rested > _RESTED_SECONDS:
+        gone = not _answers(connection)
+    if gone:
+        raise InvalidatePoolError("the server has ended this connection")
+
+
+def is_told(connection: Any) -> bool:
+    """Say whether a server has said something unasked on a connection: that it ends, most likely.
+
+    Args:
+        connection: of psycopg, at rest.
+    """
+    return bool(connection.closed) or readable(connection.fileno(), 0)
+
+
+def _answers(connection: Any) -> bool:
+    import psycopg
+
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def whoami() -> str:

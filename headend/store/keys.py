@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, select, update
 
 from headend.store import schema
+from headend.store.prepared import Prepared
 from protocol.timing import Instant
 
 _TABLE = schema.meter_keys
@@ -62,7 +63,7 @@ class Wrapped:
 
 def has_any(db: Connection, meter_id: int) -> bool:
     """Return whether there is a key of a meter."""
-    return db.scalar(_ANY, {"meter": meter_id}) is not None
+    return _ANY.first(db, meter=meter_id) is not None
 
 
 def of_meter(db: Connection, meter_id: int, *states: State) -> list[Wrapped]:
@@ -162,5 +163,4 @@ def _wrapped(row: Row[Any]) -> Wrapped:
     )
 
 
-# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_ANY = select(_TABLE.c.version).where(_TABLE.c.meter_id == bindparam("meter")).limit(1)
+_ANY = Prepared(select(_TABLE.c.version).where(_TABLE.c.meter_id == bindparam("meter")).limit(1))

@@ -51,9 +51,14 @@ class Leases:
         A meter takes counters only upwards, and others may have spoken to it with theirs. Called
         when a session begins, so that its counters are above all that were used until then.
         """
+        self.begin_at(key, counters.unleased(db, key))
+
+    def begin_at(self, key: str, unleased: int | None) -> None:
+        """Do as ``begin`` does, where the first counter that nobody has leased is known."""
         with self._lock:
             block = self._blocks.get(key)
-            if block is not None and counters.unleased(db, key) != block.end:
+            # It may be one of our own threads that has leased since: that costs a block.
+            if block is not None and unleased != block.end:
                 del self._blocks[key]
 
     def counter(self, key: str, at_least: int = 0) -> int:

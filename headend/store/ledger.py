@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from headend.store import schema
+from headend.store.prepared import Prepared
 from prepay.ledger import Account, Post, Reason
 from protocol.timing import Instant
 
@@ -17,21 +18,22 @@ def book(db: Connection, meter_id: int, posts: Iterable[Post]) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: one of them is booked already.
     """
-    rows = [
-        {
-            "transaction_id": post.transaction,
-            "line": post.leg,
-            "meter_id": meter_id,
-            "debit": post.debit.value,
-            "credit": post.credit.value,
-            "amount": post.amount,
-            "reason": post.reason.value,
-            "moment": post.moment,
-        }
-        for post in posts
-    ]
-    if rows:
-        db.execute(insert(_TABLE), rows)
+    for post in posts:
+        _BOOK.run(db, **parameters(meter_id, post))
+
+
+def parameters(meter_id: int, post: Post) -> dict[str, object]:
+    """Return the parameters of ``BOOK`` for a post."""
+    return {
+        "post_transaction_id": post.transaction,
+        "post_line": post.leg,
+        "post_meter_id": meter_id,
+        "post_debit": post.debit.value,
+        "post_credit": post.credit.value,
+        "post_amount": post.amount,
+        "post_reason": post.reason.value,
+        "post_moment": post.moment,
+    }
 
 
 def of_meter(db: Connection, meter_id: int) -> list[Post]:
@@ -49,7 +51,7 @@ def balance(db: Connection, meter_id: int, account: Account = Account.CREDIT) ->
 
     Kept by the database itself, with each post; ``prepay db check`` adds the posts up.
     """
-    kept: int | None = db.scalar(_BALANCE, {"meter": meter_id, "account": account.value})
+    kept: int | None = _BALANCE.scalar(db, meter=meter_id, account=account.value)
     return kept or 0
 
 
@@ -105,10 +107,15 @@ def _post(row: Row[tuple[object, ...]]) -> Post:
     )
 
 
-_BALANCE = select(schema.balances.c.amount).where(
-    schema.balances.c.meter_id == bindparam("meter"),
-    schema.balances.c.account == bindparam("account"),
+_BALANCE = Prepared(
+    select(schema.balances.c.amount).where(
+        schema.balances.c.meter_id == bindparam("meter"),
+        schema.balances.c.account == bindparam("account"),
+    )
 )
+#: Books one post.
+BOOK = insert(_TABLE).values({c.name: bindparam(f"post_{c.name}") for c in _TABLE.columns})
+_BOOK = Prepared(BOOK)
 _OF_TRANSACTION = (
     select(_TABLE)
     .where(_TABLE.c.transaction_id == bindparam("transaction"))

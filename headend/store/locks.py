@@ -97,9 +97,33 @@ class MeterLocks(ABC):
             time.sleep(pause * (1 + random.random()) / 2_000)  # two that wait do not keep step
             pause = min(2 * pause, _LATE_MS)
 
+    def take_all(self, names: Sequence[str], patience_ms: int = LOCK_PATIENCE_MS) -> list[Held]:
+        """Take several locks in this order, or none.
+
+        Raises:
+            Busy: as ``take``.
+        """
+        taken: list[Held] = []
+        try:
+            for name in names:
+                taken.append(self.take(name, patience_ms))
+        except BaseException:  # whatever it was: nobody waits for half of them
+            self.give_all_back(taken)
+            raise
+        return taken
+
+    def give_all_back(self, several: Sequence[Held]) -> None:
+        """Let the next ones have them."""
+        for held in several:
+            self.give_back(held)
+
     def are_held(self, several: Sequence[Held]) -> bool:
         """Say whether nobody else can have any of these."""
         return all(self.is_held(held) for held in several)
+
+    def seems_held(self, held: Held) -> bool:
+        """Say whether a lock is held as far as can be told without asking a server."""
+        return self.is_held(held)
 
     def alive(self, name: str) -> bool:
         """Say whether anybody holds a lock, as every process does of its own id while it lives."""
@@ -182,7 +206,7 @@ class FileLocks(MeterLocks):
     """
 
     def __init__(self, database: Path) -> None:
-        self._folder = Path(f"{os.path.realpath(database)}.locks")
+        self._folder = f"{os.path.realpath(database)}.locks"
         self._open_files: set[int] = set()
 
     def attempt(self, name: str) -> Held | None:
@@ -203,7 +227,8 @@ class FileLocks(MeterLocks):
                 return None
             if _is_at(number, path):
                 with suppress(OSError):  # a full disk: then nobody can read who it is
-                    os.truncate(number, 0)
+                    if os.fstat(number).st_size:  # its holder before us has been killed
+                        os.truncate(number, 0)
                     os.pwrite(number, f"{name}\n{dialects.whoami()}".encode(), 0)
                 self._open_files.add(number)
                 return Held(name, self, number)
@@ -219,7 +244,7 @@ class FileLocks(MeterLocks):
         path = self._path(held.name)
         if _is_at(number, path):
             with suppress(OSError):  # while it is ours: whoever comes next makes a new one
-                path.unlink()
+                os.unlink(path)
         os.close(number)
 
     def is_held(self, held: Held) -> bool:
@@ -230,7 +255,7 @@ class FileLocks(MeterLocks):
     def holder(self, name: str) -> str:
         """Return who holds a lock, for people."""
         try:
-            told = self._path(name).read_text(encoding="utf-8").partition("\n")[2]
+            told = Path(self._path(name)).read_text(encoding="utf-8").partition("\n")[2]
         except (OSError, UnicodeDecodeError):
             told = ""
         host, _, process = told.partition(":")
@@ -241,10 +266,10 @@ class FileLocks(MeterLocks):
         while self._open_files:
             os.close(self._open_files.pop())
 
-    def _path(self, name: str) -> Path:
-        return self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
+    def _path(self, name: str) -> str:
+        return f"{self._folder}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
-    def _open(self, path: Path) -> int:
+    def _open(self, path: str) -> int:
         from headend.store.opening import StoreError
 
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
@@ -252,13 +277,13 @@ class FileLocks(MeterLocks):
             try:
                 return os.open(path, flags, 0o600)
             except FileNotFoundError:
-                self._folder.mkdir(mode=0o700, exist_ok=True)
+                Path(self._folder).mkdir(mode=0o700, exist_ok=True)
                 return os.open(path, flags, 0o600)
         except OSError as error:
             raise StoreError(f"cannot lock in {self._folder}: {error.strerror}") from error
 
 
-def _is_at(number: int, path: Path) -> bool:
+def _is_at(number: int, path: str) -> bool:
     """Say whether an open file is the one at a path."""
     try:
         there, ours = os.stat(path), os.fstat(number)
@@ -275,8 +300,8 @@ class _Line:
     taken: set[str] = field(default_factory=set)
 
 
-_TAKE: Final = "SELECT pg_try_advisory_lock(%s)"
-_GIVE: Final = "SELECT pg_advisory_unlock(%s)"
+_TAKE: Final = "pg_try_advisory_lock(%s)"
+_GIVE: Final = "pg_advisory_unlock(%s)"
 #: A key of 64 bits stands there as two halves.
 _WHO: Final = (
     "SELECT a.application_name, host(a.client_addr) FROM pg_locks l "
@@ -305,32 +330,56 @@ class ServerLocks(MeterLocks):
         Raises:
             StoreError: the server does not answer.
         """
+        with self._lock:
+            return self._attempt([name])[0]
+
+    def take_all(self, names: Sequence[str], patience_ms: int = LOCK_PATIENCE_MS) -> list[Held]:
+        """Take several locks, or none; where nobody has any of them, by one question.
+
+        Raises:
+            Busy: as ``take``.
+        """
+        with self._lock:
+            found = self._attempt(names)
+        taken = [held for held in found if held is not None]
+        if len(taken) == len(names):
+            return taken
+        self.give_all_back(taken)
+        return super().take_all(names, patience_ms)
+
+    def _attempt(self, names: Sequence[str]) -> list[Held | None]:
         from headend.store.opening import StoreError
 
-        with self._lock:
+        line = self._connected()
+        if not line.taken.isdisjoint(names):
+            return [None] * len(names)
+        try:
+            taken = self._ask(line, _TAKE, names)
+        except StoreError:  # it was lost long ago, and nobody had looked
             line = self._connected()
-            if name in line.taken:
-                return None
-            try:
-                taken = self._ask(line, _TAKE, name)
-            except StoreError:  # it was lost long ago, and nobody had looked
-                line = self._connected()
-                taken = self._ask(line, _TAKE, name)
-            if not taken:
-                return None
-            line.taken.add(name)
-            return Held(name, self, line)
+            taken = self._ask(line, _TAKE, names)
+        line.taken.update(name for name, ours in zip(names, taken, strict=True) if ours)
+        return [
+            Held(name, self, line) if ours else None
+            for name, ours in zip(names, taken, strict=True)
+        ]
 
     def give_back(self, held: Held) -> None:
         """Let the next one have it; a connection that is gone has done so itself."""
+        self.give_all_back([held])
+
+    def give_all_back(self, several: Sequence[Held]) -> None:
+        """Let the next ones have them, at once; a connection that is gone has done so itself."""
         from headend.store.opening import StoreError
 
         with self._lock:
-            if held.mark is not self._line or self._line is None:
+            line = self._line
+            names = [held.name for held in several if held.mark is line]
+            if line is None or not names:
                 return
-            self._line.taken.discard(held.name)
+            line.taken.difference_update(names)
             with suppress(StoreError):
-                self._ask(self._line, _GIVE, held.name)
+                self._ask(line, _GIVE, names)
 
     def is_held(self, held: Held) -> bool:
         """Say whether nobody else can have it; the server is asked."""
@@ -351,6 +400,15 @@ class ServerLocks(MeterLocks):
             except StoreError:
                 return False
             return True
+
+    def seems_held(self, held: Held) -> bool:
+        """Say whether a lock is held as far as can be told without asking the server."""
+        with self._lock:
+            line = self._line
+            if line is None or held.mark is not line or held.name not in line.taken:
+                return False
+            quiet = not dialects.is_told(line.connection)
+        return quiet or self.is_held(held)
 
     def alive(self, name: str) -> bool:
         """Say whether anybody holds a lock; nobody's is taken to find out."""
@@ -381,8 +439,10 @@ class ServerLocks(MeterLocks):
             except StoreError:  # as in attempt
                 return self._query(self._connected(), _WHO, (_key(name),))
 
-    def _ask(self, line: _Line, query: str, name: str) -> bool:
-        return bool(self._query(line, query, (_key(name),))[0][0])
+    def _ask(self, line: _Line, function: str, names: Sequence[str]) -> list[bool]:
+        """Do something about locks, from the left to the right."""
+        query = f"SELECT {', '.join([function] * len(names))}"
+        return [bool(each) for each in self._query(line, query, tuple(map(_key, names)))[0]]
 
     def _query(self, line: _Line, query: str, values: tuple[int, ...]) -> list[tuple[object, ...]]:
         import psycopg

@@ -1,12 +1,12 @@
 """The meters this head-end has met."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from headend.life import Life
 from headend.store import schema
+from headend.store.prepared import Prepared, Row
 from protocol.timing import Instant
 
 _TABLE = schema.meters
@@ -53,21 +53,25 @@ class Meter:
 
 
 _COLUMNS = [_TABLE.c[name] for name in Meter.__dataclass_fields__]
+_PREPAYMENT = list(Meter.__dataclass_fields__).index("prepayment")
 
 
-def _meter(row: Row[Any]) -> Meter:
-    return Meter(*list(row))  # of _COLUMNS
+def of_row(row: Row) -> Meter:
+    """Return the meter of a row as ``LAST_AT`` has it."""
+    told = list(row)
+    told[_PREPAYMENT] = bool(told[_PREPAYMENT])
+    return Meter(*told)
 
 
 def by_name(db: Connection, name: str) -> Meter | None:
     """Return the meter of a logical device name."""
-    row = db.execute(_BY_NAME, {"name": name}).first()
-    return None if row is None else _meter(row)
+    row = _BY_NAME.first(db, name=name)
+    return None if row is None else of_row(row)
 
 
 def by_id(db: Connection, meter_id: int) -> Meter:
     """Return the meter of a row number."""
-    return _meter(db.execute(_BY_ID, {"key": meter_id}).one())
+    return of_row(_BY_ID.one(db, key=meter_id))
 
 
 def hold(db: Connection, meter_id: int, seen: Instant | None = None) -> Meter:
@@ -81,19 +85,19 @@ def hold(db: Connection, meter_id: int, seen: Instant | None = None) -> Meter:
         seen: when it answered last; None leaves that as it is.
     """
     if seen is None:
-        return _meter(db.execute(_HOLD, {"key": meter_id}).one())
-    return _meter(db.execute(_HOLD_SEEN, {"key": meter_id, "now": seen}).one())
+        return of_row(_HOLD.one(db, key=meter_id))
+    return of_row(_HOLD_SEEN.one(db, key=meter_id, now=seen))
 
 
 def last_at(db: Connection, port: str) -> Meter | None:
     """Return the meter that was last met at a port."""
-    row = db.execute(_LAST_AT, {"port": port}).first()
-    return None if row is None else _meter(row)
+    row = _LAST_AT.first(db, port=port)
+    return None if row is None else of_row(row)
 
 
 def every(db: Connection) -> list[Meter]:
     """Return all meters, by name."""
-    return [_meter(row) for row in db.execute(select(*_COLUMNS).order_by(_TABLE.c.name))]
+    return [of_row(tuple(row)) for row in db.execute(_EVERY.order_by(_TABLE.c.name))]
 
 
 def meet(db: Connection, name: str, port: str, now: Instant) -> Meter:
@@ -114,8 +118,8 @@ def rename(db: Connection, meter: Meter, name: str) -> None:
 
 def with_title(db: Connection, title: bytes) -> list[Meter]:
     """Return the meters, a few at most, that were last met with a system title."""
-    query = select(*_COLUMNS).where(_TABLE.c.system_title == title.hex()).order_by(_TABLE.c.id)
-    return [_meter(row) for row in db.execute(query.limit(_NAMESAKES))]
+    query = _EVERY.where(_TABLE.c.system_title == title.hex()).order_by(_TABLE.c.id)
+    return [of_row(tuple(row)) for row in db.execute(query.limit(_NAMESAKES))]
 
 
 def set_title(db: Connection, meter: Meter, title: bytes) -> None:
@@ -135,7 +139,7 @@ def set_mode(db: Connection, meter: Meter, mode: str) -> None:
 
 def set_sequence(db: Connection, meter: Meter, sequence: int) -> Meter:
     """Note the sequence of the newest snapshot ordered; return the meter with it."""
-    _set(db, meter, sequence=sequence)
+    _SET_SEQUENCE.run(db, key=meter.id, to=sequence)
     return replace(meter, sequence=sequence)
 
 
@@ -168,21 +172,20 @@ def _set(db: Connection, meter: Meter, **values: object) -> None:
 
 
 # Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_BY_NAME = select(*_COLUMNS).where(_TABLE.c.name == bindparam("name"))
-_BY_ID = select(*_COLUMNS).where(_TABLE.c.id == bindparam("key"))
-_HOLD = _BY_ID.with_for_update()  # SQLite has no such clause; there nobody else writes anyway
-_HOLD_SEEN = (
-    update(_TABLE)
-    .where(_TABLE.c.id == bindparam("key"))
-    .values(last_seen=bindparam("now"))
-    .returning(*_COLUMNS)
+_EVERY = select(*_COLUMNS)
+_ONE = _EVERY.where(_TABLE.c.id == bindparam("key"))
+_BY_NAME = Prepared(_EVERY.where(_TABLE.c.name == bindparam("name")))
+_BY_ID = Prepared(_ONE)
+# SQLite has no such clause; there nobody else writes anyway.
+_HOLD = Prepared(_ONE.with_for_update())
+_THIS = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
+_HOLD_SEEN = Prepared(_THIS.values(last_seen=bindparam("now")).returning(*_COLUMNS))
+_SET_SEQUENCE = Prepared(_THIS.values(sequence=bindparam("to")))
+#: The meter last met at "port"; its row is for ``of_row``.
+LAST_AT = (
+    _EVERY.where(_TABLE.c.port == bindparam("port")).order_by(_TABLE.c.last_seen.desc()).limit(1)
 )
-_LAST_AT = (
-    select(*_COLUMNS)
-    .where(_TABLE.c.port == bindparam("port"))
-    .order_by(_TABLE.c.last_seen.desc())
-    .limit(1)
-)
+_LAST_AT = Prepared(LAST_AT)
 # Of two that meet a new meter at once the first writes it down; both databases have this clause.
 _MEET = text(
     "INSERT INTO meters (name, port, serial, profile, mode, prepayment, sequence, remainder, "

@@ -36,7 +36,7 @@ class Notification:
         received: when it first came.
         times: how often it came.
         number: row number; 0 before it has one.
-        meter: the meter's name, empty where there is none.
+        meter, profile: the meter's name and profile, empty where there is none.
     """
 
     digest: str
@@ -50,6 +50,7 @@ class Notification:
     times: int = 1
     number: int = 0
     meter: str = ""
+    profile: str = ""
 
 
 def add(db: Connection, said: Notification) -> tuple[int, bool]:
@@ -105,9 +106,7 @@ def newest(
         meter_id: only those of this meter.
         strangers: only those that are of no meter known here.
     """
-    query = select(_TABLE, _METERS.c.name.label("meter")).outerjoin(
-        _METERS, _METERS.c.id == _TABLE.c.meter_id
-    )
+    query = _WITH_METER
     if meter_id is not None:
         query = query.where(_TABLE.c.meter_id == meter_id)
     if strangers:
@@ -117,11 +116,21 @@ def newest(
     ]
 
 
+def get(db: Connection, number: int) -> Notification | None:
+    """Return the notification of a number; None where there is none, or it is forgotten."""
+    row = db.execute(_WITH_METER.where(_TABLE.c.number == number)).one_or_none()
+    return None if row is None else _notification(row)
+
+
 def _notification(row: Row[Any]) -> Notification:
     columns = dict(row._mapping)
-    return Notification(
-        **columns | {"body": json.loads(columns["body"]), "meter": columns["meter"] or ""}
-    )
+    whose = {name: columns[name] or "" for name in ("meter", "profile")}
+    return Notification(**columns | whose | {"body": json.loads(columns["body"])})
+
+
+_WITH_METER = select(_TABLE, _METERS.c.name.label("meter"), _METERS.c.profile).outerjoin(
+    _METERS, _METERS.c.id == _TABLE.c.meter_id
+)
 
 
 #: Characters that the column takes; PostgreSQL would refuse more.

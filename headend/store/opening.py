@@ -4,7 +4,7 @@ SQLite in one file (WAL), or PostgreSQL by URL; what they do differently is in `
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +86,25 @@ class Store:
         with _clear_errors(self.url), self._engines.reader.connect() as connection:
             connection.begin()
             yield connection  # leaving the block ends the transaction
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """Give a connection for one statement, which reads; each further one reads anew.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with _clear_errors(self.url), self._engines.looker.connect() as connection:
+            connection.begin()
+            yield connection
+
+    def write_one(self) -> AbstractContextManager[Connection]:
+        """Give a connection for one statement that writes, which is kept once it has been executed.
+
+        Raises:
+            StoreError: it was not kept, or nobody can say.
+        """
+        return self.begin() if self.url.get_backend_name() == "sqlite" else self.look()
 
     @cached_property
     def leases(self) -> "Leases":

@@ -9,11 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from headend.life import Life
 from headend.store import schema
 from headend.store.meters import FOREIGN
+from headend.store.prepared import Prepared
+from headend.store.prepared import Row as PlainRow
 from protocol.timing import Instant
 
 _METERS, _TAGS, _LINES = schema.meters, schema.tags, schema.lines
@@ -40,6 +53,7 @@ class Entry:
         id: row number; 0 before it has one.
         port: the port spec it was last met at, empty before that.
         prepayment: whether prepayment is active, by our last transaction with it.
+        has_keys: whether the vault has keys of it; None where nobody looked.
     """
 
     name: str
@@ -54,6 +68,7 @@ class Entry:
     id: int = field(default=0, compare=False)
     port: str = field(default="", compare=False)
     prepayment: bool = field(default=False, compare=False)
+    has_keys: bool | None = field(default=None, compare=False)
 
 
 #: What is written of an entry into its row.
@@ -61,9 +76,14 @@ _WRITTEN = ("serial", "ean", "profile", "transport", "line", "life")
 _COLUMNS = (*_WRITTEN, "id", "name", "access", "port", "prepayment")
 # Made once: SQLAlchemy compiles a statement once, and would look each new one up.
 _QUERY = select(*(_METERS.c[name] for name in _COLUMNS))
-_BY_NAME = _QUERY.where(_METERS.c.name == bindparam("name"))
 _TAGS_OF = select(_TAGS).where(_TAGS.c.meter_id.in_(bindparam("ids", expanding=True)))
 _PERMITS = select(_LINES.c.name, _LINES.c.permits)
+_WHOLE = _QUERY.add_columns(
+    exists().where(_TAGS.c.meter_id == _METERS.c.id),
+    exists().where(schema.meter_keys.c.meter_id == _METERS.c.id),
+)
+_BY_NAME = Prepared(_WHOLE.where(_METERS.c.name == bindparam("name")))
+_BY_EAN = Prepared(_WHOLE.where(_METERS.c.ean == bindparam("ean")))
 
 
 def _entries(db: Connection, query: Select[Any], **values: Any) -> list[Entry]:
@@ -79,12 +99,24 @@ def _entry(row: Row[Any], tags: tuple[str, ...]) -> Entry:
 
 def by_name(db: Connection, name: str) -> Entry | None:
     """Return the meter of a logical device name."""
-    return next(iter(_entries(db, _BY_NAME, name=name)), None)
+    return _whole(db, _BY_NAME.first(db, name=name))
 
 
 def by_ean(db: Connection, ean: str) -> Entry | None:
     """Return the meter at a point of delivery."""
-    return next(iter(_entries(db, _QUERY.where(_METERS.c.ean == ean))), None)
+    return _whole(db, _BY_EAN.first(db, ean=ean))
+
+
+def _whole(db: Connection, row: PlainRow | None) -> Entry | None:
+    if row is None:
+        return None
+    *told, has_tags, has_keys = row
+    columns = dict(zip(_COLUMNS, told, strict=True))
+    columns["access"] = json.loads(columns["access"])
+    columns["prepayment"] = bool(columns["prepayment"])
+    if has_tags:
+        columns |= {"tags": tags_of(db, [columns["id"]]).get(columns["id"], ())}
+    return Entry(**columns, has_keys=bool(has_keys))
 
 
 def by_ids(db: Connection, ids: Sequence[int]) -> list[Entry]:
@@ -118,13 +150,6 @@ def names(db: Connection) -> dict[str, int]:
     """Return the row number of each name."""
     found = db.execute(select(_METERS.c.name, _METERS.c.id).order_by(_METERS.c.name))
     return {row.name: row.id for row in found}
-
-
-def beginning(db: Connection, prefix: str, most: int) -> list[str]:
-    """Return the first names that begin with a prefix, sorted."""
-    name = _METERS.c.name
-    query = select(name).where(name.startswith(prefix, autoescape=True)).order_by(name)
-    return list(db.scalars(query.limit(most)))
 
 
 def alike(db: Connection, name: str, most: int) -> list[str]:

@@ -16,12 +16,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import cast
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from headend.life import check_order
-from headend.store import schema
+from headend.store import ledger, meters, schema
 from headend.store.dialects import NextNumber
+from headend.store.meters import Meter
+from headend.store.prepared import Prepared, Row, among
+from prepay.ledger import Account, Post
 from protocol.timing import Instant
 
 _TABLE = schema.transactions
@@ -106,13 +111,11 @@ class AlreadyFinal(Exception):
     """Somebody else has finished this transaction; their result stands."""
 
 
-def _transaction(row: Row[tuple[object, ...]]) -> Transaction:
-    columns = row._mapping
-    values = {name: columns[name] for name in Transaction.__dataclass_fields__}
-    values["kind"] = Order(values["kind"])
-    values["state"] = State(values["state"])
-    values["parameters"] = json.loads(values["parameters"])
-    return Transaction(**values)
+def _transaction(row: Row) -> Transaction:
+    identity, meter_id, kind, amount, parameters, state, *rest = row  # of _COLUMNS
+    return Transaction(
+        identity, meter_id, Order(kind), amount, json.loads(parameters), State(state), *rest
+    )
 
 
 def plan(
@@ -126,8 +129,11 @@ def plan(
     now: Instant,
     not_after: Instant,
     sending: bool = False,
+    held: Meter | None = None,
+    posts: Sequence[Post] = (),
+    sequence: int | None = None,
 ) -> Transaction:
-    """Write down an intention; ``meters.hold`` comes before it.
+    """Write down an intention, with what it books; ``meters.hold`` comes before it.
 
     Args:
         db: one database transaction.
@@ -136,14 +142,17 @@ def plan(
         sending: it is sent as soon as this is committed: it is written down as sent, which saves
             a commit. Whoever sends it finds ``sent`` None in what is returned, and whoever comes
             after a crash finds it sent, and asks the meter.
+        held: what ``meters.hold`` has said in this ``db``; None: it is read again.
+        posts: what it books.
+        sequence: of the snapshot that it carries, noted with the meter; None: it carries none.
 
     Raises:
         Refused: the meter's life has no money now.
         sqlalchemy.exc.IntegrityError: the id is there already.
     """
-    held = db.execute(_LIFE, {"key": meter_id}).first()
-    if held is not None:  # else the database refuses it
-        check_order(held.name, held.life, kind)
+    life = _LIFE.first(db, key=meter_id) if held is None else (held.name, held.life)
+    if life is not None:  # else the database refuses it
+        check_order(life[0], life[1], kind)
     state = State.SENT if sending else State.PLANNED
     written = json.dumps(dict(parameters), sort_keys=True)
     row = {
@@ -157,7 +166,7 @@ def plan(
         "sent": now if sending else None,
         "not_after": not_after,
     }
-    db.execute(_INSERT, row)
+    _write(db, row, posts, sequence)
     return Transaction(
         id=transaction_id,
         meter_id=meter_id,
@@ -173,9 +182,26 @@ def plan(
     )
 
 
+def _write(
+    db: Connection, row: Mapping[str, object], posts: Sequence[Post], sequence: int | None
+) -> None:
+    meter_id = cast("int", row["meter_id"])
+    if db.dialect.name == "postgresql" and len(posts) == 1:  # asking it costs more than SQLite
+        booked = ledger.parameters(meter_id, posts[0])
+        if sequence is None:
+            _INSERT_AND_BOOK.run(db, **row, **booked)
+        else:
+            _INSERT_BOOK_AND_STEP.run(db, **row, **booked, step=sequence, step_key=meter_id)
+        return
+    _INSERT.run(db, **row)
+    ledger.book(db, meter_id, posts)
+    if sequence is not None:
+        _STEP.run(db, step=sequence, step_key=meter_id)
+
+
 def get(db: Connection, transaction_id: str) -> Transaction | None:
     """Return the transaction of an id."""
-    row = db.execute(_BY_ID, {"key": transaction_id}).first()
+    row = _BY_ID.first(db, key=transaction_id)
     return None if row is None else _transaction(row)
 
 
@@ -190,57 +216,92 @@ def of_meter(
         only_open: only those whose outcome is still to be found out.
         kinds: only of these; of all where there are none.
     """
-    query = _OPEN_OF_METER if only_open else _OF_METER
-    if kinds:
-        query = query.where(_TABLE.c.kind.in_([kind.value for kind in kinds]))
-    return [_transaction(row) for row in db.execute(query, {"meter": meter_id})]
+    rows = _of_meter(only_open, tuple(kinds)).all(db, meter=meter_id)
+    return [_transaction(row) for row in rows]
 
 
-def newest(db: Connection, meter_id: int) -> Instant | None:
-    """Return when a meter's newest transaction was planned; None before the first."""
-    moment: Instant | None = db.scalar(_NEWEST, {"meter": meter_id})
-    return moment
+def met_at(db: Connection, port: str, key: str) -> tuple[Meter, int | None, int] | None:
+    """Return the meter last met at a port, and what its turn begins with; None: none was.
+
+    Args:
+        db: the database, asked once.
+        port: port spec.
+        key: fingerprint of the key that it is spoken to under.
+
+    Returns:
+        The meter, the first counter under that key that nobody has leased (None before the first
+        lease), and how many of the meter's transactions are open.
+    """
+    row = _MET_AT.first(db, port=port, key=key)
+    if row is None:
+        return None
+    *meter, unleased, waiting = row
+    return meters.of_row(tuple(meter)), unleased, waiting
+
+
+def books(db: Connection, meter_id: int) -> tuple[Instant | None, int]:
+    """Return when a meter's newest transaction was planned (None: none was), and its balance.
+
+    The balance is that of the customer's credit in our books, in minor units.
+    """
+    newest, balance = _BOOKS.one(db, meter=meter_id, account=Account.CREDIT.value)
+    return newest, balance or 0
 
 
 def of_kind_with(db: Connection, kind: Order, name: str, value: str) -> list[Transaction]:
     """Return the transactions of a kind, whichever meter is theirs, that have this parameter."""
     written = json.dumps({name: value})[1:-1]  # as ``plan`` wrote it
     found = (_TABLE.c.kind == kind.value) & _TABLE.c.parameters.contains(written, autoescape=True)
-    query = select(_TABLE).where(found).order_by(_TABLE.c.number)
-    return [_transaction(row) for row in db.execute(query)]
+    query = select(*_COLUMNS).where(found).order_by(_TABLE.c.number)
+    return [_transaction(tuple(row)) for row in db.execute(query)]
 
 
 def mark_sent(db: Connection, transaction_id: str, now: Instant) -> None:
     """Note, before it is sent, that it is; the first time counts."""
-    db.execute(_MARK_SENT, {"key": transaction_id, "now": now})
+    _MARK_SENT.run(db, key=transaction_id, now=now)
 
 
 def mark_unknown(db: Connection, transaction_id: str) -> None:
     """Note that the command gave up on an answer."""
-    db.execute(_MARK_UNKNOWN, {"key": transaction_id})
+    _MARK_UNKNOWN.run(db, key=transaction_id)
 
 
-def finish(db: Connection, transaction_id: str, state: State, outcome: str, now: Instant) -> None:
-    """Note how it ended. What its end changes elsewhere belongs into the same ``db``.
+def finish(
+    db: Connection, transaction_id: str, state: State, outcome: str, now: Instant
+) -> Transaction:
+    """Note how it ended, and return it. What its end changes elsewhere is to be in the same ``db``.
 
     Raises:
         AlreadyFinal: it had ended before; nothing was changed.
     """
+    return finish_telling(db, transaction_id, state, outcome, now)[0]
+
+
+def finish_telling(
+    db: Connection, transaction_id: str, state: State, outcome: str, now: Instant
+) -> tuple[Transaction, int]:
+    """Do as ``finish``, in one statement, and return the balance of the meter in our books as well.
+
+    Raises:
+        AlreadyFinal: as ``finish``.
+    """
     values = {"to": state.value, "outcome": outcome[:_WORDS], "settled": now}
-    if db.execute(_FINISH, {"key": transaction_id, **values}).rowcount != 1:
+    ended = _FINISH.first(db, key=transaction_id, account=Account.CREDIT.value, **values)
+    if ended is None:
         raise AlreadyFinal(f"transaction {transaction_id} is final already")
+    return _transaction(ended[:-1]), ended[-1] or 0
 
 
 #: Of an outcome so many characters are kept; PostgreSQL would take no more.
 _WORDS = 64
 
-# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_IS_OPEN = _TABLE.c.state.in_([state.value for state in OPEN])
+_COLUMNS = [_TABLE.c[name] for name in Transaction.__dataclass_fields__]
+_IS_OPEN = among(_TABLE.c.state, OPEN)
 _STILL_OPEN = (_TABLE.c.id == bindparam("key")) & _IS_OPEN
-_LIFE = select(schema.meters.c.name, schema.meters.c.life).where(
-    schema.meters.c.id == bindparam("key")
+_LIFE = Prepared(
+    select(schema.meters.c.name, schema.meters.c.life).where(schema.meters.c.id == bindparam("key"))
 )
-_INSERT = insert(_TABLE).values(
+_PLANNED = insert(_TABLE).values(
     number=NextNumber(),
     **{
         name: bindparam(name)
@@ -250,23 +311,63 @@ _INSERT = insert(_TABLE).values(
         )
     },
 )  # fmt: skip # names, and nothing else
-_BY_ID = select(_TABLE).where(_TABLE.c.id == bindparam("key"))
-_OF_METER = select(_TABLE).where(_TABLE.c.meter_id == bindparam("meter")).order_by(_TABLE.c.number)
+_INSERT = Prepared(_PLANNED)
+_STEPPED = (
+    update(schema.meters)
+    .where(schema.meters.c.id == bindparam("step_key"))
+    .values(sequence=bindparam("step"))
+)
+_STEP = Prepared(_STEPPED)
+# PostgreSQL does several things in one statement, and looks at references when all are done.
+_INSERT_AND_BOOK = Prepared(ledger.BOOK.add_cte(_PLANNED.cte("planned")))
+_INSERT_BOOK_AND_STEP = Prepared(
+    _STEPPED.add_cte(_PLANNED.cte("planned"), ledger.BOOK.cte("booked"))
+)
+_BY_ID = Prepared(select(*_COLUMNS).where(_TABLE.c.id == bindparam("key")))
 _NEWEST = (
     select(_TABLE.c.created)
     .where(_TABLE.c.meter_id == bindparam("meter"))
     .order_by(_TABLE.c.number.desc())
     .limit(1)
 )
-_OPEN_OF_METER = _OF_METER.where(_IS_OPEN)
-_MARK_SENT = (
+_BALANCE = select(schema.balances.c.amount).where(
+    schema.balances.c.meter_id == bindparam("meter"),
+    schema.balances.c.account == bindparam("account"),
+)
+_BOOKS = Prepared(select(_NEWEST.scalar_subquery(), _BALANCE.scalar_subquery()))
+_MARK_SENT = Prepared(
     update(_TABLE)
     .where(_STILL_OPEN)
     .values(state=State.SENT.value, sent=func.coalesce(_TABLE.c.sent, bindparam("now")))
 )
-_MARK_UNKNOWN = update(_TABLE).where(_STILL_OPEN).values(state=State.UNKNOWN.value)
-_FINISH = (
+_MARK_UNKNOWN = Prepared(update(_TABLE).where(_STILL_OPEN).values(state=State.UNKNOWN.value))
+_FINISH = Prepared(
     update(_TABLE)
     .where(_STILL_OPEN)
     .values(state=bindparam("to"), outcome=bindparam("outcome"), settled=bindparam("settled"))
+    .returning(
+        *_COLUMNS,
+        select(schema.balances.c.amount)
+        .where(
+            schema.balances.c.meter_id == _TABLE.c.meter_id,
+            schema.balances.c.account == bindparam("account"),
+        )
+        .scalar_subquery(),
+    )
 )
+
+_UNLEASED = select(schema.counters.c.unleased).where(schema.counters.c.key == bindparam("key"))
+_WAITING = select(func.count()).where(_TABLE.c.meter_id == schema.meters.c.id, _IS_OPEN)
+_MET_AT = Prepared(
+    meters.LAST_AT.add_columns(_UNLEASED.scalar_subquery(), _WAITING.scalar_subquery())
+)
+
+
+@cache
+def _of_meter(only_open: bool, kinds: tuple[Order, ...]) -> Prepared:
+    query = select(*_COLUMNS).where(_TABLE.c.meter_id == bindparam("meter"))
+    if only_open:
+        query = query.where(_IS_OPEN)
+    if kinds:
+        query = query.where(among(_TABLE.c.kind, kinds))
+    return Prepared(query.order_by(_TABLE.c.number))

@@ -173,6 +173,7 @@ def schemes() -> tuple[str, ...]:
     return tuple(name.replace("_", "+") for name in found)
 
 
+@cache
 def _module(scheme: str) -> "_TransportModule":
     # Any module has the type of any Protocol to mypy; a test over all schemes looks closer.
     module: Any = import_module(f"{__name__}.{scheme.replace('+', '_')}")

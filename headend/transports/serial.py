@@ -2,7 +2,6 @@
 
 import errno
 import os
-import select
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import serial
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
 from headend.transports import LinkKind, TransportClosed
+from headend.waiting import readable
 from protocol.timing import Instant
 
 LINK = LinkKind.HDLC
@@ -43,11 +43,10 @@ class SerialTransport:
 
     def read(self, deadline: Instant) -> bytes:
         """Return what has come, or ``b""`` once ``deadline`` is reached."""
-        wait = max(0, deadline - self._now()) / 1000
+        wait = max(0, deadline - self._now())
         # pyserial's own read waits for a number of octets; here whatever has come is wanted.
         try:
-            ready, _, _ = select.select([self._port.fileno()], [], [], wait)
-            if not ready:
+            if not readable(self._port.fileno(), wait):
                 return b""
             octets = os.read(self._port.fileno(), _CHUNK)
         except (OSError, serial.SerialException) as error:
@@ -105,8 +104,8 @@ def open_transport(
     except (serial.SerialException, OSError, ValueError) as error:
         number = _errno(error)
         if number in _GONE:
-            hint = _hint(address, kind)
-            raise NoAnswer(f"no answer: {address} does not exist; {hint}") from error
+            there = f"no answer: {address} does not exist"
+            raise NoAnswer(there, _hint(address, kind)) from error
         why = _WORDS.get(number, str(error).split(": ", 1)[-1])
         raise PortUnusable(f"port {address}: {why}") from error
     port.reset_input_buffer()

@@ -1,13 +1,13 @@
 """``tcp:HOST:PORT``: DLMS over the TCP wrapper."""
 
 import errno
-import select
 import socket
 from collections.abc import Mapping
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
 from headend.transports import OPEN_TIMEOUT, LinkKind, TransportClosed
+from headend.waiting import readable
 from protocol.timing import Instant
 
 LINK = LinkKind.WRAPPER
@@ -35,10 +35,9 @@ class TcpTransport:
 
     def read(self, deadline: Instant) -> bytes:
         """Return what has come, or ``b""`` once ``deadline`` is reached."""
-        wait = max(0, deadline - self._now()) / 1000
+        wait = max(0, deadline - self._now())
         try:
-            ready, _, _ = select.select([self._socket], [], [], wait)
-            if not ready:
+            if not readable(self._socket.fileno(), wait):
                 return b""
             octets = self._socket.recv(_CHUNK)
         except OSError as error:
@@ -92,6 +91,13 @@ def here(host: str) -> bool:
     return host in _HERE or host.startswith("127.")
 
 
+def start_hint(scheme: str, address: str, host: str) -> str:
+    """Return how a simulated meter is started there; empty on another machine."""
+    if not here(host):
+        return ""
+    return f"is the meter running? prepay-sim meter --port {scheme}:{address}"
+
+
 def open_transport(
     address: str, options: Mapping[str, str], now: Clock, scheme: str = "tcp"
 ) -> TcpTransport:
@@ -115,9 +121,7 @@ def open_transport(
         raise PortUnusable(f"{host!r} is no known host") from error
     except OSError as error:
         if error.errno == errno.ECONNREFUSED:
-            hint = f" prepay-sim meter --port {scheme}:{address}" if here(host) else ""
-            raise NoAnswer(
-                f"no answer from {address}: connection refused; is the meter running?{hint}"
-            ) from error
+            refused = f"no answer from {address}: connection refused"
+            raise NoAnswer(refused, start_hint(scheme, address, host)) from error
         raise NoAnswer(f"no answer from {address}: {error.strerror or error}") from error
     return TcpTransport(connection, now)

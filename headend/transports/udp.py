@@ -3,14 +3,14 @@
 Nothing is repeated here: a datagram that is lost shows as silence, and whoever asked asks again.
 """
 
-import select
 import socket
 from collections.abc import Mapping
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
 from headend.transports import LinkKind, TransportClosed
-from headend.transports.tcp import ends_of, here, parse_address, place
+from headend.transports.tcp import ends_of, parse_address, place, start_hint
+from headend.waiting import readable
 from protocol.timing import Instant
 from protocol.udp import MAX_DATAGRAM
 
@@ -26,32 +26,31 @@ class UdpTransport:
         connected: a connected socket; the transport closes it.
         now: the clock that deadlines are told by.
         nobody: what to say where nobody listens.
+        hint: and what to do then.
     """
 
-    def __init__(self, connected: socket.socket, now: Clock, nobody: str) -> None:
+    def __init__(self, connected: socket.socket, now: Clock, nobody: str, hint: str = "") -> None:
         self._socket = connected
         self._now = now
-        self._nobody = nobody
+        self._nobody, self._hint = nobody, hint
 
     def read(self, deadline: Instant) -> bytes:
         """Return the next datagram, or ``b""`` once ``deadline`` is reached."""
         while True:
-            wait = max(0, deadline - self._now()) / 1000
-            ready, _, _ = select.select([self._socket], [], [], wait)
-            if not ready:
+            if not readable(self._socket.fileno(), max(0, deadline - self._now())):
                 return b""
             try:
                 if datagram := self._socket.recv(MAX_DATAGRAM):
                     return datagram
             except OSError as error:
-                raise TransportClosed(self._why(error)) from error
+                raise self._closed(error) from error
 
     def write(self, octets: bytes) -> None:
         """Send one datagram."""
         try:
             self._socket.send(octets)
         except OSError as error:
-            raise TransportClosed(self._why(error)) from error
+            raise self._closed(error) from error
 
     def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
         """Return our address and port, and the meter's."""
@@ -61,10 +60,10 @@ class UdpTransport:
         """Give the port back."""
         self._socket.close()
 
-    def _why(self, error: OSError) -> str:
+    def _closed(self, error: OSError) -> TransportClosed:
         if isinstance(error, ConnectionRefusedError):
-            return self._nobody
-        return f"cannot be sent or received: {error.strerror or error}"
+            return TransportClosed(self._nobody, self._hint)
+        return TransportClosed(f"cannot be sent or received: {error.strerror or error}")
 
 
 def open_transport(address: str, options: Mapping[str, str], now: Clock) -> UdpTransport:
@@ -87,6 +86,5 @@ def open_transport(address: str, options: Mapping[str, str], now: Clock) -> UdpT
         raise PortUnusable(f"{host!r} is no known host") from error
     except OSError as error:
         raise NoAnswer(f"no answer from {address}: {error.strerror or error}") from error
-    hint = f" prepay-sim meter --port udp:{address}" if here(host) else ""
-    nobody = f"no answer from {address}: nobody listens there; is the meter running?{hint}"
-    return UdpTransport(connected, now, nobody)
+    nobody = f"no answer from {address}: nobody listens there"
+    return UdpTransport(connected, now, nobody, start_hint("udp", address, host))

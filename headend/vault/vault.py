@@ -267,7 +267,10 @@ class Vault:
     def _held(self, name: str) -> Held:
         held = self.held(name)
         if held is None:
-            raise Refused(f"the vault has no keys of {name}: prepay keys import {name} FILE")
+            raise Refused(
+                f"the vault has no keys of {name}: prepay keys import {name} FILE; those of a "
+                "simulated meter: prepay-sim keys > lab.keys"
+            )
         return held
 
     def _add(

@@ -1,7 +1,6 @@
 """The making of tokens: the vending half, which no meter carries."""
 
 from prepay.money import MAX_AMOUNT
-from prepay.tokens.lab import BODY, ID_LENGTH, tag
 
 
 def vend_lab(key: bytes, meter: bytes, id: bytes, amount: int) -> bytes:
@@ -16,6 +15,8 @@ def vend_lab(key: bytes, meter: bytes, id: bytes, amount: int) -> bytes:
     Raises:
         ValueError: one of them is out of range.
     """
+    from prepay.tokens.lab import BODY, ID_LENGTH, tag  # construct, which only tokens need
+
     if len(id) != ID_LENGTH:
         raise ValueError(f"a token's id has {ID_LENGTH} octets, not {len(id)}")
     if not 0 < amount <= MAX_AMOUNT:

@@ -98,7 +98,7 @@ def test_whichever_octet_is_lost_what_was_paid_is_credited_once(
     full = exchange(profile, kind, standing, seen, store)
     assert full == (AMOUNTS[profile][1], AMOUNTS[profile][1])
     octets = seen.seen_to if direction == "to_meter" else seen.seen_from
-    assert octets > (5 if whole else 300)
+    assert octets > (4 if whole else 300)
     reached = set()
     stride = step(profile, kind)
     for position in range(randrange(stride), octets, stride):

@@ -378,8 +378,11 @@ def test_deactivation_without_energy_says_nothing_of_it(ended: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["ledger", "transactions", "meters"])
-def test_a_list_fits_a_page_and_cuts_no_id(ended: Bench, name: str) -> None:
-    """Also with a long outcome in it, and in a pipe."""
+def test_a_list_fits_a_page_and_cuts_no_id(
+    ended: Bench, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a long outcome in it; a page is as wide as COLUMNS says."""
+    monkeypatch.setenv("COLUMNS", str(PAGE))
     with ended.store.begin() as db:
         db.connection.driver_connection.execute(  # type: ignore[union-attr]  # SQLite has one
             "UPDATE transactions SET outcome = 'contained in snapshot 4294967295'"

@@ -74,6 +74,34 @@ def test_a_name_is_held_once(two: tuple[MeterLocks, MeterLocks]) -> None:
     assert not first.alive("M")
 
 
+def test_several_are_taken_together_or_none(two: tuple[MeterLocks, MeterLocks]) -> None:
+    """Whoever finds one of them taken keeps nobody else from the others."""
+    first, second = two
+    both = first.take_all(["M", "N"], 0)
+    assert [held.name for held in both] == ["M", "N"]
+    assert first.are_held(both)
+    for name in ("M", "N"):
+        with pytest.raises(Busy):
+            second.take(name, 0)
+    first.give_all_back(both)
+    assert not any(held.held() for held in both)
+    with second.hold("N", 0):
+        with pytest.raises(Busy, match="N is in use"):
+            first.take_all(["M", "N"], 20)
+        with second.hold("M", 0):
+            pass
+    first.give_all_back(first.take_all(["M", "N"], 0))
+
+
+def test_a_lock_that_is_held_seems_to_be(two: tuple[MeterLocks, MeterLocks]) -> None:
+    """What can be told without asking the server; one that was given back seems to be nobody's."""
+    first, _ = two
+    held = first.take("M", 0)
+    assert first.seems_held(held)
+    first.give_back(held)
+    assert not first.seems_held(held)
+
+
 def test_whoever_waits_gets_it_next(two: tuple[MeterLocks, MeterLocks]) -> None:
     """The patience is for the one before to be done."""
     first, second = two

@@ -125,6 +125,11 @@ def prices(bench: Bench, name: str) -> dict[str, Any]:
     return next(c for c in tariff(bench.context()).data["charges"] if c["charge"] == name)
 
 
+def at_once(name: str, price: str) -> dict[str, Any]:
+    """Return what is shown of a charge for energy whose price is in force, with none to come."""
+    return {"charge": name, "unit": "ILS/kWh", "prices": [price], "next": None, "from": None}
+
+
 def test_a_price_takes_over_at_once(il: Bench) -> None:
     """What was used before is charged for at the old price."""
     activate(il.context())
@@ -136,6 +141,13 @@ def test_a_price_takes_over_at_once(il: Bench) -> None:
     assert il.kernel.state.totals.charged == before
     il.kernel.tick(il.now, Inputs(pulses=1_000))
     assert il.kernel.state.totals.charged - before == 150
+
+
+def test_a_price_is_shown_with_what_it_is_for(il: Bench) -> None:
+    """Energy, a period, or a payment."""
+    units = {row[0]: row[2] for row in tariff(il.context()).rows}
+    wanted = {"energy": "ILS/kWh", "standing": "ILS per 30 days", "fee": "ILS per payment"}
+    assert wanted.items() <= units.items()
 
 
 def _first(bench: Bench) -> str:
@@ -153,7 +165,7 @@ def test_a_price_waits_for_its_moment(il: Bench) -> None:
         assert (shown["prices"], shown["next"]) == (old, ["0.75"])
         assert shown["from"].startswith("2026-11-25T00:00:00")
     wait(il, 24)
-    assert prices(il, name) == {"charge": name, "prices": ["0.75"], "next": None, "from": None}
+    assert prices(il, name) == at_once(name, "0.75")
     again = tariff(il.context(), name, ("0.75",), "2026-11-25T00:00").data["charges"][0]
     assert (again["prices"], again["next"]) == (["0.75"], None)
 
@@ -164,7 +176,7 @@ def test_the_next_change_replaces_one_that_waits(il: Bench) -> None:
     name = _first(il)
     tariff(il.context(), name, ("0.75",), "2026-11-25T00:00")
     tariff(il.context(), name, ("0.60",))
-    assert prices(il, name) == {"charge": name, "prices": ["0.6"], "next": None, "from": None}
+    assert prices(il, name) == at_once(name, "0.6")
     wait(il, 24)
     assert prices(il, name)["prices"] == ["0.6"]
 
@@ -220,8 +232,11 @@ def test_what_is_no_price_is_refused(il: Bench, asked: tuple[str, ...], at: str 
 
 def test_where_the_head_end_prices_the_meter_has_no_tariff(wal: Bench) -> None:
     """It says who prices; handed over to the meter, the charges are there."""
-    assert tariff(wal.context()).data["priced_by"] == "head-end"
-    with pytest.raises(Refused, match="head-end prices"):
+    shown = tariff(wal.context())
+    assert shown.data["priced_by"] == "head-end"
+    assert shown.rows == [("energy", "0.35", "EUR/kWh", "", "")]
+    assert any("profile be-wal" in line for line in shown.lines)
+    with pytest.raises(Refused, match=r"head-end prices.*prepay mode local"):
         tariff(wal.context(), _first(wal), ("0.5",))
     activate(wal.context())
     change(wal.context(), "local")

@@ -125,7 +125,7 @@ def test_the_bare_command_lists_as_it_always_did(bench: Bench) -> None:
     told(bench, "meters", "add", "A1", "--port", "serial:/dev/x", "--physical", "7", "--tag", "t")
     told(bench, "meters", "add", "B1", "--line", "K7")
     shown = prepay(bench, "meters").stdout
-    assert " ".join(shown.split()).startswith("meter profile mode prepayment sequence port ")
+    assert " ".join(shown.split()).startswith("meter profile life prepayment line tags port ")
     assert "serial:/dev/x, physical 7" in shown
     listed = told(bench, "meters", "--query", "name=A*")["meters"]
     assert [each["name"] for each in listed] == ["A1"]
@@ -134,18 +134,75 @@ def test_the_bare_command_lists_as_it_always_did(bench: Bench) -> None:
         "B1"
     ]
     assert told(bench, "meters", "--tag", "none")["meters"] == []
+    assert told(bench, "meters", "list", "--tag", "t") == told(bench, "meters", "--tag", "t")
+    assert told(bench, "lines", "list") == told(bench, "lines")
     assert prepay(bench, "meters", "--tag", "t", "show", "A1").exit_code == 2
+
+
+def test_the_address_has_one_name_wherever_it_stands(bench: Bench) -> None:
+    """In the list, its JSON, show and what is exported: port. Where it was met is apart."""
+    told(bench, "meters", "add", "A1", "--port", "tcp:h:1")
+    told(bench, "status", port=PORT)
+    met, ours = sorted(told(bench, "meters")["meters"], key=lambda each: each["name"] == "A1")
+    assert (ours["port"], ours["met_at"]) == ("tcp:h:1", None)
+    assert met["port"] == met["met_at"] != None  # noqa: E711 # of a chain
+    assert told(bench, "meters", "show", "A1")["port"] == "tcp:h:1"
+    assert told(bench, "meters", "export", "--format", "json")["meters"][0]["port"] == "tcp:h:1"
+
+
+def test_an_empty_registry_says_how_meters_get_there(bench: Bench) -> None:
+    """By acquaintance, by discovery, by a file; and lines as well."""
+    none = prepay(bench, "meters").stdout
+    assert all(word in none for word in ("status", "discover", "import"))
+    none = prepay(bench, "lines").stdout
+    assert all(word in none for word in ("meters set", "discover", "import"))
+
+
+def test_tags_are_not_set_and_the_error_says_how_they_are_given(bench: Bench) -> None:
+    """Nothing is changed."""
+    told(bench, "meters", "add", "A1")
+    done = prepay(bench, "meters", "set", "A1", "--tag", "x", "--ean", "")
+    assert done.exit_code == 2
+    assert "prepay meters tag x A1" in done.stderr
+
+
+def test_an_export_writes_over_nothing_unless_it_is_told(bench: Bench, tmp_path: Path) -> None:
+    """As a backup does."""
+    file = tmp_path / "m.csv"
+    for words, code in (((), 0), ((), 1), (("--overwrite",), 0)):
+        done = prepay(bench, "meters", "export", str(file), *words)
+        assert done.exit_code == code, done.stderr
+        assert ("--overwrite" in done.stderr) is bool(code)
+
+
+def test_an_import_shows_what_it_changes_and_every_error_of_a_row(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Rows that stay as they are, are counted; a row of JSON has a number."""
+    rows = [{"name": "A1"}, {"name": "A2", "line": "K7"}]
+    file = tmp_path / "m.json"
+    file.write_text(json.dumps(rows[:1]))
+    assert prepay(bench, "meters", "import", str(file)).exit_code == 0
+    file.write_text(json.dumps(rows))
+    shown = prepay(bench, "meters", "import", str(file)).stdout.split("\n")
+    assert shown[0] == "1 added, 0 changed, 1 unchanged"
+    assert [line.split()[:2] for line in shown[1:-1]] == [["row", "meter"], ["2", "A2"]]
+    file.write_text(json.dumps([{"name": "A3", "ean": "5", "port": "x", "tags": ["!"]}]))
+    wrong = prepay(bench, "meters", "import", str(file))
+    assert wrong.exit_code == 2
+    assert wrong.stdout.count(";") == 2
+    assert all(word in wrong.stdout for word in ("EAN", "port", "tag"))
 
 
 def test_how_a_meter_is_reached_is_what_was_typed(bench: Bench) -> None:
     """Nothing that the environment says is remembered; --unset forgets."""
     made = told(bench, "meters", "add", "A1", "--physical", "7", "--mechanism", "sha256",
                 port="tcp:h:1")  # fmt: skip # one call
-    assert (made["transport"], made["access"]) == (None, {"mechanism": "sha256", "physical": 7})
+    assert (made["port"], made["access"]) == (None, {"mechanism": "sha256", "physical": 7})
     changed = told(bench, "meters", "set", "A1", "--unset", "physical", "--port", "tcp:h:2")
-    assert (changed["transport"], changed["access"]) == ("tcp:h:2", {"mechanism": "sha256"})
-    assert changed["changed"] == ["transport", "access"]
-    assert told(bench, "meters", "set", "A1", "--port", "")["transport"] is None
+    assert (changed["port"], changed["access"]) == ("tcp:h:2", {"mechanism": "sha256"})
+    assert changed["changed"] == ["port", "access"]
+    assert told(bench, "meters", "set", "A1", "--port", "")["port"] is None
     assert told(bench, "meters", "set", "A1")["changed"] == []
 
 
@@ -310,6 +367,8 @@ def test_a_bus_is_found_address_by_address(tmp_path: Path) -> None:
     added = ask("--add", "--line", "bus1", "--tag", "depot")
     assert {each["result"] for each in added["found"]} == {"added"}
     assert {each["result"] for each in ask("--add")["found"]} == {"registered"}
+    again = ask("--add", "--line", "bus2", "--tag", "depot", "--tag", "again")
+    assert {each["result"] for each in again["found"]} == {"registered; given line bus2, tag again"}
     name = added["found"][1]["meter"]
     status = prepay(None, "--meter", name, "status", "--json", edge=edge)
     assert json.loads(status.stdout)["meter"] == name
@@ -320,7 +379,8 @@ def test_a_bus_is_found_address_by_address(tmp_path: Path) -> None:
     ]
     listed = json.loads(prepay(None, "meters", "--tag", "depot", "--json", edge=edge).stdout)
     assert [each["access"]["physical"] for each in listed["meters"]].count(2) == 1
-    assert {each["line"] for each in listed["meters"]} == {"bus1"}
+    assert {each["line"] for each in listed["meters"]} == {"bus2"}
+    assert all(each["tags"] == ["again", "depot"] for each in listed["meters"])
     moved = prepay(None, "meters", "set", name, "--physical", "99", edge=edge)
     assert moved.exit_code == 0
     assert "registered at" in ask("--add")["found"][1]["result"]

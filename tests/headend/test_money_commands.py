@@ -74,6 +74,8 @@ def books(bench: Bench, store: Store | None = None) -> dict[str, int]:
 def states(bench: Bench) -> list[tuple[str, State]]:
     """Return kind and state of each transaction."""
     with bench.store.begin() as db:
+        if not meters.every(db):
+            return []  # nobody has called it yet
         (meter,) = meters.every(db)
         return [(t.kind.value, t.state) for t in transactions.of_meter(db, meter.id)]
 

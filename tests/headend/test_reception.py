@@ -449,7 +449,10 @@ def test_cases_are_listed_shown_and_closed_by_hand(desk: Desk, database: str) ->
     assert (case["kind"], case["what"]) == ("cover", KINDS["cover"])
     number = str(case["case"])
     assert ran(database, "cases", "show", number)["told"] == "cover opened"
-    assert ran(database, "cases", "close", number)["state"] == "closed"
+    why = ("--reason", "seal replaced")
+    assert ran(database, "cases", "close", number, "--reason", "two\nlines")["exit"] == 2
+    assert ran(database, "cases", "close", number, *why)["state"] == "closed"
+    assert ran(database, "cases", "show", number)["reason"] == "seal replaced"
     assert ran(database, "cases", "close", number)["exit"] == 1
     assert ran(database, "cases", "list")["cases"] == []
     (closed,) = ran(database, "cases", "list", "--closed")["cases"]
@@ -457,6 +460,7 @@ def test_cases_are_listed_shown_and_closed_by_hand(desk: Desk, database: str) ->
     with desk.store.read() as db:
         (row,) = db.execute(select(schema.audit)).all()
     assert (row.action, row.subject) == ("cases.close", "OPP1")
+    assert json.loads(row.details)["reason"] == "seal replaced"
 
 
 @pytest.mark.parametrize(
@@ -481,6 +485,12 @@ def test_notifications_are_listed_for_people_and_machines(desk: Desk, database: 
     assert (other["meter"], other["authenticated"]) == (None, False)
     text = CliRunner().invoke(main, ["--db", database, "notifications"]).stdout
     assert "OPP1" in text
+    assert mine["told"] == "cover opened"
+    assert "  cover opened\n" in text
+    shown = ran(database, "notifications", "show", str(mine["number"]))
+    assert shown == mine | {"exit": 0}
+    assert ran(database, "notifications", "list", "--unknown")["notifications"] == [other]
+    assert ran(database, "notifications", "show", "99")["exit"] == 2
     assert "unknown, 192.0.2.1:4059" in text
 
 

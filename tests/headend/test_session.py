@@ -10,7 +10,7 @@ import pytest
 
 from headend.clock import system_clock
 from headend.context import Context, Settings
-from headend.errors import NoAnswer, UsageError
+from headend.errors import NoAnswer, Refused, UsageError
 from headend.links import make_link, make_peer
 from headend.reach import open_plain, reached
 from headend.session import AssociationRefused, ExceptionAnswered, Patience, Session
@@ -19,15 +19,26 @@ from obis import catalogue
 from obis.code import ObisCode
 from protocol import axdr
 from protocol.association import Association, ServerPolicy
+from protocol.association.settings import SUPPORTED
 from protocol.axdr import Data
-from protocol.codes import ActionResult, DataAccessResult, Mechanism, ServiceError, StateError
+from protocol.codes import (
+    ActionResult,
+    Conformance,
+    DataAccessResult,
+    Mechanism,
+    ServiceError,
+    StateError,
+)
 from protocol.errors import AccessRefused, ActionRefused
 from protocol.events import (
+    AccessRequest,
     ActionRequest,
     ActionResponse,
     AssociationEvent,
     AttributeRef,
     ExceptionRaised,
+    GetListRequest,
+    GetListResponse,
     GetRequest,
     GetResponse,
     LinkConnect,
@@ -54,15 +65,23 @@ LONG_VALUE = axdr.octet_string(bytes(range(256)) * 20)
 class TinyServer:
     """Three objects behind the real server halves, on one connection."""
 
-    def __init__(self, kind: LinkKind, connection: socket.socket) -> None:
+    def __init__(
+        self,
+        kind: LinkKind,
+        connection: socket.socket,
+        conformance: Conformance = SUPPORTED,
+    ) -> None:
         self.written: list[Data] = []
+        self.asked: list[AssociationEvent] = []
         self._connection = connection
         self._link: HdlcServer | WrapperLink = (
             WrapperLink.server({1})
             if kind is LinkKind.WRAPPER
             else HdlcServer(1, {1}, HdlcParameters())
         )
-        policy = ServerPolicy(mechanism=Mechanism.LLS, secret=b"12345678", client_sap=2)
+        policy = ServerPolicy(
+            mechanism=Mechanism.LLS, secret=b"12345678", client_sap=2, conformance=conformance
+        )
         self._association = Association.server(
             policy, os.urandom, CounterLease(0, 0), ReplayGuard()
         )
@@ -79,6 +98,7 @@ class TinyServer:
 
     def _serve(self, event: LinkData) -> None:
         for request in self._association.receive(event.apdu, now()):
+            self.asked.append(request)
             answer = self._answer(request)
             if answer is not None:
                 self._association.send(answer, now())
@@ -88,10 +108,18 @@ class TinyServer:
     def _answer(self, request: AssociationEvent) -> AssociationEvent | None:
         undefined = DataAccessResult.OBJECT_UNDEFINED
         match request:
+            case GetListRequest():
+                answers = [self._answer(each) for each in request.requests]
+                results = tuple(each.result for each in answers if isinstance(each, GetResponse))
+                if len(results) < len(answers):
+                    return ExceptionRaised(StateError.SERVICE_UNKNOWN, ServiceError.OTHER_REASON)
+                return GetListResponse(results, request.invoke)
             case GetRequest(attribute=ref) if ref == LONG:
                 return GetResponse(LONG_VALUE, request.invoke)
             case GetRequest(attribute=ref) if ref == NAME:
                 return GetResponse(axdr.octet_string(b"TINY"), request.invoke)
+            case AccessRequest():
+                return ExceptionRaised(StateError.SERVICE_UNKNOWN, ServiceError.OTHER_REASON)
             case GetRequest(attribute=ref) if ref == ODD:
                 return ExceptionRaised(StateError.SERVICE_UNKNOWN, ServiceError.OTHER_REASON)
             case GetRequest():
@@ -141,12 +169,14 @@ KINDS = {LinkKind.WRAPPER: "tcp", LinkKind.HDLC: "hdlc+tcp"}
 
 
 @contextmanager
-def session(kind: LinkKind) -> Iterator[tuple[Session, TinyServer]]:
+def session(
+    kind: LinkKind, conformance: Conformance = SUPPORTED
+) -> Iterator[tuple[Session, TinyServer]]:
     """Give an open session with the tiny server, and the server."""
     servers: list[TinyServer] = []
 
     def serve(connection: socket.socket) -> None:
-        servers.append(TinyServer(kind, connection))
+        servers.append(TinyServer(kind, connection, conformance))
         servers[-1].run()
 
     with serving(serve, KINDS[kind]) as spec:
@@ -184,6 +214,73 @@ def test_refusals_are_errors_that_say_how(kind: LinkKind) -> None:
         with pytest.raises(ExceptionAnswered, match="other reason"):
             opened.get(ODD)
         assert opened.get(NAME) == axdr.octet_string(b"TINY")
+
+
+TIME = AttributeRef(8, catalogue.CLOCK, 2)
+
+
+def asked(server: TinyServer) -> list[tuple[AttributeRef, ...]]:
+    """Return what was asked for by each GET, in its order."""
+    members = (
+        request.requests if isinstance(request, GetListRequest) else (request,)
+        for request in server.asked
+    )
+    found = (
+        tuple(each.attribute for each in some if isinstance(each, GetRequest)) for some in members
+    )
+    return [some for some in found if some]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_foreseen_is_asked_at_once_and_told_once(kind: LinkKind) -> None:
+    """Values and refusals; who asks again asks the meter."""
+    with session(kind) as (opened, server):
+        opened.foresee((NAME, TIME))
+        assert opened.get(NAME) == axdr.octet_string(b"TINY")
+        with pytest.raises(AccessRefused) as refused:
+            opened.get(TIME)
+        assert refused.value.result is DataAccessResult.OBJECT_UNDEFINED
+        assert asked(server) == [(NAME, TIME)]
+        opened.get(NAME)
+        assert asked(server) == [(NAME, TIME), (NAME,)]
+
+
+@pytest.mark.parametrize("change", ["set", "action", "access"])
+def test_what_was_foreseen_is_nothing_worth_once_something_was_changed(change: str) -> None:
+    """Whatever is written or executed may have changed it, even where it is refused."""
+    with session(LinkKind.WRAPPER) as (opened, server):
+        opened.foresee((NAME, LONG))
+        with suppress(AccessRefused, Refused):
+            if change == "set":
+                opened.set(NAME, axdr.null())
+            elif change == "action":
+                opened.action(RELAY, axdr.integer(0))
+            else:
+                opened.access([GetRequest(NAME)])
+        opened.get(NAME)
+        assert asked(server) == [(NAME, LONG), (NAME,)]
+
+
+@pytest.mark.parametrize(
+    ("conformance", "attributes", "told"),
+    [
+        (SUPPORTED & ~Conformance.MULTIPLE_REFERENCES, (NAME, TIME), []),
+        (SUPPORTED, (NAME,), []),
+        (SUPPORTED, (NAME, ODD), [(NAME, ODD)]),
+    ],
+    ids=["one reference at a time", "only one", "an exception"],
+)
+def test_a_meter_that_tells_nothing_at_once_is_asked_one_by_one(
+    conformance: Conformance,
+    attributes: tuple[AttributeRef, ...],
+    told: list[tuple[AttributeRef, ...]],
+) -> None:
+    """Other meters than ours take one reference in a GET, or stumble over one of a list."""
+    with session(LinkKind.WRAPPER, conformance) as (opened, server):
+        opened.foresee(attributes)
+        assert asked(server) == told
+        assert opened.get(NAME) == axdr.octet_string(b"TINY")
+        assert asked(server) == [*told, (NAME,)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

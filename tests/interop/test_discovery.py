@@ -53,7 +53,7 @@ def test_a_strange_meter_is_found_registered_and_read_by_its_name(
     found = prepay("meters", "discover", "--port", port, *remembered, "--add")["found"]
     assert [(each["meter"], each["result"]) for each in found] == [(NAME, "added")]
     shown = prepay("meters", "show", NAME)
-    assert (shown["transport"], shown["access"]) == (port, {"mechanism": access.mechanism})
+    assert (shown["port"], shown["access"]) == (port, {"mechanism": access.mechanism})
     answer = prepay("--meter", NAME, "read", "1-0:32.7.0.255", "--class", "3")
     assert (answer["value"], answer["unit"]) == ("230.1", "V")
 

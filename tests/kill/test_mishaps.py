@@ -43,7 +43,7 @@ def serving(database: str) -> "Iterator[subprocess.Popen[str]]":
     )
     try:
         assert made.stderr is not None
-        assert "carrying out" in made.stderr.readline()
+        assert "worker begun" in made.stderr.readline()
         yield made
     finally:
         made.terminate()

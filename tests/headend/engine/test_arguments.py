@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headend.cli import main
-from headend.engine.arguments import durable, freeze, thaw
+from headend.context import Context, Settings
+from headend.engine.arguments import durable, freeze, rehearse, thaw
 from headend.errors import UsageError
 
 LINES = [
@@ -94,6 +95,50 @@ def test_every_command_that_asks_a_meter_can_be_queued() -> None:
     for name, of in found.items():
         assert of.name == name
         assert 0 <= of.priority <= 1_000
+        gone: list[str] = []
+        context = Nowhere(gone)
+        rehearse(of, parameters(name, WELL.get(name, [])), context)
+        assert (gone, context.from_outside) == (["to its meter"], True), name
+
+
+#: Parameters that are well written, of the commands that need any.
+WELL = {
+    "topup": ["5"],
+    "adjust": ["5", "--reason", "why"],
+    "refund": ["5", "--reason", "why"],
+    "read": ["1.8.0"],
+    "set": ["1.8.0", "long:1"],
+    "action": ["1.8.0"],
+    "mode": ["local"],
+    "protect": ["--on"],
+}
+
+
+class Nowhere(Context):
+    """One without database and ports, which notes that a rehearsal got as far as it should."""
+
+    def __init__(self, gone: list[str]) -> None:
+        super().__init__(Settings())
+        self._gone = gone
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Note the call of what a rehearsal is stopped by."""
+        if name == "set_out" and "_gone" in self.__dict__:
+            stop = value
+
+            def value() -> None:
+                self._gone.append("to its meter")
+                stop()
+
+        super().__setattr__(name, value)
+
+
+def test_a_rotation_is_rehearsed_without_a_meter_or_keys() -> None:
+    """For a campaign, which names the meters itself."""
+    gone: list[str] = []
+    of = durable("keys rotate")
+    rehearse(of, parameters("keys rotate", []), Nowhere(gone))
+    assert gone == ["to its meter"]
 
 
 def test_what_a_customer_waits_for_goes_first() -> None:

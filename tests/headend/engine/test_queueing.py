@@ -1,62 +1,19 @@
-"""Queueing on the command line: ids, keys, terms, dry runs, campaigns; what people see of it."""
+"""Queueing on the command line: ids, keys, terms, dry runs; what people see of it."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from headend.cli import Invocation, main
-from headend.engine.queueing import Terms, check_terms, moment
-from headend.errors import UsageError
-from headend.store import commands, schema
+from headend.engine.queueing import Terms, check_terms, moment, whoami
+from headend.errors import NoAnswer, UsageError
+from headend.store import schema
 from headend.store.transactions import State as Paid
 from protocol.timing import Instant, later
-from tests.headend.bench import PATIENCE
+from tests.headend.engine.prompt import Prompt, all_of
 from tests.headend.engine.rig import Rig, make
 
 NOW = Instant(1_800_000_000_000)
-
-
-@dataclass
-class Said:
-    """What a command line came to: exit code, stdout and stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        """The JSON object on stdout."""
-        return json.loads(self.out)
-
-
-class Prompt:
-    """A command line over a rig's database and meter."""
-
-    def __init__(self, rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
-        self.rig, self._capsys = rig, capsys
-
-    def __call__(self, *words: str) -> Said:
-        """Run ``prepay``."""
-        edge = {
-            "now": self.rig.bench.clock,
-            "entropy": self.rig.bench.entropy,
-            "transports": self.rig.bench._open,
-            "store": self.rig.bench.store,
-            "patience": PATIENCE,
-        }
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(words), obj=Invocation(**edge))
-        said = self._capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
-
-    def queue(self, *words: str) -> Said:
-        """Queue a command for the rig's meter."""
-        return self("--json", "--meter", self.rig.name, *words, "--queue")
 
 
 @pytest.fixture
@@ -67,10 +24,12 @@ def prepay(capsys: pytest.CaptureFixture[str]) -> Iterator[Prompt]:
     rig.bench.close()
 
 
-def all_of(prepay: Prompt) -> Sequence[commands.Command]:
-    """Return every command that was queued, oldest first."""
-    with prepay.rig.bench.store.read() as db:
-        return commands.newest(db)[::-1]
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Rig]:
+    """A rig for what leaves no trace."""
+    rig = make()
+    yield rig
+    rig.bench.close()
 
 
 def test_it_is_written_down_and_nothing_is_sent(prepay: Prompt) -> None:
@@ -134,6 +93,64 @@ def test_what_a_worker_would_refuse_is_refused_at_once(
 @pytest.mark.parametrize(
     "words",
     [
+        ("topup", "abc"),
+        ("topup", "-5"),
+        ("topup", "0"),
+        ("adjust", "0", "--reason", "why"),
+        ("adjust", "5", "--reason", " "),
+        ("refund", "--reason", "why"),
+        ("refund", "--topup", "xyz", "--reason", "why"),
+        ("refund", "-5", "--reason", "why"),
+        ("activate", "--opening", "abc"),
+        ("activate", "--debt", "costs"),
+        ("activate", "--debt", "costs=abc"),
+        ("activate", "--anchor", "2026-13-01"),
+        ("activate", "--at", "soon"),
+        ("deactivate", "--at", "soon"),
+        ("disconnect", "--until", "2027-01-01"),
+        ("disconnect", "--respect-windows", "--until", "soon"),
+        ("protect",),
+        ("protect", "--since", "soon"),
+        ("thresholds", "--low", "abc"),
+        ("tariff", "energy", "abc"),
+        ("tariff", "energy"),
+        ("tariff", "energy", "0.10", "--at", "soon"),
+        ("message", "€"),
+        ("message", "x", "--clear"),
+        ("clock", "--set=rubbish"),
+        ("read", "nonsense!"),
+        ("read", "1.8.0", "nonsense!"),
+        ("read", "daily profile", "--from", "soon"),
+        ("read", "1.8.0", "2.8.0", "--last", "1"),
+        ("set", "1.8.0", "nonsense"),
+        ("set", "nonsense!", "long:1"),
+        ("action", "1.8.0", "long:x"),
+        ("readout", "--register", "1.8.0", "--listen", "5"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_as_it_is_written_is_refused_as_if_it_were_given_directly(
+    standing: Rig, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Queued, tried out and as a campaign: the same text, the same exit code, and no row."""
+    prepay = Prompt(standing, capsys)
+    ports, name = prepay.rig.bench.ports, prepay.rig.name
+    directly = prepay("--meter", name, *words)
+    assert (directly.code, directly.out) == (2, "")
+    others = [
+        prepay("--meter", name, *words, "--queue"),
+        prepay("--meter", name, *words, "--queue", "--dry-run"),
+        prepay("--meter", name, *words, "--dry-run"),
+        prepay("campaign", "start", "--query", "name=*", *words),
+        prepay("campaign", "start", "--query", "name=*", "--dry-run", *words),
+    ]
+    assert {(said.code, said.out, said.err) for said in others} == {(2, "", directly.err)}
+    assert (all_of(prepay), prepay.rig.bench.ports) == ([], ports)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
         ("topup", "5", "--queue"),
         ("--meter", "nobody", "topup", "5", "--queue"),
         ("--port", "tcp:meter:1", "topup", "5", "--queue"),
@@ -185,17 +202,148 @@ def test_a_list_of_commands_by_state_and_meter(prepay: Prompt) -> None:
 
 
 def test_cancel_and_retry_on_the_command_line(prepay: Prompt) -> None:
-    """What was cancelled can be queued anew, as a command of its own; what is done cannot."""
-    first = prepay.queue("topup", "25.00").data["command"]
-    assert prepay("commands", "cancel", first).code == 0
-    assert prepay("commands", "cancel", first).code == 1
-    again = prepay("--json", "commands", "retry", first).data["command"]
-    assert again != first
+    """What was refused can be queued anew, as a command of its own; what is done cannot."""
+    first = prepay.queue("topup", "9999.00").data["command"]
     prepay.rig.work()
-    assert prepay("commands", "retry", again).code == 1
+    anew = prepay("commands", "retry", first)
+    assert f"queued anew, now: topup 9999.00 for {prepay.rig.name}" in anew.out
+    assert [each.state.value for each in all_of(prepay)] == ["refused", "queued"]
+    again = all_of(prepay)[1].id
+    assert prepay("commands", "cancel", again).code == 0
+    assert prepay("commands", "cancel", again).code == 1
+    done = prepay.queue("topup", "25.00").data["command"]
+    prepay.rig.work()
+    assert prepay("commands", "retry", done).code == 1
     assert [each["state"] for each in prepay.rig.topups()] == [Paid.DONE.value]
-    assert prepay("commands", "show", "ffff").code == 2
-    assert prepay("commands", "show", "").code == 2
+
+
+def test_what_was_withdrawn_is_not_given_again_by_a_retry(prepay: Prompt) -> None:
+    """It may have been for later: a payment of tomorrow is not made today. The error says whose."""
+    words = ("topup", "25.00", "--not-before", "+2h")
+    later = prepay.queue(*words).data["command"]
+    assert prepay("commands", "cancel", later).code == 0
+    said = prepay("commands", "retry", later)
+    assert (said.code, f"was withdrawn by {whoami()}" in said.err) == (1, True)
+    started = prepay("--json", "campaign", "start", "--query", "name=*", "read", "1.8.0")
+    campaign = started.data["campaign"]
+    assert prepay("campaign", "cancel", campaign).code == 0
+    said = prepay("commands", "retry", all_of(prepay)[1].id)
+    assert (said.code, f"by {whoami()}, with campaign {campaign}" in said.err) == (1, True)
+    assert len(all_of(prepay)) == 2
+
+
+@pytest.mark.parametrize("group", ["commands", "campaign"])
+def test_an_id_of_too_few_digits_says_how_many_it_takes(prepay: Prompt, group: str) -> None:
+    """And not that there is none."""
+    first = prepay("--json", "campaign", "start", "--query", "name=*", "read", "1.8.0").data
+    prepay.queue("read", "1.8.0")
+    names = {"commands": all_of(prepay)[0].id, "campaign": first["campaign"]}
+    assert "4 digits of its id" in prepay(group, "cancel", names[group][:3]).err
+    assert "4 digits of its id" in prepay(group, "show", "").err
+    assert "there is no" in prepay(group, "show", "ffff").err
+    again = prepay("campaign", "start", "--query", "name=*", "read", "1.8.0")
+    assert again.code == 0
+    assert "give more digits" in prepay(group, "show", names[group][:6]).err
+
+
+def test_a_machine_is_told_which_command_is_not_done(prepay: Prompt) -> None:
+    """Id, state and transaction stand beside the error, on which it can go on."""
+    refused = prepay.queue("topup", "9999.00").data["command"]
+    prepay.rig.work()
+    said = prepay("--json", "commands", "wait", refused)
+    told = json.loads(said.err)
+    transaction = all_of(prepay)[0].transaction_id
+    named = {name: told[name] for name in ("command", "meter", "state", "transaction")}
+    assert (said.code, named) == (
+        1,
+        {
+            "command": refused,
+            "meter": prepay.rig.name,
+            "state": "refused",
+            "transaction": transaction,
+        },
+    )
+    waits = json.loads(prepay.queue("read", "1.8.0", "--wait=0").err)
+    assert (waits["exit_code"], waits["state"], "transaction" in waits) == (3, "queued", False)
+
+
+def test_a_payment_that_was_made_before_says_so(prepay: Prompt) -> None:
+    """With its id directly, queued, or under a key: nothing is booked, nor looks like it."""
+    identity = f"{prepay.rig.bench.now:012x}70008000000000000abc"
+    directly = ("--json", "--meter", prepay.rig.name, "topup", "25.00", "--id", identity)
+    first = prepay.queue("topup", "25.00", "--id", identity, "--idempotency-key", "one").data
+    prepay.rig.work()
+    assert prepay(*directly).data["again"] is True
+    said = prepay(*directly[1:])
+    assert f"(transaction {identity}); nothing was booked" in said.out
+    assert "topped up" not in said.out
+    key = ("topup", "25.00", "--id", identity, "--idempotency-key", "one")
+    assert prepay.queue(*key).data == first | {"again": True, "state": "done"}
+    over = prepay(*directly[1:], "--queue", "--wait", "--idempotency-key", "one")
+    assert "nothing was queued anew" in over.out
+    queued = prepay.queue("topup", "25.00", "--id", identity).data["command"]
+    prepay.rig.work()
+    assert prepay("--json", "commands", "wait", queued).data["again"] is True
+    assert len(prepay.rig.topups()) == 1
+    assert "again" not in prepay("--json", "commands", "wait", first["command"]).data
+
+
+def test_a_command_that_expired_says_what_its_last_attempt_met(prepay: Prompt) -> None:
+    """Silence, for one: with its exit code; swept, begun too late, or never begun."""
+    rig = prepay.rig
+    ids = [prepay.queue("read", "1.8.0", "--not-after", "+1m").data["command"] for _ in range(2)]
+
+    def silent(_spec: object, _now: object) -> None:
+        raise NoAnswer("no answer from nobody")
+
+    rig.bench._open = silent  # type: ignore[assignment] # a line that is cut
+    rig.work()
+    rig.bench.now = later(rig.bench.now, 61_000)
+    rig.dispatcher.sweep()
+    said = [prepay("commands", "wait", each) for each in ids]
+    last = "its not-after has passed; last: no answer from nobody"
+    assert (said[0].code, last in said[0].err) == (3, True), said[0].err
+    assert (said[1].code, "; last" in said[1].err) == (1, False), said[1].err
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--dry-run meters set {} --tag x", "prepay meters set has no --dry-run"),
+        ("--dry-run ledger", "prepay ledger has no --dry-run"),
+        ("--priority 3 meters list", "prepay meters"),
+        ("--queue ledger", "cannot be queued"),
+    ],
+)
+def test_an_option_that_a_command_has_not_is_said_to_be_missing(
+    prepay: Prompt, words: str, why: str
+) -> None:
+    """And no more than that."""
+    said = prepay(*words.format(prepay.rig.name).split())
+    assert (said.code, why in said.err) == (2, True), said.err
+
+
+def test_a_meter_as_argument_is_a_meter_that_was_given(prepay: Prompt) -> None:
+    """A rotation of keys names its meter itself: queued, and tried out."""
+    name = prepay.rig.name
+    dry = prepay("--json", "keys", "rotate", name, "--dry-run")
+    assert (dry.code, dry.data["arguments"]) == (0, {"kinds": []}), dry.err
+    assert prepay("keys", "rotate", name, "--queue", "--dry-run").code == 0
+    assert prepay("keys", "rotate", name, "--queue").code == 0
+    (command,) = all_of(prepay)
+    assert (command.meter, command.arguments) == (name, {"kinds": []})
+    assert prepay("keys", "rotate", "nobody", "--queue").code == 2
+    assert prepay("keys", "rotate", "--queue").code == 2
+
+
+@pytest.mark.parametrize("name", ["adjust", "refund"])
+def test_a_correction_that_was_made_before_says_so(prepay: Prompt, name: str) -> None:
+    """As a payment does."""
+    identity = f"{prepay.rig.bench.now:012x}70008000000000000abc"
+    words = ("--json", "--meter", prepay.rig.name, name, "1.00", "--reason", "why")
+    first, again = (prepay(*words, "--id", identity).data for _ in range(2))
+    assert ("again" in first, again) == (False, first | {"again": True})
+    assert "nothing was booked" in prepay(*words[1:], "--id", identity).out
 
 
 def test_everything_done_to_a_command_is_in_the_audit_log(prepay: Prompt) -> None:
@@ -214,66 +362,6 @@ def test_everything_done_to_a_command_is_in_the_audit_log(prepay: Prompt) -> Non
         ("command cancelled", second),
         ("command done", first),
     ]
-
-
-# --- campaigns ---------------------------------------------------------------------------------
-
-
-def test_a_campaign_from_its_start_to_its_end(prepay: Prompt) -> None:
-    """Queued whole, paused, resumed, and shown with its counts."""
-    started = prepay(
-        "--json", "campaign", "start", "--query", "name=*", "--at-once", "3", "--label", "all",
-        "read", "1.8.0", "--attribute", "3",
-    )  # fmt: skip # a command line
-    assert started.code == 0, started.err
-    number = started.data["campaign"]
-    (command,) = all_of(prepay)
-    assert command.arguments == {"codes": ["1.8.0"], "attribute": 3}
-    assert prepay("campaign", "pause", number).code == 0
-    prepay.rig.work()
-    assert prepay("--json", "campaign", "show", number).data["counts"] == {"queued": 1}
-    assert prepay("campaign", "resume", number).code == 0
-    prepay.rig.work()
-    prepay.rig.dispatcher.sweep()
-    shown = prepay("--json", "campaign", "show", number, "--wait")
-    assert (shown.code, shown.data["state"], shown.data["through"]) == (0, "finished", 1)
-    assert prepay("campaign", "cancel", number).code == 1
-    assert prepay("--json", "campaign", "list").data["campaigns"][0]["campaign"] == number
-
-
-def test_a_campaign_of_which_some_failed_says_so(prepay: Prompt) -> None:
-    """With exit code 1."""
-    words = ("campaign", "start", "--query", "name=*", "topup", "9999.00")
-    started = prepay("--json", *words)
-    prepay.rig.work()
-    shown = prepay("campaign", "show", started.data["campaign"], "--wait")
-    assert (shown.code, "1 refused" in shown.err) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (("--query", "name=x*", "read", "1.8.0"), 1),
-        (("--query", "name=*", "topup"), 2),
-        (("--query", "name=*", "listen"), 2),
-        (("--query", "name=*", "topup", "5", "--id", "01" * 16), 2),
-        (("read", "1.8.0"), 2),
-        (("--query", "nothing=*", "read", "1.8.0"), 2),
-    ],
-)
-def test_a_campaign_that_cannot_be_is_not_begun(
-    prepay: Prompt, words: tuple[str, ...], code: int
-) -> None:
-    """Nothing half done."""
-    assert prepay("campaign", "start", *words).code == code
-    assert all_of(prepay) == []
-
-
-def test_a_dry_run_of_a_campaign_names_its_meters(prepay: Prompt) -> None:
-    """And queues nothing."""
-    said = prepay("--json", "campaign", "start", "--query", "name=*", "--dry-run", "read", "1.8.0")
-    assert said.data["meters"] == [prepay.rig.name]
-    assert all_of(prepay) == []
 
 
 # --- terms -------------------------------------------------------------------------------------

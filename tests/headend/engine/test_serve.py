@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,10 @@ import pytest
 from headend.commands.activate import activate
 from headend.commands.status import status
 from headend.context import Context, Settings
+from headend.engine.service import serve
 from headend.engine.states import State
+from headend.errors import PortUnusable, UsageError
+from headend.observe.options import Watching
 from headend.store import Store, commands, ledger, meters, registry, workers
 from headend.store.transactions import of_meter
 
@@ -76,7 +80,7 @@ class Place:
         """Start a worker, and wait until it says that it works."""
         made = self.start("headend.cli", "serve", "--sessions", "4")
         assert made.stderr is not None
-        assert "carrying out" in made.stderr.readline()
+        assert json.loads(made.stderr.readline())["event"] == "worker begun"
         return made
 
     def prepay(self, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -138,9 +142,9 @@ def test_killed_again_and_again_every_top_up_is_paid_once(place: Place) -> None:
     amounts = [f"{5 + i}.00" for i in range(12)]
     ids = [place.queue("topup", amount) for amount in amounts]
     dice = random.Random(11)  # a schedule, no secret
-    for number in range(4):
+    for number in range(3):
         worker = place.serve()
-        if number < 3:
+        if number < 2:
             done = place.states().get(State.DONE, 0)
             eventually(lambda done=done: place.states().get(State.DONE, 0) > done)
             time.sleep(dice.random() / 10)
@@ -182,22 +186,48 @@ def test_queued_and_waited_for_on_the_command_line(place: Place) -> None:
     worker.send_signal(signal.SIGTERM)
     out, err = worker.communicate(timeout=PATIENCE)
     assert worker.returncode == 0, err
-    assert "1 done" in out
+    assert out == ""
+    assert json.loads(err.splitlines()[-1])["ended"] == {"done": 1, "refused": 1}
     assert not list(place.folder.glob("*.wake.*"))
 
 
+@pytest.mark.parametrize("where", ["foo", "127.0.0.1:{taken}"])
+def test_a_port_that_cannot_be_had_is_said_before_a_worker_begins(
+    tmp_path: Path, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is logged of one, and no row of it is written."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = where.format(taken=taken.getsockname()[1])
+        store = Store(str(tmp_path / "h.db"))
+        context = Context(Settings(db=str(tmp_path / "h.db")), store=store)
+        with pytest.raises((PortUnusable, UsageError), match=r"HOST:PORT|use"):
+            serve(context, 1, Watching(http=port))
+    assert capsys.readouterr().err == ""
+    with store.read() as db:
+        assert workers.every(db) == []
+    store.close()
+
+
 def test_the_workers_row_and_socket_are_gone_with_it(tmp_path: Path) -> None:
-    """A worker that was told to end leaves nothing that looks alive."""
+    """A worker that was told to end leaves nothing that looks alive.
+
+    In a pipe it says JSON alone; a second one on the same file is told of the first.
+    """
     place = Place(tmp_path, str(tmp_path / "h.db"))
     try:
-        worker = place.serve()
-        eventually(lambda: bool(list(tmp_path.glob("h.db.wake.*"))))
-        worker.send_signal(signal.SIGINT)
-        _, err = worker.communicate(timeout=PATIENCE)
-        assert worker.returncode == 0, err
+        first, second = place.serve(), place.serve()
+        eventually(lambda: len(list(tmp_path.glob("h.db.wake.*"))) == 2)
+        for worker in (second, first):
+            worker.send_signal(signal.SIGINT)
+            out, err = worker.communicate(timeout=PATIENCE)
+            assert (worker.returncode, out) == (0, ""), err
+            said = [json.loads(line) for line in err.splitlines()]
+            there = [line["pid"] for line in said if "another worker" in line["event"]]
+            assert there == ([first.pid] if worker is second else [])
         assert not list(tmp_path.glob("h.db.wake.*"))
         with place.store.read() as db:
-            (row,) = workers.every(db)
-            assert row.ended is not None
+            assert all(row.ended is not None for row in workers.every(db))
     finally:
         place.close()

@@ -152,6 +152,16 @@ def test_a_chain_that_nobody_touched_is_in_order(store: Store) -> None:
         assert audit.check(db) == Verdict(Anchor(ROWS, digest(db, ROWS)))
 
 
+def test_a_subject_is_found_where_the_details_name_it_as_their_meter(store: Store) -> None:
+    """A command's rows are of its id and name their meter; no letter stands for another one."""
+    with store.begin() as db:
+        for name in ("A_1", "AX1", "A_12"):
+            audit.append(db, NOW, "ann", "command queued", f"id of {name}", {"meter": name})
+        audit.append(db, NOW, "ann", "meters.set", "A_1", {})
+        found = audit.newest(db, 10, subject="A_1")
+    assert [row.subject for row in found] == ["id of A_1", "A_1"]
+
+
 def test_an_empty_log_is_in_order(database: str) -> None:
     """It has no end yet."""
     store = Store(database)
