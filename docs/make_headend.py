@@ -73,7 +73,7 @@ def played(folder: Path) -> Text:
     for typed, lines in TYPED:
         line = typed.replace("NAME", name)
         told = answered(line, folder).rstrip().split("\n")
-        found = re.search(r"\bOPP\d{13}\b", told[0] + " ".join(told[1:2]))
+        found = re.search(r"\bOPP\d+", " ".join(told))
         name = found[0] if found and name == "NAME" else name
         screen.append(f"$ {line}\n", style="bold green")
         screen.append("\n".join(told[:lines]) + "\n")

@@ -109,8 +109,8 @@ def _show_table(report: Report) -> None:
     cells = [[_plain(cell) for cell in row] for row in report.rows]
     lines = _table(report.columns, cells, width)
     if width is not None:
-        lines[0] = click.style(lines[0], bold=True)
-        lines.insert(1, "─" * min(width, max(map(len, lines[1:]), default=width)))
+        rule = "─" * min(width, max(map(len, lines)))
+        lines[:1] = [click.style(lines[0], bold=True), rule]
     click.echo("\n".join(lines))
 
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -95,19 +95,22 @@ class Postgres:
         }
         self.port = self.port or _free_port()
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        log = (self.folder / "log").open("ab")
-        with log:
-            self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self._data, "-p", str(self.port), *words],
-                stdout=log,
-                stderr=log,
-                **self._as_user(),
-            )
+        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *words]
         until = time.monotonic() + _SECONDS
+        self._process = self._begun(command)
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if self._process.poll() is not None:
+                told = (self.folder / "log").read_text()[-2000:]
+                if "still in use" not in told.rpartition("FATAL")[2] or time.monotonic() > until:
+                    raise RuntimeError(told)
+                self._process = self._begun(command)  # the one before was killed, and lingers
+            if time.monotonic() > until:
                 raise RuntimeError((self.folder / "log").read_text()[-2000:])
             time.sleep(0.02)
+
+    def _begun(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, **self._as_user())
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: fast (SIGINT), at once (SIGQUIT), or as a power cut would (SIGKILL)."""
