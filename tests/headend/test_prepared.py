@@ -162,7 +162,7 @@ def test_a_connection_that_the_server_has_ended_is_made_anew(postgres: Postgres)
         with other.begin() as db:
             db.execute(
                 text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             )
@@ -182,6 +182,7 @@ def test_a_connection_that_the_server_has_ended_is_made_anew(postgres: Postgres)
         lose_it()
     with store.read() as db:
         assert meters.by_name(db, "OPP1") is not None
+    other.close()
     store.close()
     other.close()
 
