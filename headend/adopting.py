@@ -27,7 +27,7 @@ from prepay.charge import collect
 from prepay.cut import BalanceMode
 from prepay.ledger import Post, Reason, credit_post
 from prepay.profile import Profile
-from prepay.transactions import Kind, Outcome
+from prepay.transactions import Kind, Outcome, time_of
 from protocol.cosem.vendor import LastOutcome, Snapshot
 from protocol.cosem_time import WildcardError
 from protocol.timing import Instant, later
@@ -279,7 +279,7 @@ def _write_down(
         kind, reason = (
             (Order.ADOPT, Reason.ADJUSTMENT) if payment else (Order.MORNING, Reason.CONSUMPTION)
         )
-        created = Instant(int(step.id[:12], 16))  # an id begins with its moment
+        created = Instant(time_of(bytes.fromhex(step.id)))
         posts = [credit_post(step.id, reason, step.change, created)] if step.change else []
         orders.append(_ended(db, line, step.id, kind, abs(step.change), values, posts, created))
     return orders

@@ -48,6 +48,8 @@ ATTEMPTS = 3
 #: The outcomes of what was never sent; nothing is left of it.
 EXPIRED = "expired before the meter had it"
 WITHDRAWN = "cancelled before it was sent"
+#: What had never been sent was not taken: newer orders have come and gone since its id was drawn.
+NOT_TAKEN = "the meter has this id for another order, or takes none so old"
 
 #: What each order is on the wire; a top-up in local mode is a token instead.
 _WIRE = {
@@ -371,7 +373,7 @@ def _expired(line: Line, planned: Transaction) -> Verdict:
 def _not_remembered(planned: Transaction) -> Verdict:
     """The meter has forgotten ids of that age, or has this one under another order."""
     if planned.sent is None:
-        return Verdict(False, "the meter has this id for another order, or takes none so old")
+        return Verdict(False, NOT_TAKEN)
     return Verdict(None, "the meter remembers nothing so old, compare its balance by hand")
 
 

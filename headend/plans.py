@@ -25,7 +25,7 @@ from prepay.cut import BalanceMode
 from prepay.ledger import Account, Post, Reason, credit_post
 from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 from prepay.tokens.vend import vend_lab
-from prepay.transactions import ID_LENGTH, transaction_id
+from prepay.transactions import ID_LENGTH, time_of, transaction_id
 from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError
 from protocol.events import AttributeRef
 from protocol.timing import Instant, later
@@ -66,7 +66,7 @@ def check_id(text: str, now: Instant) -> str:
         octets = b""
     if len(octets) != ID_LENGTH or not any(octets):
         raise UsageError(f"{text[:40]!r} is no transaction id: 32 hexadecimal digits, not all 0")
-    if int.from_bytes(octets[:6], "big") > now + _FUTURE:
+    if time_of(octets) > now + _FUTURE:
         raise UsageError(
             "this transaction id is of the future: it has to begin with the milliseconds since "
             "1970, in 12 hexadecimal digits (UUID version 7)"

@@ -30,6 +30,11 @@ def transaction_id(unix_milliseconds: int, entropy: bytes) -> bytes:
     return bytes(octets)
 
 
+def time_of(identity: bytes) -> int:
+    """Return the moment of which a transaction id is, in milliseconds since 1970."""
+    return int.from_bytes(identity[:6], "big")
+
+
 #: Octets of a transaction id.
 ID_LENGTH = 16
 #: How many of the last transactions a meter remembers.

@@ -25,10 +25,11 @@ from headend.engine.queueing import expired, note
 from headend.engine.retries import Chance, Failure, judge, pause
 from headend.engine.states import Happening, State, after
 from headend.errors import Cancelled, Expired, NoAnswer, Refused
-from headend.orders import EXPIRED, WITHDRAWN
+from headend.orders import EXPIRED, NOT_TAKEN, WITHDRAWN
 from headend.store import Store, StoreError, commands, transactions
 from headend.store.commands import Command
 from headend.store.transactions import Transaction
+from prepay.transactions import time_of
 from protocol.timing import Instant, later
 
 if TYPE_CHECKING:
@@ -56,12 +57,14 @@ class Ending:
         reason: for people.
         answer: JSON: what the command reported, or its error.
         failure: where it failed.
+        anew: the next attempt acts under another id.
     """
 
     happening: Happening
     reason: str | None
     answer: dict[str, Any] | None
     failure: Failure | None = None
+    anew: bool = False
 
 
 class Attempts:
@@ -203,7 +206,7 @@ class Attempts:
             # Whoever holds the ticket has the last word, so what it began is what stands there.
             own = None if ending.happening is Happening.SUCCEEDED else _own(db, command)
             begun = replace(command, state=after(command.state, Happening.BEGUN))
-            state = self._write(db, begun, _weighed(ending, own, begun.state), now)
+            state = self._write(db, begun, _weighed(ending, own, begun), now)
         more = {"state": state.value, "reason": ending.reason, "final": state.is_final}
         self._tell("ended", command, more | {"why": ending.happening.name.lower()})
 
@@ -224,6 +227,8 @@ class Attempts:
             answer=ending.answer,
             due=due,
         )
+        if ending.anew:
+            commands.forget_id(db, command)
         if state.is_final:
             note(db, command, state.value, now, reason=reason)
         return state
@@ -274,11 +279,13 @@ def _check_repeatable(of: Durable, command: Command) -> None:
         )
 
 
-def _weighed(ending: Ending, own: Transaction | None, state: State) -> Ending:
+def _weighed(ending: Ending, own: Transaction | None, begun: Command) -> Ending:
     """Return an ending as the command's own transaction makes it.
 
     Money that may have moved is asked about, whatever went wrong afterwards; what was booked and
-    never sent goes on being tried until it is sent or reversed.
+    never sent goes on being tried until it is sent or reversed. What was sent for the first time
+    and not taken, because others had overtaken it while it waited, is over and reversed for good:
+    its command goes on under an id of today, unless its caller has given the id.
     """
     if own is None:
         return ending
@@ -286,10 +293,21 @@ def _weighed(ending: Ending, own: Transaction | None, state: State) -> Ending:
         asked = Happening.SILENT if own.sent is None else Happening.LOST
         failure = ending.failure or Failure(asked, ending.reason or "", 4)
         return Ending(asked, ending.reason, ending.answer, failure)
+    if ending.happening is not Happening.DENIED or begun.state is State.UNKNOWN:
+        return ending
     over = _NEVER_HAD.get(own.outcome or "")
-    if ending.happening is Happening.DENIED and over and state is not State.UNKNOWN:
+    if over:
         return Ending(over, own.outcome, ending.answer)
+    if own.outcome == NOT_TAKEN and _is_drawn_here(begun):
+        failure = Failure(Happening.SILENT, NOT_TAKEN, 3)
+        return Ending(Happening.SILENT, NOT_TAKEN, ending.answer, failure, anew=True)
     return ending
+
+
+def _is_drawn_here(command: Command) -> bool:
+    """Say whether a command's id was drawn when it was handed out, and not given with it."""
+    identity = command.transaction_id
+    return identity is not None and time_of(bytes.fromhex(identity)) > command.created
 
 
 class _Turns:

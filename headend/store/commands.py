@@ -418,6 +418,11 @@ def end(
     return state
 
 
+def forget_id(db: Connection, command: Command) -> None:
+    """Let the next hand-out draw another transaction id: the one it had is over for good."""
+    _FORGET_ID.run(db, row=command.number)
+
+
 # --- a caller ----------------------------------------------------------------------------------
 
 
@@ -498,6 +503,7 @@ _HAND_OUT = _CHANGE.values(
     attempts=bindparam("attempts"),
     transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
 )
+_FORGET_ID = Prepared(_CHANGE.values(transaction_id=null()))
 _BEGIN = Prepared(
     _CHANGE.values(
         state=bindparam("state"),

@@ -1,16 +1,19 @@
 """One attempt of a durable command: what its row says however it ends, and after every kill."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from headend.commands.topup import top_up
 from headend.device import Device
 from headend.engine.queueing import NOT_AFTER, Terms, cancel
 from headend.engine.states import State
 from headend.store import commands, ledger, transactions
 from headend.transports import LinkKind
+from prepay.transactions import REMEMBERED, transaction_id
 from protocol.timing import later
 from tests.headend.bench import Bench, Wire
 from tests.headend.engine.rig import Rig, make, meter_of
@@ -185,6 +188,36 @@ def test_a_meter_that_is_silent_is_tried_again(central: Rig) -> None:
     assert central.command(waiting).state is State.DONE
     assert central.command(waiting).transaction_id == first.transaction_id
     assert paid(central) == 2_500
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_top_up_that_was_overtaken_by_more_than_a_meter_remembers_is_paid_once(
+    rig: Rig, given: bool
+) -> None:
+    """Its id had been drawn before all of theirs: the meter takes none so old, so it gets another.
+
+    An id that its caller has given is his: that top-up is refused and reversed.
+    """
+    few, more = ("25.00", "5.00") if rig.bench.profile == "be-wal" else ("120.00", "100.00")
+    own = transaction_id(rig.bench.now, bytes(10)).hex() if given else None
+    rig.bench.now = later(rig.bench.now, 1)
+    waiting = rig.queue("topup", amount=few, identity=own)
+    rig.bench.now = later(rig.bench.now, 1)
+    opener = rig.bench._open
+    rig.bench._open = lambda spec, now: _Dead(opener(spec, now))  # type: ignore[method-assign, assignment, return-value] # put back below
+    rig.work()
+    assert rig.command(waiting).state is State.QUEUED
+    rig.bench._open = opener  # type: ignore[method-assign] # the meter is back
+    for _ in range(REMEMBERED + 1):
+        rig.bench.now = later(rig.bench.now, 1)
+        top_up(rig.context(meter=rig.name), more)
+    before = paid(rig)
+    assert settle_down(rig, waiting) is (State.REFUSED if given else State.DONE)
+    amount = 0 if given else int(float(few) * 100)
+    assert paid(rig) - before == amount
+    states = Counter(each["state"] for each in rig.topups())
+    assert states == Counter(done=REMEMBERED + 1 + (not given), refused=1)
+    assert _state_of(rig, waiting) == ("refused" if given else "done")
 
 
 class _Dead:

@@ -48,6 +48,7 @@ class Crew:
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.log = url, folder / "log"
         self._running: list[subprocess.Popen[bytes]] = []
+        self._names: dict[int, str] = {}
 
     def hire(
         self, executor: str, seconds: float = 0.0, dead: str = ""
@@ -58,6 +59,7 @@ class Crew:
             [sys.executable, "-m", "tests.headend.engine.labour", *words], stdin=subprocess.PIPE
         )
         self._running.append(made)
+        self._names[made.pid] = executor
         eventually(lambda: ["ready", "-", executor] in [line[:3] for line in lines(self.log)])
         return made
 
@@ -68,7 +70,11 @@ class Crew:
             worker.stdin.write(f"{each.batch},{each.ticket},{each.meter}\n".encode())
         worker.stdin.write(b"\n")
         worker.stdin.flush()
-        eventually(lambda: bool(self.told("taken")))
+        eventually(lambda: self._taken(worker))
+
+    def _taken(self, worker: "subprocess.Popen[bytes]") -> bool:
+        name = self._names[worker.pid]
+        return ["taken", "-", name] in [line[:3] for line in lines(self.log)]
 
     def told(self, word: str) -> list[str]:
         """Return the tickets of which a word was written."""
@@ -141,6 +147,15 @@ def test_traps_1_and_2_what_a_dead_worker_left_is_taken_over(crew: Crew) -> None
     eventually(lambda: len(crew.told("end")) >= len(work))
     assert sorted(crew.told("begin")) == sorted(each.ticket for each in work)
     assert crew.overlaps(lambda ticket: ticket) == 0
+
+
+def test_a_batch_that_another_worker_runs_is_not_begun_again(crew: Crew) -> None:
+    """A sweep hands over what has been out for long, of a batch only what still stands."""
+    work = [handed(number) for number in range(3)]
+    crew.submit(crew.hire("first", seconds=2), work)
+    crew.submit(crew.hire("second"), work[1:])
+    eventually(lambda: len(crew.told("end")) == len(work))
+    assert sorted(crew.told("begin")) == [each.ticket for each in work]
 
 
 def test_trap_3_a_cancelled_command_keeps_its_meter_until_it_is_through() -> None:
