@@ -61,7 +61,7 @@ def command(ctx: click.Context) -> None:
 )
 @selection_options
 @click.option("--label", default="", help="What people call it.")
-@click.option("--at-once", type=click.IntRange(1), help="How many of it at a time.")
+@click.option("--at-once", type=click.IntRange(1, 10_000), help="How many of it at a time.")
 @click.option("--priority", type=click.IntRange(0, 1000), help="0 goes first.")
 @click.option("--not-before", metavar="TIME", help="Not sent before this (ISO 8601, or +2h).")
 @click.option(

@@ -97,8 +97,15 @@ def _module(name: str) -> ModuleType:
 
 @cache
 def _known() -> frozenset[str]:
-    """Return the names of the commands' files; a worker would look for them twice an attempt."""
-    return frozenset(m.name for m in iter_modules(commands.__path__) if not m.name.startswith("_"))
+    """Return the names of the commands' files; a worker would look for them twice an attempt.
+
+    Raises:
+        OSError: they cannot be listed, as where no file can be opened any more.
+    """
+    found = [m.name for m in iter_modules(commands.__path__) if not m.name.startswith("_")]
+    if not found:
+        raise OSError("the commands cannot be listed: too many open files?")
+    return frozenset(found)
 
 
 def freeze(of: Durable, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Campaigns: one command for many meters, queued whole or not at all."""
 
+import json
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, METER, Durable, durable, freeze, rehearse
-from headend.engine.queueing import Terms, check_terms, prepared, whoami
+from headend.engine.queueing import Terms, check_terms, prepared, told_of, whoami
 from headend.engine.states import State
 from headend.engine.typed import typed
 from headend.engine.views import DIGITS, LEAST
@@ -119,7 +120,7 @@ def start(context: Context, wish: Wish) -> tuple[Campaign, bool]:
             commands.begin_claiming(db)  # two callers with one key come one after the other
             known = campaigns.of_key(db, key)
             if known is not None:
-                return _same(known, of, arguments), True
+                return _same(known, of, arguments, wish.selection), True
         chosen = _chosen(db, wish.selection)
         made = campaigns.add(
             db,
@@ -137,17 +138,26 @@ def start(context: Context, wish: Wish) -> tuple[Campaign, bool]:
         rows = [prepared(of, arguments, each, terms, context, made.number) for each in chosen]
         commands.add(db, rows, now)
         details = {"command": of.name, "meters": len(chosen), "selection": dict(made.selection)}
+        details |= told_of(of, arguments)
         audit.append(db, now, caller, "campaign started", made.id, details)
         wake_with(db)
     wake(context.store.url)
     return made, False
 
 
-def _same(known: Campaign, of: Durable, arguments: Mapping[str, Any]) -> Campaign:
-    if (known.command, dict(known.arguments)) != (of.name, dict(arguments)):
+def _same(
+    known: Campaign, of: Durable, arguments: Mapping[str, Any], selection: Selection
+) -> Campaign:
+    """Hold a campaign that was found by its key to what is asked for: command and selection.
+
+    Raises:
+        UsageError: it is another. Whom a tag or a query means today is not compared.
+    """
+    asked = (of.name, dict(arguments), json.loads(json.dumps(selection.to_json())))
+    if (known.command, dict(known.arguments), dict(known.selection)) != asked:
         raise UsageError(
-            f"idempotency key {known.idempotency_key} is of another campaign: {known.command}, "
-            f"{known.id}"
+            f"idempotency key {known.idempotency_key} is of another campaign, or of other meters: "
+            f"{known.command}, {known.id}"
         )
     return known
 

@@ -167,7 +167,7 @@ class Dispatcher:
                         self.sweep()
                 if fit and not self._is_in_vain(early=early):
                     found = self.hand_out()
-            except StoreError:
+            except (StoreError, OSError):  # a database that is gone, a machine without a free file
                 stopping.wait(_SWEEP)
             early = self._wake.wait(_BUSY if found else _IDLE)
 

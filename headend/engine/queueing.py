@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from headend.context import Context
-from headend.engine.arguments import IDENTITY, Durable, freeze
+from headend.engine.arguments import IDENTITY, Durable, durable, freeze
 from headend.engine.states import Happening, State
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
 from headend.store import audit, commands, transactions
@@ -140,8 +140,13 @@ def queue(db: Connection, new: New, now: Instant) -> Command:
     commands.add(db, [new], now)
     made = commands.get(db, new.id)
     assert made is not None  # it was written a line ago
-    note(db, made, "queued", now)
+    note(db, made, "queued", now, **told_of(durable(made.name), made.arguments))
     return made
+
+
+def told_of(of: Durable, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the audit log has of arguments: all, where money or state moves, never a key."""
+    return {"arguments": dict(arguments)} if of.moves else {}
 
 
 def _same(known: Command, new: New) -> Command:
@@ -156,6 +161,8 @@ def _same(known: Command, new: New) -> Command:
 
 def note(db: Connection, command: Command, action: str, now: Instant, **more: Any) -> None:
     """Write into the audit log what was done to a command."""
+    if command.transaction_id is not None:
+        more["transaction"] = command.transaction_id
     audit.append(
         db,
         now,

@@ -49,6 +49,8 @@ _ROWS: Final[tuple[tuple[type[Exception], Happening], ...]] = (
     (HeadendError, Happening.DENIED),
     (ProtocolError, Happening.DENIED),
 )
+#: No fault of the command, and gone when files are closed, memory is free, an update is through.
+_PASSING: Final = (OSError, MemoryError, ImportError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,10 @@ def judge(error: Exception, transaction_id: str | None) -> Failure:
     happening = next((h for kind, h in _ROWS if isinstance(error, kind)), None)
     if happening is None:
         # The text of an exception that nobody foresaw may hold anything, so only its kind is told.
-        reason = f"a fault in this program: {type(error).__name__}; see the worker's log"
-        return Failure(Happening.DENIED, reason, 1, ours=True)
+        told = f"{type(error).__name__}; see the worker's log"
+        if isinstance(error, _PASSING):
+            return Failure(Happening.SILENT, f"this machine is short: {told}", 3, ours=True)
+        return Failure(Happening.DENIED, f"a fault in this program: {told}", 1, ours=True)
     if isinstance(error, OutcomeUnknown) and error.transaction_id != transaction_id:
         happening = Happening.SILENT  # it did not come to its own turn
     code = int(error.exit_code) if isinstance(error, HeadendError) else 1

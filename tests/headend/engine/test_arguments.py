@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headend.cli import main
 from headend.context import Context, Settings
-from headend.engine.arguments import durable, freeze, rehearse, thaw
+from headend.engine.arguments import _known, durable, freeze, rehearse, thaw
 from headend.errors import UsageError
 
 LINES = [
@@ -158,3 +158,15 @@ def test_more_than_a_row_should_hold_is_refused() -> None:
     """Before it is written."""
     with pytest.raises(UsageError, match="characters"):
         freeze(durable("set"), {"code": "1.8.0", "value": "x" * 70_000})
+
+
+def test_a_list_of_commands_that_could_not_be_read_is_not_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where no file can be opened any more: else a worker refused all payments until its end."""
+    _known.cache_clear()
+    with monkeypatch.context() as short:
+        short.setattr("headend.engine.arguments.iter_modules", lambda path: iter(()))
+        with pytest.raises(OSError, match="cannot be listed"):
+            durable("topup")
+    assert durable("topup").moves

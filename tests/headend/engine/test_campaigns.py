@@ -128,6 +128,15 @@ def test_a_campaign_of_the_same_key_is_found_and_says_so(prepay: Prompt) -> None
     assert len(all_of(prepay)) == 1
 
 
+def test_a_key_is_of_one_command_and_one_selection(prepay: Prompt) -> None:
+    """Who sends other meters under it has not had them done: that is no success."""
+    words = ("campaign", "start", "--idempotency-key", "k")
+    assert prepay(*words, "--query", "name=*", "read", "1.8.0").code == 0
+    for other in (("--query", "life=met", "read", "1.8.0"), ("--query", "name=*", "status")):
+        said = prepay(*words, *other)
+        assert (said.code, "is of another campaign" in said.err) == (2, True), said.err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

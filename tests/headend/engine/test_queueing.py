@@ -362,6 +362,10 @@ def test_everything_done_to_a_command_is_in_the_audit_log(prepay: Prompt) -> Non
         ("command cancelled", second),
         ("command done", first),
     ]
+    details = [json.loads(row.details) for row in rows if row.subject == first]
+    queued, done = details[0], details[-1]
+    assert queued["arguments"] == {"amount": "25.00"}  # sealed, as what was paid is
+    assert done["transaction"] == prepay.rig.command(first).transaction_id
 
 
 # --- terms -------------------------------------------------------------------------------------

@@ -55,6 +55,13 @@ def test_a_fault_of_ours_is_named_by_its_kind_only() -> None:
     assert "password" not in failure.reason
 
 
+@pytest.mark.parametrize("error", [OSError(24, "x"), MemoryError(), ModuleNotFoundError("x")])
+def test_a_machine_that_is_short_of_something_ends_no_command(error: Exception) -> None:
+    """Files are closed and memory is freed again; who keeps the machine reads of it in the log."""
+    failure = judge(error, None)
+    assert (failure.happening, failure.exit_code, failure.ours) == (Happening.SILENT, 3, True)
+
+
 def test_only_what_the_meter_has_forgotten_is_hopeless() -> None:
     """It is asked about each hour, in case somebody settled it by hand."""
     assert judge(Unknowable("x", OWN), OWN).hopeless
