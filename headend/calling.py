@@ -37,6 +37,8 @@ _LONGEST_ANSWER: Final = 8 << 20
 LONGEST_NAME: Final = 104
 #: Seconds that a desk has to write the row, or may be silent while it is waited for.
 _PATIENCE: Final = 15.0
+#: The number of a process, at the end of a socket's name.
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _SQLITE: Final = re.compile(r"sqlite:///([^?]+)")
 _SERVED: Final = re.compile(r"postgres(?:ql)?(?:\+\w+)?://(?:([^:/@]*)(?::[^@]*)?@)?([^@]*)")
 
@@ -102,6 +104,31 @@ def same_user(line: socket.socket) -> bool:
         return True
     _, user, _ = struct.unpack("iII", line.getsockopt(socket.SOL_SOCKET, option, 12))
     return bool(user == os.geteuid())
+
+
+def is_socket(path: Path) -> bool:
+    """Say whether a socket stands at a path; a link to one is none."""
+    with suppress(OSError):
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    return False
+
+
+def numbered(name: str, beginning: str) -> bool:
+    """Say whether a name is a beginning and the number of a process: others are a user's files."""
+    return name.startswith(beginning) and bool(_NUMBER.fullmatch(name, len(beginning)))
+
+
+def clear_away(path: Path) -> None:
+    """Remove the socket at which nobody answers, if the process of its number is gone."""
+    if not is_socket(path):
+        return
+    try:
+        os.kill(int(path.name.rpartition(".")[2]), 0)  # 0 asks only whether it is there
+    except ProcessLookupError:
+        with suppress(OSError):
+            path.unlink()
+    except (OSError, OverflowError):
+        pass  # another user's, or no number that a process can have
 
 
 def identity_of(db: str | None) -> list[int]:
@@ -252,7 +279,7 @@ def _connected(db: str | None) -> socket.socket | None:
         return None
     names: list[str] = []
     with suppress(OSError):
-        names = [n for n in os.listdir(beside.parent) if n.startswith(beside.name)]
+        names = [n for n in os.listdir(beside.parent) if numbered(n, beside.name)]
     for name in sorted(names):
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -261,8 +288,7 @@ def _connected(db: str | None) -> socket.socket | None:
             if same_user(line):
                 return line
         except ConnectionRefusedError:  # its process was killed
-            with suppress(OSError):
-                beside.with_name(name).unlink()
+            clear_away(beside.with_name(name))
         except OSError:  # somebody else's, or it has enough to do
             pass
         line.close()

@@ -7,7 +7,9 @@ after a command of a group. A command's module is imported when it is run; the l
 
 import atexit
 import gc
+import os
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -29,6 +31,8 @@ QUEUEING = frozenset(
     {"queue", "wait", "not_before", "not_after", "priority", "idempotency_key", "dry_run"}
 )
 
+#: What octets that are no UTF-8 become on the command line and in the environment.
+_HALVES = re.compile("[\ud800-\udfff]")
 #: So many objects are made before the first look for garbage. Nearly all that a command makes is
 #: what it imports, and stays: to look through that time and again takes a tenth of its start.
 _SELDOM = 50_000
@@ -77,6 +81,7 @@ def with_context(
         context = invocation.context()
         context.command = click.get_current_context().info_name or ""
         try:
+            _check_text(invocation.values, kwargs)
             asked = {name: v for name, v in invocation.values.items() if name in QUEUEING}
             for name in _own(asked, kwargs):
                 kwargs[name] = asked.pop(name)
@@ -93,6 +98,33 @@ def with_context(
             context.close()
 
     return update_wrapper(callback, function)
+
+
+def _check_text(*values: Mapping[str, Any]) -> None:
+    """Refuse octets that are no text in what is no path; a path may have any.
+
+    Raises:
+        click.BadParameter: they are no UTF-8.
+    """
+    scope = click.get_current_context()
+    for parameter in scope.command.params:
+        found = [each[parameter.name] for each in values if parameter.name in each]
+        if not all(_is_text(each) or _is_path(parameter, each) for each in found):
+            raise click.BadParameter("its octets are no UTF-8", scope, parameter)
+
+
+def _is_path(parameter: click.Parameter, value: Any) -> bool:
+    metavar = parameter.metavar or ""
+    if "|" in metavar:  # a file, or a name
+        return "FILE" in metavar and os.path.exists(value)
+    return parameter.name in ("db", "file") or "FILE" in metavar
+
+
+def _is_text(value: Any) -> bool:
+    """Say whether all text in a value can be written as UTF-8: what could not be read cannot."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or value.isascii() or not _HALVES.search(value)
 
 
 def _own(asked: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:

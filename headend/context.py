@@ -253,7 +253,7 @@ class Context:
     def caller(self) -> str:
         """Who runs this, for the audit log: the system's user unless somebody else is set."""
         try:
-            return getpass.getuser()[:64]
+            return getpass.getuser()[:64].encode("utf-8", "replace").decode()  # octets may be none
         except (KeyError, OSError):  # nobody that the system knows by name
             return "unknown"
 

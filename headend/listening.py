@@ -5,6 +5,7 @@ What a source says beyond its rate is dropped unread, and a connection that does
 meter says it again.
 """
 
+import errno
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from headend.errors import HeadendError, PortUnusable
 from headend.flood import Rates
 from headend.transports import LinkKind, PortSpec
 from headend.transports.tcp import parse_address
-from protocol.timing import Instant, earliest
+from protocol.events import Peer
+from protocol.timing import Instant, earliest, later
 from protocol.udp import MAX_DATAGRAM
 
 #: Meters that may be connected at a time; a further one drives out the one silent the longest.
@@ -34,6 +36,10 @@ _CHUNK = 4096
 _KINDS = {"tcp": LinkKind.WRAPPER, "udp": LinkKind.DATAGRAMS}
 #: What a meter that does not read may keep waiting, in seconds.
 _WRITE_TIMEOUT = 1.0
+#: What a process, or the machine, says that has no descriptor left ...
+_NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE})
+#: ... how long nobody is taken then, in ms, and after which time it is said again.
+_BREATH_MS, _COMPLAIN_MS = 200, 60_000
 
 
 @dataclass(slots=True)
@@ -84,6 +90,8 @@ class Listener:
         self._selector.register(self._socket, EVENT_READ)
         self._connections: dict[socket.socket, Ear] = {}
         self._addresses: dict[str, Ear] = {}
+        self._resume: Instant | None = None  # when connections are taken again
+        self._complained: Instant | None = None
 
     def __enter__(self) -> "Listener":
         return self
@@ -101,7 +109,9 @@ class Listener:
     def hear(self, until: Instant | None) -> Iterator[Heard]:
         """Yield what is heard, until a moment of the clock or, with None, for ever."""
         while until is None or self._now() < until:
-            wake = earliest(until, *(ear.link.wake_at() for ear in self._connections.values()))
+            self._resume_accepting()
+            dues = (ear.link.wake_at() for ear in self._connections.values())
+            wake = earliest(until, self._resume, *dues)
             wait = None if wake is None else max(0, wake - self._now()) / 1000
             said: list[_Said] = []
             for key, _mask in self._selector.select(wait):
@@ -114,7 +124,7 @@ class Listener:
                 elif self._kind is LinkKind.DATAGRAMS:
                     said += self._datagrams()
                 else:
-                    self._accept()
+                    yield from self._accept()
             yield from self._settle(said)
             for connection, ear in list(self._connections.items()):
                 due = ear.link.wake_at()
@@ -122,16 +132,36 @@ class Listener:
                     ear.read(b"", self._now())
                     self._drop_if_broken(connection, ear)
 
-    def _accept(self) -> None:
-        with suppress(OSError):  # gone again
+    def _accept(self) -> Iterator[Heard]:
+        """Take a connection; where no descriptor is left for it, say so and give one back."""
+        try:
             connection, address = self._socket.accept()
-            if len(self._connections) >= CONNECTIONS:
-                self._drop(self._superfluous())
-            connection.settimeout(_WRITE_TIMEOUT)
-            ear = self._ear(_named(address))
-            ear.read(b"", self._now())  # from now on silence is counted
-            self._connections[connection] = ear
-            self._selector.register(connection, EVENT_READ)
+        except OSError as error:
+            if error.errno in _NO_DESCRIPTOR:
+                yield from self._make_room()
+            return  # else gone again
+        if len(self._connections) >= CONNECTIONS:
+            self._drop(self._superfluous())
+        connection.settimeout(_WRITE_TIMEOUT)
+        ear = self._ear(_named(address))
+        ear.read(b"", self._now())  # from now on silence is counted
+        self._connections[connection] = ear
+        self._selector.register(connection, EVENT_READ)
+
+    def _make_room(self) -> Iterator[Heard]:
+        """Give a descriptor back, and take nobody for a while: who waits is always ready."""
+        if self._connections:
+            self._drop(self._superfluous())
+        self._selector.unregister(self._socket)
+        self._resume = later(self._now(), _BREATH_MS)
+        if self._complained is None or later(self._complained, _COMPLAIN_MS) <= self._now():
+            self._complained = self._now()
+            yield Heard(self.place, Peer(0, 0), why="no file descriptor is left for connections")
+
+    def _resume_accepting(self) -> None:
+        if self._resume is not None and self._resume <= self._now():
+            self._resume = None
+            self._selector.register(self._socket, EVENT_READ)
 
     def _superfluous(self) -> socket.socket:
         """Return the connection silent the longest, of the host that has the most of them.

@@ -222,8 +222,8 @@ def _row(heard: Heard, meter: Meter | None, now: Instant) -> Notification:
     vouched = heard.sender is not None
     sender = heard.title.hex() if vouched else f"{_host(heard)} {heard.peer.server}"
     window = None if body.get("stamp") else now // WINDOW_MS
-    same = json.dumps([sender, body, window], sort_keys=True)
-    written = json.dumps(body)
+    same = json.dumps([sender, body, window], sort_keys=True, allow_nan=False)
+    written = json.dumps(body, allow_nan=False)
     if not vouched and len(written) > CLEAR_BODY:
         body = {"service": body["service"], "cut": written[:CLEAR_BODY]}
     return Notification(

@@ -57,7 +57,7 @@ class Report:
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report on stdout."""
     if as_json:
-        click.echo(json.dumps(report.data, ensure_ascii=False))
+        click.echo(json.dumps(report.data, ensure_ascii=False, allow_nan=False))
         return
     if report.panel:
         _show_panel(report)

@@ -173,7 +173,7 @@ class Session:
         self._heard = False  # whether anything came that the link understood
         self._invoke = 1  # the number of the last request; HLS pass 3 has 1
         self.opened: Opened | None = None
-        self._foreseen: dict[AttributeRef, Data | DataAccessResult] = {}
+        self._foreseen: dict[AttributeRef, Data] = {}
 
     @classmethod
     def open(
@@ -216,10 +216,11 @@ class Session:
             AccessRefused: the meter refused, and how.
             ExceptionAnswered, NoAnswer: see there.
         """
-        result = None if access is not None else self._foreseen.pop(attribute, None)
-        if result is None:
-            request = GetRequest(attribute, access, self._next())
-            result = self._exchange(request, GetResponse).result
+        foreseen = None if access is not None else self._foreseen.pop(attribute, None)
+        if foreseen is not None:
+            return foreseen
+        request = GetRequest(attribute, access, self._next())
+        result = self._exchange(request, GetResponse).result
         if isinstance(result, DataAccessResult):
             raise AccessRefused(result)
         return result
@@ -227,8 +228,9 @@ class Session:
     def foresee(self, attributes: Sequence[AttributeRef]) -> None:
         """Read attributes at once that are about to be asked for one by one.
 
-        ``get`` gives each answer once, and no more once anything was written or executed. Nothing
-        is read of a meter that takes one reference at a time, or does not answer a list.
+        ``get`` gives each value once, and no more once anything was written or executed. Nothing
+        is read of a meter that takes one reference at a time, or does not answer a list; what it
+        refuses in a list it may tell who asks for that alone.
 
         Raises:
             NoAnswer: see there.
@@ -239,7 +241,11 @@ class Session:
             answers = self.get_many(attributes)
         except ExceptionAnswered:
             return
-        self._foreseen = dict(zip(attributes, answers, strict=True))
+        self._foreseen = {
+            attribute: answer
+            for attribute, answer in zip(attributes, answers, strict=True)
+            if not isinstance(answer, DataAccessResult)
+        }
 
     def get_many(self, attributes: Sequence[AttributeRef]) -> list[Data | DataAccessResult]:
         """Read attributes, as many at once as the meter grants: values, or why there is none.

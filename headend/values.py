@@ -14,6 +14,8 @@
 A comma or a brace inside a string within braces cannot be written.
 """
 
+import json
+from math import isfinite
 from typing import Any
 
 from headend.errors import UsageError
@@ -67,6 +69,16 @@ def to_json(data: Data) -> Any:
         return [to_json(element) for element in value.elements]
     if isinstance(value, tuple):
         return [to_json(element) for element in value]
+    return one_to_json(value)
+
+
+def one_to_json(value: Any) -> Any:
+    """Return a value without elements for a JSON document.
+
+    A number that JSON has not is a word: NaN, Infinity or -Infinity.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        return json.dumps(value)
     return value.hex().upper() if isinstance(value, bytes) else value
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from headend.values import one_to_json
 from protocol.explain import Node
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def message_json(direction: str, root: Node, octets: bytes) -> dict[str, Any]:
 
 def to_json(node: Node) -> dict[str, Any]:
     """Return a node for a JSON document; what is empty is left out."""
-    value = node.value.hex().upper() if isinstance(node.value, bytes) else node.value
+    value = one_to_json(node.value)
     shown: dict[str, Any] = {
         "offset": node.offset,
         "octets": node.octets.hex().upper(),

@@ -89,7 +89,8 @@ def listen(
         click.echo(f'{{"listening": "{listener.place}"}}' if as_json else f"at {listener.place}")
         for heard in listener.hear(until):
             found = said(heard, utc(context.now()))
-            click.echo(json.dumps(found, ensure_ascii=False) if as_json else text(heard, found))
+            as_text = json.dumps(found, ensure_ascii=False, allow_nan=False)
+            click.echo(as_text if as_json else text(heard, found))
             read += heard.notification is not None
             if read == count:
                 break

@@ -100,7 +100,7 @@ def shown(context: Context, number: int) -> Report:
     if found is None:
         raise UsageError(f"no notification {number}: prepay notifications lists what is kept")
     told = _told(found)
-    said = json.dumps(told["said"])  # escapes what would move the cursor
+    said = json.dumps(told["said"], allow_nan=False)  # escapes what would move the cursor
     lines = [f"{name}: {value}" for name, value in told.items() if name != "said"]
     return Report(told, (*lines, f"said: {said}"))
 

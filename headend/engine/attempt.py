@@ -21,12 +21,12 @@ from headend.clock import Clock
 from headend.context import Context
 from headend.engine.answers import frozen
 from headend.engine.arguments import IDENTITY, Durable, durable, thaw
-from headend.engine.queueing import expired, note
+from headend.engine.queueing import booked, expired, note
 from headend.engine.retries import Chance, Failure, judge, pause
 from headend.engine.states import Happening, State, after
-from headend.errors import Cancelled, Expired, NoAnswer, Refused
+from headend.errors import Cancelled, Expired, Refused
 from headend.orders import EXPIRED, NOT_TAKEN, WITHDRAWN
-from headend.store import Store, StoreError, commands, transactions
+from headend.store import Store, StoreError, commands
 from headend.store.commands import Command
 from headend.store.transactions import Transaction
 from prepay.transactions import time_of
@@ -128,7 +128,7 @@ class Attempts:
             if command is None:
                 return None
             over = None if command.state is State.UNKNOWN else _withdrawn(command, now)
-            if over is not None and _own(db, command) is None:
+            if over is not None and booked(db, command) is None:
                 self._write(db, command, over, now)
                 return None
             commands.begin(db, command, self._worker, now)
@@ -144,7 +144,7 @@ class Attempts:
             report = self._report(of, command)
         except Exception as error:  # noqa: BLE001 # a worker goes on whatever one command does
             failure = judge(error, command.transaction_id)
-            if isinstance(error, NoAnswer) and not repeatable:
+            if failure.happening is Happening.SILENT and not repeatable:
                 failure = replace(failure, happening=Happening.DENIED)
             if failure.ours:
                 self._tell("fault", command, {"error": error})
@@ -189,7 +189,7 @@ class Attempts:
         if command.state is State.UNKNOWN or (fresh and not late):
             return
         with self._store.read() as db:
-            if _own(db, command) is not None:
+            if booked(db, command) is not None:
                 return
             cancelled = commands.cancel_asked(db, command.id)
         if cancelled:
@@ -204,7 +204,7 @@ class Attempts:
             if not commands.still_carries(db, command):
                 return
             # Whoever holds the ticket has the last word, so what it began is what stands there.
-            own = None if ending.happening is Happening.SUCCEEDED else _own(db, command)
+            own = None if ending.happening is Happening.SUCCEEDED else booked(db, command)
             begun = replace(command, state=after(command.state, Happening.BEGUN))
             state = self._write(db, begun, _weighed(ending, own, begun), now)
         more = {"state": state.value, "reason": ending.reason, "final": state.is_final}
@@ -248,12 +248,6 @@ class _Permit:
         """
         fresh, self._fresh = self._fresh, False
         self._attempts.permit(self._command, fresh=fresh)
-
-
-def _own(db: "Connection", command: Command) -> Transaction | None:
-    """Return the transaction that a command has booked, if it has."""
-    identity = command.transaction_id
-    return None if identity is None else transactions.get(db, identity)
 
 
 def _withdrawn(command: Command, now: Instant) -> Ending | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from headend.calling import LONGEST, LONGEST_NAME, SPOKEN, identity_of, place, same_user
+from headend.calling import LONGEST, LONGEST_NAME, SPOKEN, identity_of, is_socket, place, same_user
 from headend.context import Context, Settings
 from headend.engine import ordering
 from headend.engine.arguments import IDENTITY
@@ -98,12 +98,17 @@ class Desk:
         path = beside.with_name(f"{beside.name}{os.getpid()}")
         if len(os.fsencode(path)) > LONGEST_NAME:
             return  # callers queue by themselves
-        path.unlink(missing_ok=True)  # of a process of the same number that died
+        aside = path.with_name(f"~{path.name[1:]}")  # as long, and looked for by nobody
+        if is_socket(aside):  # of a process of the same number that died
+            aside.unlink(missing_ok=True)
+        if path.exists() and not is_socket(path):
+            return  # a user's file of that name
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            ours.bind(str(path))
-            path.chmod(0o600)  # nobody can connect before it listens
+            ours.bind(str(aside))
+            aside.chmod(0o600)
             ours.listen(_MOST)
+            aside.rename(path)  # whoever finds it is heard
         except OSError:  # a file system that knows no sockets
             ours.close()
             return
@@ -312,6 +317,8 @@ def _terms(value: Any) -> bool:
     )
 
 
+#: Seconds that a caller waits at the longest (30 years); who wants more waits by himself.
+_LONGEST_WAIT: Final = 1e9
 _FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "draw": lambda v: _text(v, 32) and len(v) == 32 and set(v) <= set("0123456789abcdef"),
     "name": _text,
@@ -322,5 +329,5 @@ _FITS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "terms": _terms,
     "caller": lambda v: _text(v, 64),
     "waits": lambda v: isinstance(v, bool),
-    "seconds": lambda v: v is None or (type(v) in (int, float) and 0 <= v < float("inf")),
+    "seconds": lambda v: v is None or (type(v) in (int, float) and 0 <= v <= _LONGEST_WAIT),
 }

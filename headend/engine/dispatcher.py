@@ -26,10 +26,10 @@ from sqlalchemy import Connection
 from headend.clock import Clock
 from headend.engine import Engine, Handed, ticket_of
 from headend.engine.arguments import durable
-from headend.engine.queueing import expired, note
+from headend.engine.queueing import booked, expired, note
 from headend.engine.states import Happening, State
 from headend.errors import UsageError
-from headend.store import Store, StoreError, campaigns, commands, registry, transactions, workers
+from headend.store import Store, StoreError, campaigns, commands, registry, workers
 from headend.store.commands import Closed, Command, HandedOut
 from prepay.transactions import transaction_id
 from protocol.timing import Instant
@@ -298,8 +298,7 @@ class Dispatcher:
         """End what waits past its not-after, unless something of it is booked: that is sent for."""
         now = self._now()
         for command in commands.overdue(db, now, _PORTION):
-            identity = command.transaction_id
-            if identity is None or transactions.get(db, identity) is None:
+            if booked(db, command) is None:
                 reason = expired(command, "its not-after has passed")
                 state = commands.end(db, command, Happening.TOO_LATE, now, reason=reason)
                 note(db, command, state.value, now, reason=reason)

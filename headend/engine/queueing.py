@@ -18,8 +18,9 @@ from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, durable, freeze
 from headend.engine.states import Happening, State
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
-from headend.store import audit, commands, transactions
+from headend.store import audit, commands, meters, transactions
 from headend.store.commands import Command, New
+from headend.store.transactions import Transaction
 from prepay.transactions import transaction_id
 from protocol.timing import Instant, later
 
@@ -130,13 +131,14 @@ def queue(db: Connection, new: New, now: Instant) -> Command:
     """Write a command down; one of the same idempotency key is found instead.
 
     Raises:
-        UsageError: the key is of another command.
+        UsageError: the key is of another command, or the transaction id of another meter.
     """
     if new.idempotency_key is not None:
         commands.begin_claiming(db)  # two callers with one key come one after the other
         known = commands.of_key(db, new.idempotency_key)
         if known is not None:
             return _same(known, new)
+    _check_whose(db, new)
     commands.add(db, [new], now)
     made = commands.get(db, new.id)
     assert made is not None  # it was written a line ago
@@ -147,6 +149,13 @@ def queue(db: Connection, new: New, now: Instant) -> Command:
 def told_of(of: Durable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the audit log has of arguments: all, where money or state moves, never a key."""
     return {"arguments": dict(arguments)} if of.moves else {}
+
+
+def _check_whose(db: Connection, new: New) -> None:
+    known = None if new.transaction_id is None else transactions.get(db, new.transaction_id)
+    if known is not None and known.meter_id != new.meter_id:
+        other = meters.by_id(db, known.meter_id).name
+        raise UsageError(f"transaction {known.id} is of another meter: {other}")
 
 
 def _same(known: Command, new: New) -> Command:
@@ -179,6 +188,14 @@ def expired(command: Command, why: str | None) -> str:
     return "; ".join(each for each in (why, last) if each)
 
 
+def booked(db: Connection, command: Command) -> Transaction | None:
+    """Return the transaction that a command has booked, if it has; another meter's is not its."""
+    if command.transaction_id is None:
+        return None
+    found = transactions.get(db, command.transaction_id)
+    return found if found is not None and found.meter_id == command.meter_id else None
+
+
 def cancel(db: Connection, command: Command, caller: str, now: Instant) -> State:
     """Withdraw a command, or ask that it be withdrawn; return its state.
 
@@ -193,8 +210,7 @@ def cancel(db: Connection, command: Command, caller: str, now: Instant) -> State
         raise Refused(f"too late: command {held.id} was sent; the meter is asked what became of it")
     note(db, held, "cancel asked", now, by=caller)
     commands.ask_cancel(db, held)
-    booked = held.transaction_id is not None and transactions.get(db, held.transaction_id)
-    if held.ticket is None and not booked:
+    if held.ticket is None and booked(db, held) is None:
         state = commands.end(db, held, Happening.WITHDRAWN, now, reason="cancelled")
         note(db, held, state.value, now)
         return state
@@ -205,7 +221,7 @@ def cancel(db: Connection, command: Command, caller: str, now: Instant) -> State
 def whoami() -> str:
     """Return who runs this process, for people."""
     try:
-        return getpass.getuser()[:64]
+        return getpass.getuser()[:64].encode("utf-8", "replace").decode()  # octets may be none
     except (KeyError, OSError):  # nobody that the system knows by name
         return "unknown"
 

@@ -17,6 +17,8 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
+from headend.calling import clear_away, is_socket, numbered
+
 _CHANNEL: Final = "prepay_commands"
 #: Seconds after which the listening thread looks whether it is to end.
 _PATIENCE: Final = 0.5
@@ -39,10 +41,12 @@ def wake(url: URL) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
         ours.setblocking(False)
         for path in beside.parent.glob(f"{escape(beside.name)}.wake.*"):
+            if not numbered(path.name, f"{beside.name}.wake."):
+                continue
             try:
                 ours.sendto(b"", str(path))
             except ConnectionRefusedError:  # its process was killed
-                path.unlink(missing_ok=True)
+                clear_away(path)
             except OSError:  # gone, or it has enough to wake it already
                 continue
 
@@ -87,11 +91,12 @@ class Listener:
         path = beside.with_name(f"{beside.name}.wake.{os.getpid()}")
         if len(os.fsencode(path)) > _LONGEST:
             return None  # it looks by itself
-        path.unlink(missing_ok=True)  # of a process of the same number that died
+        if is_socket(path):  # of a process of the same number that died
+            path.unlink(missing_ok=True)
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             ours.bind(str(path))
-        except OSError:  # a file system that knows no sockets
+        except OSError:  # a file system that knows no sockets, or a user's file of that name
             ours.close()
             return None
         path.chmod(0o600)

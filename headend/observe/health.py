@@ -8,7 +8,9 @@
 
 Whoever can reach the port may ask; nothing here changes anything or tells of a customer. A
 stranger gets few threads, few octets and little time: a request is read up to its blank line or
-``_LONGEST`` octets, within ``_SECONDS`` from its first octet to its last, and answered once.
+``_LONGEST`` octets, within ``_SECONDS`` from its first octet to its last, and answered once. When
+all threads are busy the newest is served all the same: the oldest of whoever has the most is hung
+up on, so that nobody's idle connections make a process look dead.
 """
 
 import json
@@ -16,8 +18,10 @@ import socket
 import socketserver
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from headend.errors import PortUnusable
 from headend.transports.tcp import parse_address
@@ -25,9 +29,11 @@ from headend.transports.tcp import parse_address
 #: Octets of a request's head.
 _LONGEST: Final = 4096
 #: How long a request may take to come, and its answer to go.
-_SECONDS: Final = 5.0
-#: Requests at a time; a further one is hung up on.
+_SECONDS: Final = 2.0
+#: Requests at a time; a further one drives out another.
 _THREADS: Final = 8
+#: How long a thread that was driven out may take to end: a check may be asking a database.
+_LEAVING: Final = 0.5
 _REASONS: Final = {
     200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
     408: "Request Timeout", 431: "Request Header Fields Too Large",
@@ -113,21 +119,45 @@ class _Server(socketserver.ThreadingTCPServer):
         self.address_family = family
         self.answer = answer
         self._free = threading.BoundedSemaphore(_THREADS)
+        self._busy: dict[socket.socket, str] = {}  # the host of each; the oldest first
+        self._changing = threading.Lock()
         super().__init__(address, _Handler)
 
-    def process_request(self, request: object, client_address: object) -> None:
-        """Answer in a thread, or hang up when all of them are busy."""
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; when all of them are busy another request gives way."""
         if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)  # type: ignore[arg-type] # a socket, as TCPServer has
-            return
-        super().process_request(request, client_address)  # type: ignore[arg-type] # as above
+            self._drive_out()
+            if not self._free.acquire(timeout=_LEAVING):
+                self.shutdown_request(request)
+                return
+        with self._changing:
+            self._busy[request] = str(client_address[0])
+        super().process_request(request, client_address)
 
-    def process_request_thread(self, request: object, client_address: object) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer, and let the next one have the thread's place."""
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type] # as above
+            super().process_request_thread(request, client_address)
         finally:
             self._free.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection, once nobody can drive it out any more."""
+        with self._changing:
+            self._busy.pop(request, None)
+        super().shutdown_request(request)
+
+    def _drive_out(self) -> None:
+        """Hang up on the oldest request of the host that has the most."""
+        with self._changing:
+            hosts = Counter(self._busy.values())
+            most = max(hosts.values(), default=0)
+            for request, host in self._busy.items():
+                if hosts[host] == most:
+                    del self._busy[request]
+                    with suppress(OSError):  # it went by itself
+                        request.shutdown(socket.SHUT_RDWR)  # its thread wakes, and closes it
+                    return
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a stranger who goes is no event."""

@@ -24,6 +24,8 @@ from protocol.timing import Instant
 _TABLE = schema.audit
 #: What the first row has in the place of a digest before it.
 GENESIS: Final = "0" * 64
+#: What is said of a log that is gone.
+GONE: Final = "the audit log is empty, and orders were booked"
 #: Who appends takes this lock until his transaction ends: a chain has one end.
 _APPENDING: Final = 0x0FFA0D
 #: Under this name the settings have the anchor.
@@ -208,6 +210,8 @@ def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
         end = Anchor(row.number, row.digest)
     written = db.scalar(select(schema.settings.c.value).where(schema.settings.c.name == _ANCHOR))
     own = Anchor.parse(written or "")
+    if is_gone(db):
+        return Verdict(end, 1, GONE)
     if own is None and end.number:
         return Verdict(end, end.number, "the database's own anchor is missing")
     last = max([*digests, own.number if own is not None else 0])
@@ -216,6 +220,13 @@ def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
     if own is not None and own != end:
         return Verdict(end, own.number, "it is not what the database's own anchor says")
     return Verdict(end)
+
+
+def is_gone(db: Connection) -> bool:
+    """Say whether nothing is written there although something was booked: each order is told."""
+    if db.scalar(select(_TABLE.c.number).limit(1)) is not None:
+        return False
+    return db.scalar(select(schema.posts.c.line).limit(1)) is not None
 
 
 def _rows(db: Connection) -> Iterator[Row[Any]]:

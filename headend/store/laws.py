@@ -4,11 +4,15 @@
 |---|---|
 | the file or the server finds nothing broken | a disk lies |
 | the tables are those of the newest migration | a program from before, or by hand |
+| the triggers are those that the migrations made, and no others | they keep the books |
+| where something is booked the audit log is not empty | each order is told there |
 | a post is of the meter of its transaction | money does not change meters |
 | a balance is what the posts come to | triggers keep it: only a hand could part them |
 | all balances of a meter together are 0 | double entry |
 | a top-up that was not refused has booked its amount, a refused one nothing | exactly once |
 | an activation that was refused has booked no start credit | as above |
+| a post is for a reason that its order can have | nothing is given by the way |
+| an adjustment or a refund that was not refused has booked its amount | as a top-up |
 | what is final has an outcome and a moment, what is open has none | states |
 | no transaction carries a sequence above its meter's | the next one has to be newer |
 | no transaction is of the future | the clock was set back: new ids are smaller than old ones |
@@ -20,11 +24,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Row, select, text
 from sqlalchemy.exc import DBAPIError
 
-from headend.store import schema
+from headend.store import audit, guards, schema
 from headend.store.opening import revision
 from headend.store.transactions import OPEN, Order, State
 from headend.times import utc
@@ -32,6 +37,26 @@ from prepay.ledger import Account, Reason
 from protocol.timing import Instant
 
 _POSTS, _TRANSACTIONS, _METERS = schema.posts.c, schema.transactions.c, schema.meters.c
+#: What each kind of order may book; a kind that is not here books nothing.
+_REASONS: Final[dict[str, frozenset[Reason]]] = {
+    Order.TOPUP: frozenset({Reason.TOP_UP}),
+    Order.ACTIVATE: frozenset({Reason.OPENING, Reason.START_CREDIT}),
+    Order.DEACTIVATE: frozenset({Reason.CONSUMPTION, Reason.ADJUSTMENT, Reason.SETTLEMENT}),
+    Order.MORNING: frozenset({Reason.CONSUMPTION}),
+    Order.MODE: frozenset({Reason.CONSUMPTION, Reason.ADJUSTMENT}),
+    Order.ADOPT: frozenset({Reason.ADJUSTMENT}),
+    Order.ADJUST: frozenset({Reason.ADJUSTMENT}),
+    Order.REFUND: frozenset({Reason.CONSUMPTION, Reason.REFUND}),
+}
+#: A refused one of these may also have what an end had made of it meanwhile: ``headend.outcomes``.
+_TAKEN_BACK: Final = frozenset({Order.TOPUP, Order.ADJUST, Order.REFUND})
+_MADE_OF_IT: Final = frozenset({Reason.SETTLEMENT, Reason.CONSUMPTION, Reason.ADJUSTMENT})
+#: The reason that an order which was not refused books its own amount for, and the sign.
+_OWN: Final = {
+    Order.ADJUST: (Reason.ADJUSTMENT, 1),
+    Order.ADOPT: (Reason.ADJUSTMENT, 1),
+    Order.REFUND: (Reason.REFUND, -1),
+}
 _FINAL = tuple(state for state in State if state not in OPEN)
 #: A clock may be this much ahead without being wrong.
 _AHEAD_MS = 60_000
@@ -63,7 +88,7 @@ def check(db: Connection, now: Instant) -> list[Finding]:
     broken += _tables(db)
     if broken:
         return broken  # what the rest would say could not be believed
-    return [*_books(db), *_states(db, now), *_sequences(db)]
+    return [*_guards(db), *_books(db), *_states(db, now), *_sequences(db)]
 
 
 def _integrity(db: Connection) -> Iterator[Finding]:
@@ -93,6 +118,13 @@ def _tables(db: Connection) -> Iterator[Finding]:
     there = set(db.dialect.get_table_names(db))
     for name in sorted(set(schema.metadata.tables) - there):
         yield Finding("tables", name, "is missing")
+
+
+def _guards(db: Connection) -> Iterator[Finding]:
+    for name, said in guards.breaches(db):
+        yield Finding("triggers", name, said)
+    if audit.is_gone(db):
+        yield Finding("audit", "log", audit.GONE)
 
 
 def _books(db: Connection) -> Iterator[Finding]:
@@ -152,6 +184,7 @@ def _states(db: Connection, now: Instant) -> Iterator[Finding]:
         if row.kind == Order.TOPUP and paid != due:
             said = f"is {state}, a top-up of {row.amount}, and has booked {paid} minor units"
             yield Finding("states", row.id, said)
+        yield from _reasons(row, booked[row.id])
         begun = booked[row.id][Reason.START_CREDIT.value] + booked[row.id][Reason.OPENING.value]
         if row.kind == Order.ACTIVATE and state == State.REFUSED and begun:
             said = f"was refused, and has booked a start of {begun} minor units"
@@ -159,6 +192,32 @@ def _states(db: Connection, now: Instant) -> Iterator[Finding]:
         if row.created > now + _AHEAD_MS:
             said = f"was planned at {utc(row.created)}, and it is {utc(now)}: set the clock"
             yield Finding("clock", row.id, said)
+
+
+def _reasons(row: Row[Any], booked: Counter[int]) -> Iterator[Finding]:
+    """Judge an order's posts by what it may book, and its own amount by what it has."""
+    refused = row.state == State.REFUSED
+    allowed = _REASONS.get(row.kind, frozenset())
+    if refused and row.kind in _TAKEN_BACK:
+        allowed |= _MADE_OF_IT
+    for reason in sorted(booked.keys() - allowed):
+        said = f"is of kind {row.kind}, and has booked {booked[reason]} as {_reason(reason)}"
+        yield Finding("posts", row.id, said)
+    if row.kind in _OWN and not refused:
+        own, sign = _OWN[row.kind]
+        if booked[own] != sign * row.amount:
+            said = (
+                f"is {row.state}, of kind {row.kind} over {row.amount}, and has booked "
+                f"{booked[own]} minor units"
+            )
+            yield Finding("states", row.id, said)
+
+
+def _reason(number: int) -> str:
+    try:
+        return Reason(number).name.lower()
+    except ValueError:
+        return f"reason {number}"
 
 
 def _sequences(db: Connection) -> Iterator[Finding]:

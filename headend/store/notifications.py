@@ -66,7 +66,7 @@ def add(db: Connection, said: Notification) -> tuple[int, bool]:
         "title": said.system_title,
         "authenticated": said.authenticated,
         "service": said.service,
-        "body": json.dumps(dict(said.body), sort_keys=True),
+        "body": json.dumps(dict(said.body), sort_keys=True, allow_nan=False),
         "received": said.received,
     }
     new = bool(db.execute(_ADD, row).rowcount)
@@ -125,7 +125,8 @@ def get(db: Connection, number: int) -> Notification | None:
 def _notification(row: Row[Any]) -> Notification:
     columns = dict(row._mapping)
     whose = {name: columns[name] or "" for name in ("meter", "profile")}
-    return Notification(**columns | whose | {"body": json.loads(columns["body"])})
+    body = json.loads(columns["body"], parse_constant=str)  # NaN, as older rows may have it: a word
+    return Notification(**columns | whose | {"body": body})
 
 
 _WITH_METER = select(_TABLE, _METERS.c.name.label("meter"), _METERS.c.profile).outerjoin(

@@ -378,6 +378,9 @@ def _list_answer(
     match request, apdu:
         case GetListRequest(), GetResponseWithList():
             return GetListResponse(apdu.results, apdu.invoke)
+        case GetListRequest(), GetResponseNormal():
+            if isinstance(apdu.result, DataAccessResult):
+                return GetListResponse((apdu.result,) * members, apdu.invoke)
         case SetListRequest(), SetResponseWithList() | SetResponseLastDatablockWithList():
             return SetListResponse(apdu.results, apdu.invoke)
         case SetListRequest(), SetResponseNormal() | SetResponseLastDatablock():

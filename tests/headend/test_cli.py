@@ -56,6 +56,41 @@ def test_every_command_has_help_with_an_example() -> None:
     } <= set(names)  # fmt: skip # a table
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--meter", "\udcff", "status"),
+        ("--port", "tcp:\udcff:1", "status"),
+        ("meters", "list", "--tag", "\udcff"),
+        ("commands", "show", "\udcff"),
+        ("campaign", "start", "--label", "\udcff", "read", "1.8.0"),
+        ("trace", "\udcff"),
+        ("--meter", "x", "topup", "5", "--queue", "--idempotency-key", "\udcff"),
+    ],
+    ids=" ".join,
+)
+def test_octets_that_are_no_text_are_wrong_usage(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that names the option, whatever command it is."""
+    monkeypatch.chdir(tmp_path)
+    said = prepay(*words, db=str(tmp_path / "h.db"))
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "no UTF-8" in said.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_octets_that_are_no_text_may_be_a_path(tmp_path: Path) -> None:
+    """The system's names of files are octets."""
+    named = tmp_path / "\udcff.csv"
+    named.write_text("name,profile\n")
+    db = str(tmp_path / "\udcff.db")
+    assert prepay("meters", "import", str(named), db=db).exit_code == 0
+    assert prepay("--db", db, "meters", "list").exit_code == 0
+    said = prepay("--keys", str(tmp_path / "\udcff"), "--port", "tcp:127.0.0.1:1", "status")
+    assert "No such file" in said.stderr
+
+
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
     """Not the database, not the protocol, not the terminal's decoration."""
     program = (

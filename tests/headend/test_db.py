@@ -12,15 +12,17 @@ from click.testing import CliRunner
 
 from headend.cli import main
 from headend.commands.activate import activate
+from headend.commands.adjust import adjust
 from headend.commands.db import adopt, backup, check, restore
 from headend.commands.deactivate import deactivate
 from headend.commands.morning import morning
+from headend.commands.refund import give_back
 from headend.commands.topup import top_up
 from headend.context import Context, Settings
 from headend.errors import Refused, UsageError
 from headend.reach import reached
 from headend.report import Report
-from headend.store import Store, StoreError, counters, ledger, meters, transactions
+from headend.store import Store, StoreError, audit, counters, ledger, meters, transactions
 from headend.store.transactions import Order, State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
@@ -30,6 +32,12 @@ from tests.headend.bench import Bench
 from tests.postgres import Postgres
 
 HOUR = 3_600_000
+#: A post more, of a reason, under an order of a kind; its sides are those of the first one there.
+GIFT = (
+    "INSERT INTO posts SELECT transaction_id, 9, meter_id, debit, credit, 50000, {}, moment "
+    "FROM posts WHERE transaction_id = (SELECT id FROM transactions WHERE kind = '{}') "
+    "ORDER BY line LIMIT 1"
+)
 NOW = Instant(1_700_000_000_000)
 
 
@@ -99,11 +107,33 @@ def test_a_database_in_use_obeys_the_laws(wal: Bench) -> None:
         ("PRAGMA foreign_keys=OFF; DELETE FROM meters", "integrity", "refers to no row"),
         ("UPDATE alembic_version SET version_num = '0001'", "tables", "is the newest"),
         ("DROP TABLE cases", "tables", "is missing"),
+        ("DROP TRIGGER posts_update", "triggers", "is missing"),
+        (
+            "DROP TRIGGER posts_delete; CREATE TRIGGER posts_delete BEFORE DELETE ON posts "
+            "WHEN OLD.amount > 5 BEGIN SELECT RAISE(ABORT, 'posts are immutable'); END",
+            "triggers",
+            "is not as this program made it",
+        ),
+        (
+            "CREATE TRIGGER gift AFTER INSERT ON commands BEGIN DELETE FROM cases; END",
+            "triggers",
+            "is no trigger of this program",
+        ),
+        (GIFT.format(3, "topup"), "posts", "has booked 50000 as adjustment"),
+        (GIFT.format(4, "topup"), "posts", "has booked 50000 as settlement"),
+        (GIFT.format(0, "activate"), "posts", "has booked 50000 as top_up"),
+        (GIFT.format(9, "topup"), "posts", "has booked 50000 as reason 9"),
+        (GIFT.format(3, "adjust"), "states", "over 700, and has booked 50700"),
+        (GIFT.format(6, "refund"), "states", "over 300, and has booked"),
+        ("DELETE FROM audit; DELETE FROM settings", "audit", "the audit log is empty"),
     ],
 )
 def test_each_law_has_its_breach(wal: Bench, breaking: str, law: str, words: str) -> None:
     """What a hand, or a disk, could do to the books is found, and said in a line."""
     top_up(wal.context(), "25.00")
+    if "'adjust'" in breaking or "'refund'" in breaking:
+        adjust(wal.context(), "7.00", reason="goodwill")
+        give_back(wal.context(), "3.00", reason="too much")
     assert findings(wal) == []
     with wal.store.begin() as db:
         raw: Any = db.connection.driver_connection
@@ -138,6 +168,42 @@ def test_the_laws_are_those_of_postgresql_too(postgres: Postgres) -> None:
     said = {each["law"] for each in check(context).data["findings"]}
     store.close()
     assert said == {"states", "sequence"}  # it has booked nothing, and is ahead of its meter
+
+
+@pytest.mark.parametrize(
+    "breaking",
+    [
+        "DROP TRIGGER posts_immutable ON posts",
+        "ALTER TABLE posts DISABLE TRIGGER posts_balance",
+        "CREATE OR REPLACE TRIGGER posts_immutable BEFORE DELETE ON posts "
+        "EXECUTE FUNCTION posts_immutable()",
+        "CREATE OR REPLACE FUNCTION posts_balance() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN NEW; END $$",
+        "CREATE TRIGGER more AFTER INSERT ON cases EXECUTE FUNCTION posts_immutable()",
+        "CREATE OR REPLACE TRIGGER posts_immutable BEFORE UPDATE OF reason OR DELETE ON posts "
+        "EXECUTE FUNCTION posts_immutable()",
+    ],
+)
+def test_the_triggers_of_postgresql_are_looked_at_too(postgres: Postgres, breaking: str) -> None:
+    """Gone, switched off, weakened, emptied, or one more than there should be."""
+    store = Store(postgres.database())
+    context = Context(Settings(), store=store)
+    assert check(context).data["findings"] == []
+    with store.begin() as db:
+        db.exec_driver_sql(breaking)
+    said = [each["law"] for each in check(context).data["findings"]]
+    store.close()
+    assert said == ["triggers"]
+
+
+def test_an_audit_log_that_was_emptied_is_found_by_its_own_check(wal: Bench) -> None:
+    """With the anchor gone too nothing else would tell of it."""
+    top_up(wal.context(), "25.00")
+    with wal.store.begin() as db:
+        assert audit.check(db).row is None
+        db.exec_driver_sql("DELETE FROM audit")
+        db.exec_driver_sql("DELETE FROM settings")
+        assert audit.check(db).fault.startswith("the audit log is empty")
 
 
 # --- backup and restore --------------------------------------------------------------------------

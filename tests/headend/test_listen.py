@@ -1,9 +1,12 @@
 """Listening: what is heard is told, what cannot be read harms nobody, and confirmations go back."""
 
 import json
+import resource
 import socket
 import threading
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +289,40 @@ def test_who_connects_and_says_nothing_does_not_keep_meters_out() -> None:
         heard = next(listener.hear(Instant(system_clock()() + 5_000)))
         assert heard.notification == UNCONFIRMED
         assert silent[0].recv(1) == b""
+
+
+def test_without_descriptors_one_is_given_back_and_nobody_spins() -> None:
+    """It is said once, the silent one gives way, and the meter that waits is heard later."""
+    identity = Identity(lambda: KEYS, lambda: b"LISTENER", CounterLease(1), bytes)
+    now = system_clock()
+    with ExitStack() as stack:
+        listener = stack.enter_context(
+            Listener(PortSpec.parse("tcp:127.0.0.1:0"), identity, system_clock())
+        )
+        place = ("127.0.0.1", int(listener.place.rpartition(":")[2]))
+        silent = stack.enter_context(socket.create_connection(place))
+        assert list(listener.hear(Instant(now() + 50))) == []
+        speaker = stack.enter_context(socket.create_connection(place))
+        association = meter()
+        association.send(UNCONFIRMED, T0)
+        apdu = association.outgoing()
+        speaker.sendall(build_header(1, 102, len(apdu)) + apdu)
+        used = time.process_time()
+        with no_descriptors():
+            (said,) = listener.hear(Instant(now() + 900))
+        assert time.process_time() - used < 0.2  # else it spins all the time
+        assert "no file descriptor" in said.why
+        assert silent.recv(1) == b""
+        heard = next(listener.hear(Instant(now() + 5_000)))
+        assert heard.notification == UNCONFIRMED
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Have this process get no further descriptor, whatever it closes."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -30,7 +30,7 @@ from protocol.apdu.notification import EventNotificationApdu
 from protocol.association import Association, ServerPolicy
 from protocol.association.channel import SecureChannel
 from protocol.association.envelope import Envelope
-from protocol.axdr import octet_string, structure, unsigned
+from protocol.axdr import Data, Tag, octet_string, structure, unsigned
 from protocol.codes import ApplicationContext
 from protocol.events import (
     AttributeRef,
@@ -492,6 +492,30 @@ def test_notifications_are_listed_for_people_and_machines(desk: Desk, database: 
     assert ran(database, "notifications", "list", "--unknown")["notifications"] == [other]
     assert ran(database, "notifications", "show", "99")["exit"] == 2
     assert "unknown, 192.0.2.1:4059" in text
+
+
+def test_a_number_that_json_has_not_leaves_json_json(
+    desk: Desk, store: Store, database: str
+) -> None:
+    """NaN is told as a word, also of a row of before, in which it stands bare."""
+    infinite = Data(Tag.FLOAT64, float("inf"))
+    push = EventNotification(AttributeRef(1, catalogue.EVENT, 2), infinite)
+    desk.hear(*Speaker().say(push))
+    assert heard_value(database) == "Infinity"
+    with store.begin() as db:
+        db.exec_driver_sql("""UPDATE notifications SET body = '{"value": NaN}'""")
+    assert heard_value(database) == "NaN"
+
+
+def heard_value(database: str) -> Any:
+    """Return the value of the only notification, read by the letter of JSON."""
+
+    def refused(word: str) -> Any:
+        raise AssertionError(f"{word} is not JSON")
+
+    shown = CliRunner().invoke(main, ["--json", "--db", database, "notifications"]).stdout
+    (found,) = json.loads(shown, parse_constant=refused)["notifications"]
+    return found["said"]["value"]
 
 
 def test_beside_other_work_ports_are_listened_at_until_stopped(store: Store) -> None:

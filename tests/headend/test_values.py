@@ -1,6 +1,9 @@
 """Values as people write them."""
 
+import json
 from contextlib import suppress
+from math import inf, nan
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -82,6 +85,15 @@ def test_any_text_is_a_value_or_wrong_usage(text: str) -> None:
     """Nothing else comes out."""
     with suppress(UsageError):
         assert isinstance(parse_value(text), Data)
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(nan, "NaN"), (inf, "Infinity"), (-inf, "-Infinity"), (1.5, 1.5)]
+)
+def test_a_number_that_json_has_not_is_a_word(number: float, word: Any) -> None:
+    """Within a structure too; others stay numbers."""
+    data = axdr.structure(Data(Tag.FLOAT64, number), Data(Tag.ARRAY, (Data(Tag.FLOAT32, number),)))
+    assert json.loads(json.dumps(to_json(data), allow_nan=False)) == [word, [word]]
 
 
 def test_json_has_octets_as_hexadecimal_and_structures_as_lists() -> None:

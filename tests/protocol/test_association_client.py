@@ -54,6 +54,8 @@ from protocol.events import (
     ActionRequest,
     ActionResponse,
     ExceptionRaised,
+    GetListRequest,
+    GetListResponse,
     GetRequest,
     GetResponse,
     InvokeId,
@@ -492,9 +494,20 @@ def test_notifications_under_keys_that_are_not_in_use_are_read_over(tag: int) ->
     assert client.is_open
 
 
+def test_a_refusal_in_place_of_a_list_is_one_of_each_member() -> None:
+    """Some meters answer a GET of a list they do not take as if it were of one."""
+    client = opened()
+    client.send(GetListRequest((GET, GET)), T0)
+    only(client)
+    denied = DataAccessResult.READ_WRITE_DENIED
+    reply = GetResponseNormal(InvokeId(), denied)
+    assert client.receive(reply.encode(), T0) == [GetListResponse((denied, denied), InvokeId())]
+
+
 @pytest.mark.parametrize(
     ("request_", "reply"),
     [
+        (GetListRequest((GET, GET)), VALUE),
         (GET, SetResponseNormal(InvokeId(), DataAccessResult.SUCCESS)),
         (GET, ActionResponseNormal(InvokeId(), ActionResult.SUCCESS)),
         (GET, GetResponseDatablock(InvokeId(), False, 2, b"")),

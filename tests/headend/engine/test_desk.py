@@ -27,6 +27,8 @@ from protocol.timing import Instant
 METER = "OPP0000000000001"
 DRAWN = "0192f0c0000070008000000000000001"
 PATIENCE = 20.0
+#: The number of no process: Linux gives none above 2**22.
+NOBODY = 2**22 + 1
 
 
 class Room:
@@ -219,6 +221,7 @@ MISSPOKEN: dict[str, tuple[Any, str]] = {
     "a wait that is none": ({"waits": 1}, "waits"),
     "a wait below nothing": ({"seconds": -1}, "seconds"),
     "a wait that is no number": ({"seconds": float("nan")}, "seconds"),
+    "a wait longer than clocks go": ({"waits": True, "seconds": 10**400}, "seconds"),
 }
 
 
@@ -402,11 +405,58 @@ def test_a_path_too_long_for_a_socket_is_done_without(tmp_path: Path) -> None:
 
 def test_the_desk_of_a_worker_that_was_killed_is_cleared_away(tmp_path: Path) -> None:
     """By whoever finds that nobody answers there."""
-    left = tmp_path / "h.db.desk.1"
+    left = tmp_path / f"h.db.desk.{NOBODY}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(left))
     assert calling._connected(str(tmp_path / "h.db")) is None
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["1.txt", "notes", str(NOBODY), "²"])
+def test_a_users_file_of_such_a_name_stays(tmp_path: Path, name: str) -> None:
+    """Who queues removes sockets, and nothing else."""
+    precious = tmp_path / f"h.db.desk.{name}"
+    precious.write_text("precious")
+    assert calling._connected(str(tmp_path / "h.db")) is None
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [os.getpid(), "9999999999"], ids=["lives", "is none"])
+def test_a_socket_stays_unless_its_process_is_known_to_be_gone(
+    tmp_path: Path, number: object
+) -> None:
+    """Who lives may be about to listen."""
+    early = tmp_path / f"h.db.desk.{number}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as ours:
+        ours.bind(str(early))
+        assert calling._connected(str(tmp_path / "h.db")) is None
+    assert early.exists()
+
+
+def test_a_desks_own_name_may_be_a_users_file(tmp_path: Path) -> None:
+    """Then there is no desk, and the file stays; nor is anything left beside it."""
+    precious = tmp_path / f"h.db.desk.{os.getpid()}"
+    precious.write_text("precious")
+    Room(str(tmp_path / "h.db")).close()
+    assert precious.read_text() == "precious"
+    assert not list(tmp_path.glob("~*"))
+
+
+def test_a_desk_is_seen_once_it_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds its socket is heard: it has its name only then."""
+    seen: list[bool] = []
+    path = tmp_path / f"h.db.desk.{os.getpid()}"
+
+    class Watched(socket.socket):
+        def listen(self, most: int = 0) -> None:
+            seen.append(path.exists())
+            super().listen(most)
+
+    monkeypatch.setattr(socket, "socket", Watched)
+    room = Room(str(tmp_path / "h.db"))
+    assert (seen, path.exists()) == ([False], True)
+    room.close()
+    assert not list(tmp_path.glob("*.desk.*"))
 
 
 def test_two_threads_may_ask_at_once(tmp_path: Path) -> None:

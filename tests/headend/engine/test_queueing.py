@@ -1,13 +1,15 @@
 """Queueing on the command line: ids, keys, terms, dry runs; what people see of it."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from headend.engine.queueing import Terms, check_terms, moment, whoami
 from headend.errors import NoAnswer, UsageError
-from headend.store import schema
+from headend.store import registry, schema
+from headend.store.registry import Entry
 from headend.store.transactions import State as Paid
 from protocol.timing import Instant, later
 from tests.headend.engine.prompt import Prompt, all_of
@@ -54,6 +56,56 @@ def test_a_caller_may_bring_his_own_transaction_id(prepay: Prompt) -> None:
     prepay.rig.work(rounds=2)
     assert [each["id"] for each in prepay.rig.topups()] == [identity]
     assert {each.state.value for each in all_of(prepay)} == {"done"}
+
+
+@pytest.fixture
+def beside(prepay: Prompt) -> str:
+    """Another meter, which nobody can reach."""
+    with prepay.rig.bench.store.begin() as db:
+        entry = Entry("OPP0000000000077", profile="be-wal", transport="tcp:127.0.0.1:1")
+        registry.add(db, [entry], prepay.rig.bench.now)
+    return "OPP0000000000077"
+
+
+def test_another_meters_transaction_id_is_refused(prepay: Prompt, beside: str) -> None:
+    """With the name of that meter, and nothing is written down."""
+    identity = f"{prepay.rig.bench.now:012x}70008000000000000abc"
+    assert prepay("--meter", prepay.rig.name, "topup", "25.00", "--id", identity).code == 0
+    said = prepay("--meter", beside, "topup", "25.00", "--id", identity, "--queue")
+    assert (said.code, prepay.rig.name in said.err) == (2, True), said.err
+    assert all_of(prepay) == []
+    assert prepay.queue("topup", "25.00", "--id", identity).code == 0
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "expired", "expired at its turn"])
+def test_what_another_meter_has_booked_under_its_id_keeps_no_command(
+    prepay: Prompt, beside: str, ending: str
+) -> None:
+    """It was queued first; nothing of its own was booked, so it is cancelled, and expires."""
+    rig = prepay.rig
+    identity = f"{rig.bench.now:012x}70008000000000000abc"
+    assert prepay("--meter", beside, "topup", "5.00", "--id", identity, "--queue").code == 0
+    assert prepay("--meter", rig.name, "topup", "25.00", "--id", identity).code == 0
+    (command,) = all_of(prepay)
+    if ending == "cancelled":
+        assert prepay("commands", "cancel", command.id).code == 0
+    else:
+        turn = ending == "expired at its turn"
+        if turn:
+            rig.dispatcher.hand_out()
+        rig.bench.now = later(rig.bench.now, 25 * 3_600_000)
+        rig.engine.work() if turn else rig.dispatcher.sweep()
+    assert rig.command(command.id).state.value == ending.split()[0]
+
+
+def test_who_queues_is_known_for_people_though_his_name_be_none(
+    prepay: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Octets of the environment that are no UTF-8 stop nobody."""
+    monkeypatch.setenv("LOGNAME", os.fsdecode(b"a\xff"))
+    assert prepay.queue("topup", "25.00").code == 0
+    assert prepay("--meter", prepay.rig.name, "topup", "25.00").code == 0
+    assert {each.caller for each in all_of(prepay)} == {whoami()} == {"a?"}
 
 
 def test_the_same_key_finds_the_same_command(prepay: Prompt) -> None:

@@ -1,5 +1,6 @@
 """Who queues a command wakes the workers up; whoever is not there is not waited for."""
 
+import os
 import socket
 import threading
 import time
@@ -12,6 +13,8 @@ from headend.store import Store
 from headend.store.opening import parse_url
 
 PATIENCE = 20.0
+#: The number of no process: Linux gives none above 2**22.
+NOBODY = 2**22 + 1
 
 
 def test_a_worker_beside_the_file_is_woken(tmp_path: Path) -> None:
@@ -29,12 +32,38 @@ def test_a_worker_beside_the_file_is_woken(tmp_path: Path) -> None:
 
 def test_the_socket_of_a_worker_that_was_killed_is_removed(tmp_path: Path) -> None:
     """By whoever finds that nobody answers at it."""
-    left = tmp_path / "h.db.wake.1"
+    left = tmp_path / f"h.db.wake.{NOBODY}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
         dead.bind(str(left))
     assert left.exists()
     wake(parse_url(str(tmp_path / "h.db")))
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["notes", "1.txt", str(NOBODY), "²"])
+def test_a_users_file_of_such_a_name_stays(tmp_path: Path, name: str) -> None:
+    """Whoever wakes the workers removes sockets, and nothing else."""
+    precious = tmp_path / f"h.db.wake.{name}"
+    precious.write_text("precious")
+    wake(parse_url(str(tmp_path / "h.db")))
+    assert precious.read_text() == "precious"
+
+
+def test_a_workers_own_number_may_be_a_users_file(tmp_path: Path) -> None:
+    """Then the worker looks by itself, and the file stays."""
+    precious = tmp_path / f"h.db.wake.{os.getpid()}"
+    precious.write_text("precious")
+    Listener(parse_url(str(tmp_path / "h.db")), lambda: None).close()
+    assert precious.read_text() == "precious"
+
+
+def test_the_socket_of_a_process_that_lives_stays(tmp_path: Path) -> None:
+    """It may be about to listen."""
+    early = tmp_path / f"h.db.wake.{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(early))
+    wake(parse_url(str(tmp_path / "h.db")))
+    assert early.exists()
 
 
 def test_a_path_too_long_for_a_socket_is_done_without(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from headend.store import guards
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -39,22 +41,9 @@ def _books() -> None:
         _guard_sqlite()
 
 
-_MOVE = (
-    "INSERT INTO balances (meter_id, account, amount) VALUES (NEW.meter_id, NEW.{side}, {amount}) "
-    "ON CONFLICT (meter_id, account) DO UPDATE SET amount = balances.amount + excluded.amount;"
-)
-_MOVES = _MOVE.format(side="credit", amount="NEW.amount") + _MOVE.format(
-    side="debit", amount="-NEW.amount"
-)
-
-
 def _guard_sqlite() -> None:
-    op.execute(f"CREATE TRIGGER posts_balance AFTER INSERT ON posts BEGIN {_MOVES} END")
-    for change in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER posts_{change.lower()} BEFORE {change} ON posts BEGIN "
-            "SELECT RAISE(ABORT, 'posts are immutable'); END"
-        )
+    for trigger in guards.SQLITE.values():
+        op.execute(trigger)
 
 
 def _guard_postgresql() -> None:
@@ -63,22 +52,9 @@ def _guard_postgresql() -> None:
         "SELECT setval('transactions_number', coalesce(max(number), 0) + 1, false) "
         "FROM transactions"
     )
-    op.execute(
-        "CREATE FUNCTION posts_balance() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN {_MOVES} RETURN NEW; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER posts_balance AFTER INSERT ON posts "
-        "FOR EACH ROW EXECUTE FUNCTION posts_balance()"
-    )
-    op.execute(
-        "CREATE FUNCTION posts_immutable() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'posts are immutable'; END $$"
-    )
-    op.execute(
-        "CREATE TRIGGER posts_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON posts "
-        "FOR EACH STATEMENT EXECUTE FUNCTION posts_immutable()"
-    )
+    for name, body in guards.FUNCTIONS.items():
+        op.execute(f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$")
+        op.execute(f"CREATE TRIGGER {name} {guards.CALLS[name]} EXECUTE FUNCTION {name}()")
 
 
 def _registry() -> None:
