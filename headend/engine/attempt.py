@@ -279,7 +279,8 @@ def _weighed(ending: Ending, own: Transaction | None, begun: Command) -> Ending:
     Money that may have moved is asked about, whatever went wrong afterwards; what was booked and
     never sent goes on being tried until it is sent or reversed. What was sent for the first time
     and not taken, because others had overtaken it while it waited, is over and reversed for good:
-    its command goes on under an id of today, unless its caller has given the id.
+    its command goes on under an id of today, unless its caller has given the id. What the meter has
+    confirmed is done, whatever broke in this program when it was to be told.
     """
     if own is None:
         return ending
@@ -287,6 +288,9 @@ def _weighed(ending: Ending, own: Transaction | None, begun: Command) -> Ending:
         asked = Happening.SILENT if own.sent is None else Happening.LOST
         failure = ending.failure or Failure(asked, ending.reason or "", 4)
         return Ending(asked, ending.reason, ending.answer, failure)
+    if own.succeeded and ending.failure is not None and ending.failure.ours:
+        reason = f"the meter confirmed it; afterwards {ending.reason}"
+        return Ending(Happening.SUCCEEDED, reason, ending.answer)
     if ending.happening is not Happening.DENIED or begun.state is State.UNKNOWN:
         return ending
     over = _NEVER_HAD.get(own.outcome or "")

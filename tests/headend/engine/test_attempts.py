@@ -295,6 +295,25 @@ def test_a_fault_of_ours_after_the_order_went_out_does_not_end_it(
     assert paid(central) == booked(central) == 2_500
 
 
+def test_a_fault_of_ours_after_the_meter_confirmed_it_is_no_refusal(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid; only the report could not be written."""
+    import headend.commands._payment as module
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "_report", broken)
+    amount = "25.00" if rig.bench.profile == "be-wal" else "100.00"
+    done = rig.queue("topup", amount=amount)
+    rig.work()
+    command = rig.command(done)
+    assert command.state is State.DONE
+    assert "ZeroDivisionError" in (command.reason or "")
+    assert paid(rig) == booked(rig) == int(float(amount) * 100)
+
+
 def test_an_unknown_outcome_is_settled_by_asking(rig: Rig) -> None:
     """The answer to the order is lost, and so is the line; then the meter's own word counts."""
     writes = 0
