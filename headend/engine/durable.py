@@ -200,8 +200,9 @@ def _engine(url: URL, sessions: int) -> Engine:
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            pool_size=8,
-            max_overflow=sessions,
+            pool_size=8 + sessions,
+            max_overflow=0,
+            pool_use_lifo=True,
             connect_args=arguments,
         )
     path = beside(Path(str(url.database)))
@@ -209,7 +210,9 @@ def _engine(url: URL, sessions: int) -> Engine:
         file.execute("PRAGMA journal_mode=WAL")
     file.close()
     path.chmod(0o600)
-    engine = create_engine(URL.create("sqlite", database=str(path)), max_overflow=sessions)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), pool_size=8 + sessions, max_overflow=0
+    )
     event.listen(engine, "connect", _prepare)
     return engine
 

@@ -30,6 +30,9 @@ from sqlalchemy.sql.functions import FunctionElement
 from headend.store.prepared import fail
 from headend.waiting import readable
 
+#: How many connections a process has at most. All are kept: one beyond a pool's size is closed when
+#: it is given back, so with more threads than that most transactions would open a new one.
+_MOST: Final = 32
 #: How long one transaction waits for another.
 PATIENCE_MS: Final = 10_000
 #: A session that forgets its transaction gives back what it holds after so long.
@@ -91,12 +94,13 @@ def in_memory(url: URL) -> bool:
 
 
 def _sqlite(url: URL) -> Engines:
-    writer = create_engine(url)
+    kept = {} if in_memory(url) else {"pool_size": _MOST, "max_overflow": 0, "pool_use_lifo": True}
+    writer = create_engine(url, **kept)
     event.listen(writer, "connect", _prepare_sqlite)
     event.listen(writer, "begin", _begin_immediate)
     if in_memory(url):
         return Engines(writer, writer, writer)  # there is only the one connection
-    reader = create_engine(url)
+    reader = create_engine(url, **kept)
     event.listen(reader, "connect", _prepare_reader)
     event.listen(reader, "begin", _begin_deferred)
     return Engines(writer, reader, reader)
@@ -139,8 +143,9 @@ def _begin_sqlite(connection: Connection, how: str) -> None:
 def _postgresql(url: URL) -> Engines:
     writer = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        pool_size=5,
-        max_overflow=27,
+        pool_size=_MOST,
+        max_overflow=0,
+        pool_use_lifo=True,
         connect_args=connect_arguments(url),
     )
     event.listen(writer, "first_connect", _check_server)
