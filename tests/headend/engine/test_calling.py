@@ -134,6 +134,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 IDENTITY = "0192f0c000007000800000000000000"
+#: Later, so that the worker has not begun it when its state is said.
+IN_VAIN = ["topup", "25.00", "--queue", "--not-before", "+2h", "--wait=0"]
 #: Words after the meter's name; {} is another digit for each of the two who say them.
 SAID: dict[str, list[str]] = {
     "a top-up": ["topup", "25.00", "--queue"],
@@ -145,8 +147,8 @@ SAID: dict[str, list[str]] = {
     "at a moment": ["topup", "25.00", "--queue", "--not-after", "2199-01-01T00:00"],
     "a negative amount": ["adjust", "-5", "--reason", "-", "--queue"],
     "letters beyond ASCII": ["set", "1.8.0", "utf8-string:€ ö", "--queue"],
-    "waited for in vain": ["topup", "25.00", "--queue", "--wait=0"],
-    "waited for by a machine": ["--json", "topup", "25.00", "--queue", "--wait=0"],
+    "waited for in vain": IN_VAIN,
+    "waited for by a machine": ["--json", *IN_VAIN],
 }
 
 
