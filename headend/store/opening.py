@@ -84,8 +84,10 @@ class Store:
             StoreError: the database cannot be read.
         """
         with _clear_errors(self.url), self._engines.reader.connect() as connection:
-            connection.begin()
-            yield connection  # leaving the block ends the transaction
+            transaction = connection.begin()
+            yield connection
+            # Nothing was written; but after a rollback psycopg drops what it has prepared.
+            transaction.commit()
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
