@@ -12,9 +12,9 @@ import cProfile
 import pstats
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from benchmarks.bench_year import DAYS, FIRST, MORNING, PAY_DAYS, START_CREDIT, TOP_UP, Year
+from obis.values import replace
 from prepay.charge import Charge
 from prepay.course import Course, Deed, Place
 from prepay.demand import Demand

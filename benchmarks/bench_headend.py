@@ -31,7 +31,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -45,6 +45,7 @@ from headend.engine.queueing import Terms, prepared
 from headend.engine.states import State
 from headend.engine.wake import wake, wake_with
 from headend.store import Store, commands, registry, workers
+from obis.values import replace
 from tests.postgres import server
 
 #: What each kind of meter is topped up by.

@@ -13,15 +13,15 @@ In every other case nobody knows the register, and nothing is guessed: people sa
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.errors import Refused
 from headend.line import Line
 from headend.plans import NOT_AFTER, instant, meter_time, new_id
 from headend.pricing import Reading
 from headend.store import audit, ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.transactions import Order, Parameters, State, Transaction
 from prepay.charge import collect
 from prepay.cut import BalanceMode
@@ -39,8 +39,7 @@ _HARMLESS = (Kind.ARM, Kind.CUSTOMER, Kind.WITHDRAW, Kind.CANCEL)
 _DO_SAY = "prepay db adopt --register WH takes it over as it is, priced up to that register"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """An order that the lost books had.
 
     Args:
@@ -54,8 +53,7 @@ class Step:
     balance: int
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """How far energy is priced after some steps, and what each morning of them priced.
 
     Args:
@@ -71,8 +69,7 @@ class Course:
     used: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """What was taken over.
 
     Args:

@@ -9,8 +9,9 @@ Codes of the event objects below 200 are those that two families of meters share
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from headend.store.meters import Meter
 from obis import catalogue
@@ -65,8 +66,7 @@ _LOW: Final = AttributeRef(1, catalogue.LOW_CREDIT, 2)
 _CAUSES: Final = AttributeRef(1, catalogue.RELAY_CAUSES, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Struct, frozen=True):
     """What follows from something that was said.
 
     Args:

@@ -12,10 +12,9 @@ none of its own: the rows of the command tell of it (``command queued``, ``comma
 
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from headend.line import Line
 from headend.store import audit
+from headend.store.connection import Connection
 from headend.store.transactions import Transaction
 
 

@@ -9,9 +9,6 @@ the public client, for its name and the last counter it accepted.
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-
-from sqlalchemy import Connection
 
 from headend.context import Context
 from headend.device import NAME, Device
@@ -20,7 +17,9 @@ from headend.reach import Reached, Standing, client_of, mechanism_of, open_plain
 from headend.security import management
 from headend.session import AssociationRefused, Session
 from headend.store import Store, StoreError, counters, keys, meters, transactions
+from headend.store.connection import Connection
 from headend.store.meters import Meter
+from obis.values import replace
 from protocol.codes import Mechanism
 from protocol.events import AttributeRef
 

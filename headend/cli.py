@@ -12,7 +12,6 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
 from functools import update_wrapper
 from importlib import import_module
 from typing import Any, Concatenate, NoReturn, ParamSpec
@@ -24,6 +23,7 @@ from headend import commands
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
 from headend.errors import ExitCode, HeadendError, NoAnswer, OutcomeUnknown, Refused
 from headend.report import Report, give_up, show, show_aside, show_error
+from obis.values import field_names, replace
 
 _P = ParamSpec("_P")
 #: What is asked of a command that is queued; see ``headend.engine.ordering``.
@@ -59,7 +59,7 @@ class Invocation:
 
     def context(self) -> Context:
         """Return the context of the command about to run."""
-        known = {field.name for field in fields(Settings)}
+        known = set(field_names(Settings))
         chosen = {name: v for name, v in self.values.items() if name in known}
         if {"meter", "port"} <= chosen.keys() and not {"meter", "port"} <= self.typed:
             # One of them is the environment's: it gives way, the port even to a name from there.

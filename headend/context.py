@@ -3,20 +3,22 @@
 import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from headend.clock import Clock, system_clock
 from headend.errors import UsageError
+from obis.values import hiding, replace
 
 if TYPE_CHECKING:  # each of these costs time that not every command has to pay
     from headend.claims import Claims
     from headend.observe.watching import Watch
     from headend.session import Patience
     from headend.store import Store
-    from headend.store.registry import Entry
+    from headend.store.entry import Entry
     from headend.transports import PortSpec, TransportFactory
     from headend.vault import Held, Masters, Vault
     from prepay.keys import MeterKeys
@@ -50,8 +52,7 @@ ENVELOPES = (
 PROTECTIONS = ("authenticated", "encrypted", "authenticated-encrypted")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What the user chose.
 
     Args:
@@ -91,9 +92,11 @@ class Settings:
     envelope: str = "glo"
     protection: str = "authenticated-encrypted"
     sign: bool = False
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     short_names: bool = False
     given: frozenset[str] = frozenset()
+
+    __repr__ = hiding("password")
 
 
 class Context:
@@ -185,7 +188,7 @@ class Context:
         """
         if self.chosen.meter is None:
             return None
-        from headend.registry import find  # with it comes the database
+        from headend.finding import find  # with it comes the database
 
         with self.store.look() as db:
             return find(db, self.chosen.meter)
@@ -199,7 +202,7 @@ class Context:
         """
         if self.registered is None:
             return self.chosen
-        from headend.registry import applied
+        from headend.finding import applied
 
         return applied(self.chosen, self.registered)
 

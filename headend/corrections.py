@@ -11,8 +11,6 @@ A refund never takes more than there is. Where the head-end keeps the balance, w
 until now is priced first; where the meter does, its word counts, and it has charged for that.
 """
 
-from sqlalchemy import Connection
-
 from headend.errors import Refused, UsageError
 from headend.line import Line
 from headend.plans import (
@@ -28,6 +26,7 @@ from headend.plans import (
 )
 from headend.pricing import Reading
 from headend.store import ledger, transactions
+from headend.store.connection import Connection
 from headend.store.transactions import Order, Parameters, State, Transaction
 from prepay.ledger import Reason, credit_post
 

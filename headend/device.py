@@ -5,8 +5,9 @@ answers something else ends the command in one clear line.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from headend.errors import Refused
 from headend.session import Session
@@ -54,8 +55,7 @@ _DAY = types.structure_of(stamp=types.DATE_TIME, reading=types.AnyType())
 _TOKEN_STATUS = types.structure_of(code=types.ENUM, value=types.AnyType())
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """A meter at the other end of an open session."""
 
     session: Session

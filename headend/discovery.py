@@ -8,10 +8,9 @@ and nobody is asked whom another command is speaking to.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.context import Context
 from headend.device import Device
@@ -22,9 +21,11 @@ from headend.reach import open_plain
 from headend.registry import access_of
 from headend.session import AssociationRefused, Patience
 from headend.store import registry
+from headend.store.connection import Connection
 from headend.store.locks import Busy
 from headend.store.registry import Entry
 from headend.transports import LinkKind, PortSpec
+from obis.values import replace
 from protocol.codes import Mechanism
 from protocol.errors import ProtocolError
 from protocol.timing import Instant
@@ -38,8 +39,7 @@ _RANGE = re.compile(r"(?P<first>[0-9]{1,5})(-(?P<last>[0-9]{1,5}))?")
 _OVER_IP = ("tcp", "udp", "hdlc+tcp", "optical+tcp")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where a meter may be.
 
     Args:
@@ -54,8 +54,7 @@ class Address:
         return self.port if self.physical is None else f"{self.port}, physical {self.physical}"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Who answered at an address.
 
     Args:

@@ -1,8 +1,9 @@
 """A meter as a whole: every object that it lists for a client, with rights, values and faults."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from headend.device import Device
 from headend.errors import Refused
@@ -36,8 +37,7 @@ _READING: Final = frozenset((
 ))  # fmt: skip # a table
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeDump:
+class AttributeDump(Struct, frozen=True):
     """An attribute of an object.
 
     Args:
@@ -55,8 +55,7 @@ class AttributeDump:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MethodDump:
+class MethodDump(Struct, frozen=True):
     """A method of an object."""
 
     index: int
@@ -64,8 +63,7 @@ class MethodDump:
     access: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectDump:
+class ObjectDump(Struct, frozen=True):
     """An object of the association's list; ``class_name`` and ``name`` are empty if unknown."""
 
     class_id: int
@@ -103,8 +101,7 @@ def _attribute_json(attribute: AttributeDump) -> dict[str, Any]:
     return shown | {"type": attribute.value.tag.type_name, "value": to_json(attribute.value)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Right:
+class _Right(Struct, frozen=True):
     index: int
     mode: int
     bits: bool = field(default=False)
@@ -135,8 +132,7 @@ def _mode_words(modes: type[AttributeAccessMode] | type[MethodAccessMode], mode:
         return f"mode {mode}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """An object as the list has it, before anything of it has been read."""
 
     class_id: int

@@ -9,10 +9,11 @@ but invocation counters, ``headend.reception`` has the database.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from headend.transports import LinkKind
+from obis.values import replace
 from protocol.apdu import PLAIN_BY_GLO, ApduTag, Ciphered, GeneralBlock
 from protocol.association import Association, ClientSettings
 from protocol.association.general_blocks import GeneralBlocks

@@ -26,6 +26,7 @@ from headend.registry import ACCESS
 from headend.store.registry import Entry
 from headend.transports import PortSpec
 from headend.transports.tcp import parse_address
+from obis.values import field_names
 from prepay.profile import profile_names
 
 #: Characters of a name, a serial number, a line and a tag: the width of their columns.
@@ -74,7 +75,7 @@ def entry(fields: Mapping[str, Any], before: Entry | None = None) -> Entry:
         raise FieldError("; ".join(wrong))
     if "port" in written:
         written["transport"] = written.pop("port")
-    kept = {name: getattr(before, name) for name in Entry.__dataclass_fields__}
+    kept = {name: getattr(before, name) for name in field_names(Entry)}
     return Entry(**kept | written | {"access": access})
 
 

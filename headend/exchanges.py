@@ -19,8 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection
-
 from headend.context import Context
 from headend.errors import HeadendError, Refused, Unfinished, Unknowable, UsageError
 from headend.line import Line
@@ -40,6 +38,7 @@ from headend.plans import (
 )
 from headend.repeats import check_done, repeated
 from headend.store import ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from headend.store.transactions import Order, State, Transaction
 from prepay.ledger import Reason

@@ -6,17 +6,18 @@ only steps that there are. Nothing is written while a single row is wrong.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.entries import FieldError, check_text, entry
 from headend.errors import Refused, UsageError
 from headend.life import Life, check_step
 from headend.registry import check_at_rest
 from headend.store import Store, audit, registry
+from headend.store.connection import Connection
 from headend.store.registry import Entry
 from headend.tables import Content, Raw
+from obis.values import replace
 from protocol.timing import Instant
 
 #: Permits of a line that anybody can mean: more is a slip of the pen.
@@ -43,8 +44,7 @@ class RowsRefused(UsageError):
         self.unit = unit
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What becomes of a row.
 
     Args:

@@ -1,7 +1,8 @@
 """Finding an object by what people write: catalogue first, then the meter's own object list."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from headend.device import Device
 from headend.errors import Refused, UsageError
@@ -25,8 +26,7 @@ _DISPLAY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """An object in an association's object list."""
 
     class_id: int
@@ -34,8 +34,7 @@ class Listed:
     code: ObisCode
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the user wrote.
 
     Args:

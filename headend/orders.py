@@ -14,8 +14,9 @@ meter's snapshot then tells whether the money got there, because a later one hol
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from headend.auditing import is_told, note
 from headend.errors import NoAnswer, OutcomeUnknown, Unknowable
@@ -87,8 +88,7 @@ _FORGOTTEN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What became of an order.
 
     Args:

@@ -18,10 +18,9 @@ A morning books energy that has been used, whether or not the meter takes the ne
 refusal reverses nothing.
 """
 
-from sqlalchemy import Connection
-
 from headend.pricing import Reading, price_to_the_end
 from headend.store import ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from headend.store.transactions import Order, State, Transaction
 from prepay.cut import BalanceMode

@@ -6,11 +6,10 @@ the database knows (read within it), and is committed whole or not at all.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
+from msgspec import Struct, field
 
 from headend.auditing import note
 from headend.device import SNAPSHOT, STATUS, TIME
@@ -18,6 +17,7 @@ from headend.errors import Refused, UsageError
 from headend.line import Line
 from headend.pricing import Reading, price, unpriced
 from headend.store import ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.transactions import Order, Parameters, State, Transaction
 from headend.times import utc
 from prepay.credit import standing
@@ -126,8 +126,7 @@ def central_topup(
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What the customer brings to an account that is opened, and when that is.
 
     Args:
@@ -151,7 +150,7 @@ class Opening:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing but the profile's start credit to say."""
-        return self == Opening()
+        return self == _PLAIN
 
     def first_balance(self, line: Line, held: int) -> int:
         """Return the first balance, where ``held`` is there already."""
@@ -184,12 +183,15 @@ class Opening:
         return {**values, **self.noted}
 
 
+_PLAIN: Final = Opening()
+
+
 def stamp(line: Line, moment: datetime) -> str:
     """Return a moment as a COSEM date-time of the meter's zone, in hexadecimal digits."""
     return CosemDateTime.from_datetime(moment.astimezone(line.profile.zone)).to_bytes().hex()
 
 
-def central_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
+def central_activation(line: Line, identity: str, opening: Opening = _PLAIN) -> Transaction:
     """Book the start credit and the first snapshot; pricing begins at the reading of now.
 
     A new activation begins a new line of snapshots, above whatever the meter holds. Of one for a
@@ -361,7 +363,7 @@ def local_topup(
         return plan_order(db, line, identity, Order.TOPUP, amount, values, posts)
 
 
-def local_activation(line: Line, identity: str, opening: Opening = Opening()) -> Transaction:
+def local_activation(line: Line, identity: str, opening: Opening = _PLAIN) -> Transaction:
     """Book the start credit that brings the meter's own balance to the profile's first one."""
     if line.device.prepayment():
         raise Refused("prepayment is active already")

@@ -4,12 +4,11 @@ A reading is one of now, of a midnight that the meter remembers, or of the momen
 carried a plan out.
 """
 
-from dataclasses import dataclass
-
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.errors import Refused
 from headend.store import meters
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from prepay.charge import REMAINDER_PER_MINOR, collect
 from prepay.ledger import Post, Reason, credit_post
@@ -17,8 +16,7 @@ from prepay.profile import Profile
 from protocol.timing import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The energy register at a moment, by the meter's clock.
 
     Args:

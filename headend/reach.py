@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from headend.context import Context
 from headend.device import Device
@@ -12,6 +13,7 @@ from headend.links import make_link, make_peer
 from headend.session import AssociationRefused, ClientAssociation, NeverHeard, Session
 from headend.trace import TracedTransport
 from headend.transports import LinkKind, Transport
+from obis.values import replace
 from protocol.association import Association, ClientSettings
 from protocol.association.settings import SHORT_NAMES
 from protocol.codes import Conformance, Mechanism, ServiceError, UserDiagnostic
@@ -53,8 +55,7 @@ _WRONG_MECHANISM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What the database knew of a meter when its turn began, so that nobody has to ask it again.
 
     Args:
@@ -66,8 +67,7 @@ class Standing:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """A meter at the other end of a session.
 
     Args:

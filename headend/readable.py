@@ -11,9 +11,10 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from headend.device import Device
 from headend.errors import Refused
@@ -61,8 +62,7 @@ _OWN_WORDS: Final = {catalogue.BALANCE_MODE: ("central", "local")}
 _DATE_TIME_OCTETS: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """A value for people.
 
     Args:

@@ -20,10 +20,7 @@ Two are the same if sender, number, stamp and body are. What has no stamp is the
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Final
-
-from sqlalchemy import Connection
 
 from headend.alarms import alarms
 from headend.ciphered import LeasedCounters, fingerprint_of
@@ -35,9 +32,11 @@ from headend.flood import Rates
 from headend.sayings import said
 from headend.security import key_set
 from headend.store import Store, cases, keys, meters, notifications, senders
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from headend.store.notifications import Notification
 from headend.store.senders import Known
+from obis.values import replace
 from prepay.keys import MeterKeys
 from protocol.axdr import Tag
 from protocol.errors import SecurityError

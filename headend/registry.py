@@ -1,47 +1,34 @@
-"""The registry: meters by their names, how each is reached, and which ones a selection means.
+"""The registry: a meter's life, what of its access is remembered, and which ones are meant.
 
-``--meter NAME`` finds a meter here, by its name or by the EAN of its point of delivery, and takes
-port and access from its entry; what was chosen in so many words goes before. What an entry may
-say is in ``headend.entries``, its life in ``headend.life``, its rows in ``headend.store.registry``.
+How the one that a command names is found is in ``headend.finding``, what an entry may say in
+``headend.entries``, its life in ``headend.life``, its rows in ``headend.store.registry``.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from fnmatch import translate
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, not_
+from msgspec import Struct
+from sqlalchemy import ColumnElement, and_, exists, not_
 from sqlalchemy import select as select_rows
 
 from headend.context import Settings
 from headend.errors import Refused, UsageError
+from headend.finding import find, unknown
 from headend.life import Life, check_step
 from headend.store import registry, schema, transactions
-from headend.store.registry import Entry
+from headend.store.connection import Connection
+from headend.store.entry import Entry
+from obis.values import field_names
 
 _METERS, _TAGS, _COMMANDS = schema.meters, schema.tags, schema.commands
-_DEFAULTS = Settings()
 #: States in which a durable command has not come to its end.
 _UNFINISHED = ("planned", "queued", "running", "unknown")
-#: How many of the names that are near are told, and how many are looked at closely.
-_NEAR, _COMPARED = 3, 500
 
 
 # --- one meter ---------------------------------------------------------------------------------
-
-
-def find(db: Connection, name: str) -> Entry:
-    """Return the meter of a name, or at a point of delivery.
-
-    Raises:
-        UsageError: there is none; the message says what is near, and what to do.
-    """
-    found = registry.by_name(db, name) or registry.by_ean(db, name)
-    if found is None:
-        raise unknown(db, name)
-    return found
 
 
 def held(db: Connection, name: str) -> Entry:
@@ -51,27 +38,6 @@ def held(db: Connection, name: str) -> Entry:
         UsageError: as ``find``.
     """
     return registry.hold(db, [find(db, name).id])[0]
-
-
-def unknown(db: Connection, name: str) -> UsageError:
-    """Return what to say of a name that no meter has."""
-    near = get_close_matches(name[:64], registry.alike(db, name[:64], _COMPARED), _NEAR)
-    hint = f" did you mean {' or '.join(near)}?" if near else ""
-    return UsageError(
-        f"no meter {name[:64]!r}:{hint} prepay meters lists them, "
-        "prepay meters add NAME --port SPEC registers one"
-    )
-
-
-def applied(chosen: Settings, entry: Entry) -> Settings:
-    """Return settings with what the registry says wherever nobody chose."""
-    said = {"port": entry.transport, **entry.access}
-    taken = {
-        name: value
-        for name, value in said.items()
-        if name not in chosen.given and getattr(chosen, name) == getattr(_DEFAULTS, name)
-    }
-    return replace(chosen, **taken)
 
 
 def access_of(chosen: Settings) -> dict[str, Any]:
@@ -93,7 +59,7 @@ ACCESS = frozenset(
         "short_names",
     }
 )
-assert {field.name for field in fields(Settings)} >= ACCESS
+assert set(field_names(Settings)) >= ACCESS
 
 
 def change_life(db: Connection, entry: Entry, life: Life, *, insist: bool = False) -> None:
@@ -164,8 +130,7 @@ _ASKED: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One condition of a query.
 
     Args:
@@ -182,8 +147,7 @@ class Condition:
         return f"{self.key}{'!' * self.negated}={self.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which meters are meant: those for which all of it is true.
 
     Retired meters are never meant, unless a condition asks for their life.

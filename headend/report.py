@@ -2,16 +2,15 @@
 
 import json
 import os
-import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -33,8 +32,7 @@ _DATE = 10
 _GAP = "  "
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A command's result.
 
     Args:
@@ -118,7 +116,9 @@ def _width() -> int | None:
     """Return the characters of a line; None where nobody says: a file or another program."""
     if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdecimal():
         return None
-    return shutil.get_terminal_size().columns
+    from shutil import get_terminal_size  # and every packer with it: only for who has a terminal
+
+    return get_terminal_size().columns
 
 
 def _plain(cell: str) -> str:

@@ -3,9 +3,10 @@
 A register's column is scaled and has its unit above it; that costs one question a column.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from headend.device import Device
 from headend.errors import Refused, UsageError
@@ -35,8 +36,7 @@ _DATE_TIME_OCTETS: Final = 12
 _REGISTERS: Final = {3: 3, 4: 3, 5: 4}
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Which rows are asked for.
 
     Args:
@@ -63,8 +63,7 @@ class Part:
         return cls(_moment(since), _moment(until))
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column: the attribute that it has captured, and how its numbers are read."""
 
     name: str

@@ -6,8 +6,9 @@ and the clock for them. Silence ends in ``NoAnswer``, a refusal in an error of t
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, Refused
@@ -94,8 +95,7 @@ class ClientAssociation(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long to wait, in milliseconds.
 
     Args:

@@ -19,10 +19,11 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from headend.entries import shown
 from headend.errors import UsageError
@@ -46,8 +47,7 @@ class FileError(UsageError):
     """A file that cannot be read as a table of meters at all; the message says where it breaks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """A row as it stands in the file.
 
     Args:
@@ -61,8 +61,7 @@ class Raw:
     wrong: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a file says.
 
     Args:

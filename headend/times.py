@@ -1,8 +1,8 @@
 """How a moment is written, for people and in JSON: ISO 8601, to the second, with its offset."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
+from obis.values import replace
 from protocol.cosem_time import CosemDateTime, WildcardError
 from protocol.timing import Instant
 

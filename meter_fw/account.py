@@ -24,7 +24,6 @@ with an empty array.
 | not an array of (octet-string of 6, unsigned) | type unmatched |
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from meter_fw import charges, credits, lifecycle, money, supply
@@ -34,6 +33,7 @@ from meter_fw.ordering import Order, central, clamp
 from meter_fw.server import Attribute, CosemObject, Method, Setter
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
+from obis.values import replace
 from prepay.account_rules import MAX_PROVISION_PERIOD
 from prepay.credit import PERCENT
 from prepay.profile import Profile

@@ -11,13 +11,13 @@ wrapped form: ``gurux-dlms`` and ``pydlms-client`` have none. HLS 5 and 7 rest o
 change by the security setup. Nobody reads a secret. The new one is for the next association.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from meter_fw.factory import Factory
 from meter_fw.security_setup import demanded
 from meter_fw.state import MAX_SECRET, MeterState, Secret
 from meter_fw.view import Change, View
+from obis.values import replace
 from protocol.association.settings import BY_SECRET
 from protocol.codes import DataAccessResult, Mechanism
 from protocol.errors import AccessRefused

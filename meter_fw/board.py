@@ -6,10 +6,11 @@ firmware keeps. ``Inputs.line_now`` is the free-running timer that times the lin
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from types import MappingProxyType
 from typing import NamedTuple, NewType, Protocol
+
+from msgspec import Struct
 
 from protocol.timing import Instant
 
@@ -85,8 +86,7 @@ class Sign(Flag):
     CALENDAR_ENDS = auto()  # the calendar's tables are about to end, or have ended
 
 
-@dataclass(frozen=True, slots=True)
-class Lcd:
+class Lcd(Struct, frozen=True):
     """What the display shows.
 
     Args:
@@ -104,8 +104,7 @@ class Lcd:
     relay: str
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """What is measured on one phase.
 
     Args:
@@ -155,8 +154,7 @@ class Inputs(NamedTuple):  # a tuple is made in half the time, and one is at eac
     keyed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True):
     """Whom the board shall call.
 
     Args:

@@ -18,7 +18,6 @@ then no cut begins. Then the special days, then the schedule, then "complete fro
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -34,6 +33,7 @@ from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.friendly import FriendlyError
 from prepay.schedule import (
     MAX_ENTRIES,

@@ -20,12 +20,12 @@ A special day is its index (2), its day_id (1) and its date (5). Dates are COSEM
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, TypeVar
 
 from meter_fw.factory import Factory
 from meter_fw.state import PART, CalendarState, MeterState, SchedulePart, SpecialDaysPart
+from obis.values import replace
 from prepay.schedule import (
     ALWAYS_VALID,
     DatePattern,

@@ -5,8 +5,9 @@ profile and security suite share theirs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from meter_fw import (
     account,
@@ -40,8 +41,7 @@ from prepay.profile import Profile
 MODELS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """What the meters of one profile and security suite have in common.
 
     Args:

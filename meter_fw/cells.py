@@ -1,4 +1,4 @@
-"""How the meter's state lies in flash: each dataclass of ``meter_fw/state.py`` as a cell.
+"""How the meter's state lies in flash: each value of ``meter_fw/state.py`` as a cell.
 
 The kinds and versions here never change their meaning; a new layout takes a new one.
 """

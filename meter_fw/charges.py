@@ -15,7 +15,6 @@ its activation time or by a method. Energy used until then is charged for at the
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from meter_fw import money
@@ -25,6 +24,7 @@ from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.terms import effective, prices_of, with_prices
 from meter_fw.view import READERS, Change, Role, View, is_never
 from obis import catalogue
+from obis.values import replace
 from prepay.charge import COMMODITY_SCALE, Charge, ChargeType
 from prepay.holdings import ChargeState, DebtOutOfRange
 from prepay.purse import collect_time, collect_uncollected, set_remaining

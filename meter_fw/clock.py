@@ -1,6 +1,5 @@
 """The meter's clock (class 8): an offset on the board's time, shown in the zone of the profile."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Final
@@ -10,6 +9,7 @@ from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.state import Clock
 from meter_fw.view import ANYBODY, READERS, Change, Role, View, milliseconds
 from obis import catalogue
+from obis.values import replace
 from protocol.codes import DataAccessResult
 from protocol.cosem.clock import CLOCK, ClockBase
 from protocol.cosem_time import ClockStatus, CosemDateTime, WildcardError

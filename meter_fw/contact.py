@@ -8,8 +8,9 @@ supply is (output_state) is told where the contact is, and never where it should
 A board without feedback says nothing, and is believed.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.timing import Instant, later
 
@@ -19,8 +20,7 @@ PATIENCE: Final = 10_000
 AGAIN: Final = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(Struct, frozen=True):
     """How the contact has followed so far.
 
     Args:

@@ -5,7 +5,6 @@ There is one running balance, in the meter's totals (local mode) or in the head-
 of these classes are for other people's clients: our head-end orders transactions by id instead.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from meter_fw import money, supply
@@ -15,6 +14,7 @@ from meter_fw.server import Attribute, CosemObject, Method, Setter
 from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
+from obis.values import replace
 from prepay import credit
 from prepay.holdings import BalanceOutOfRange
 from prepay.purse import adjust

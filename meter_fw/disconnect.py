@@ -1,6 +1,5 @@
 """Disconnect control (class 70) bound to the relay's tables."""
 
-from dataclasses import replace
 from typing import Any
 
 from meter_fw import relay, switching
@@ -8,6 +7,7 @@ from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
+from obis.values import replace
 from protocol.codes import DataAccessResult
 from protocol.cosem.disconnect_control import DISCONNECT_CONTROL, ControlState
 from protocol.errors import AccessRefused

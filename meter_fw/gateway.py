@@ -19,8 +19,9 @@ Only a token that was taken has its id remembered, so a refused one may be enter
 The checks are made in the order of the table. What was typed is answered by the display alone.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from meter_fw import money
 from meter_fw.money_state import TOKENS_KEPT, TokenRecord
@@ -44,8 +45,7 @@ from protocol.cosem.token_gateway import TOKEN_GATEWAY, DeliveryMethod, TokenSta
 from protocol.cosem.types import DATE_TIME
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What becomes of a token.
 
     Args:

@@ -7,7 +7,6 @@ that it causes are one record.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -53,6 +52,7 @@ from meter_fw.sap import MANAGEMENT_DEVICE
 from meter_fw.short_names import ShortNames
 from meter_fw.state import Clock, Counters, MeterState, Pushed, Received
 from meter_fw.view import Caller, View
+from obis.values import replace
 from protocol.cosem.communication_port_protection import ProtectionStatus
 from protocol.cosem.disconnect_control import ControlState
 from protocol.errors import CountersExhausted, ProtocolError

@@ -5,11 +5,13 @@ client the meter knows public keys only: from a certificate that was imported, o
 in at the factory.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from meter_fw.factory import Factory
 from meter_fw.state import CERTIFICATES, PART, PARTS, CertificatePart, Key, MeterState
+from obis.values import replace
 from protocol.errors import DecodeError
 from protocol.security import (
     Certificate,
@@ -34,8 +36,7 @@ FIELDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Keyring:
+class Keyring(Struct, frozen=True):
     """The keys of one moment."""
 
     factory: Factory

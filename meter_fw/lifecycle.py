@@ -6,7 +6,6 @@ once, and the entry in the log, which said PLANNED until then, says what came of
 with the change.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from meter_fw import money, switching
@@ -22,6 +21,7 @@ from meter_fw.money_state import (
 from meter_fw.ordering import Done, Order, balance, central, clamp, ended
 from meter_fw.state import Account, Armed, MeterState, Snapshot
 from meter_fw.view import View
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.holdings import Advance, BalanceOutOfRange, DebtOutOfRange, NoSuchCharge, Purse
 from prepay.purse import Opening, close_account, collect_uncollected, open_account, set_remaining

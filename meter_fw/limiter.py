@@ -31,15 +31,17 @@ The theory
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from meter_fw.server import Attribute, CosemObject, Setter
 from meter_fw.state import MAX_GROUPS, Limits, MeterState
 from meter_fw.view import READERS, Change, Role, View, is_never
 from obis import catalogue
+from obis.values import replace
 from protocol.codes import DataAccessResult
 from protocol.cosem.limiter import LIMITER
 from protocol.cosem.types import DOUBLE_LONG_UNSIGNED
@@ -93,8 +95,7 @@ TABLE: Final[Mapping[tuple[State, Seen], State]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """The limiter at a moment.
 
     Args:

@@ -1,7 +1,7 @@
 """The lines: a link on a port, and an association for each client that speaks on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from meter_fw.sap import LOGICAL_DEVICES, MANAGEMENT_DEVICE
 from meter_fw.short_names import ShortNames
 from meter_fw.state import MeterState
 from meter_fw.view import Caller, Role
+from obis.values import replace
 from protocol.apdu import ApduTag
 from protocol.association import Association
 from protocol.codes import Mechanism, UserDiagnostic

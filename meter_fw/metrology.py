@@ -1,6 +1,5 @@
 """Energy: the import register, and the register at the start of each day."""
 
-from dataclasses import replace
 from typing import Any
 
 from meter_fw.profile_generic import Column, profile_generic
@@ -9,6 +8,7 @@ from meter_fw.state import DAYS_KEPT, Day, MeterState
 from meter_fw.view import READERS, View, milliseconds
 from obis import catalogue
 from obis.units import Unit
+from obis.values import replace
 from protocol.cosem.register import REGISTER
 from protocol.cosem.types import DATE_TIME, DOUBLE_LONG_UNSIGNED
 

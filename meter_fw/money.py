@@ -4,13 +4,13 @@ Energy is charged for at each tick; prices and periods follow the clock; whoever
 moves the periods with it. Where the head-end keeps the balance nothing is collected.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from meter_fw.factory import Factory
 from meter_fw.money_state import ChargeTerms, Debts, Registers
 from meter_fw.state import Energy, MeterState
 from meter_fw.view import View
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.credit import days_left, standing
 from prepay.cut import BalanceMode

@@ -3,10 +3,10 @@
 The kinds and versions here never change their meaning; a new layout takes a new one.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from construct import Bytes, Int8sb, Int8ub, Int16sb, Int32sb, Int32ub, Int64sb, Int64ub, Struct
 
 from meter_fw.money_state import (
@@ -26,8 +26,7 @@ from prepay.holdings import NEVER, Advance, ChargeState, Provision
 from prepay.transactions import ID_LENGTH
 
 
-@dataclass(frozen=True, slots=True)
-class _Charge:
+class _Charge(msgspec.Struct, frozen=True):
     """``ChargeState`` with its bases one by one, as a cell has them."""
 
     slot: int = 0
@@ -61,7 +60,7 @@ def _flat(value: ChargeState) -> tuple[Any, ...]:
 class _ChargeCell(Cell[Any]):
     """The cell of a ``ChargeState``."""
 
-    def _picker(self, names: list[str]) -> Callable[[ChargeState], tuple[Any, ...]]:
+    def _picker(self, names: Sequence[str]) -> Callable[[ChargeState], tuple[Any, ...]]:
         """Return what gives the fields of a value; see ``Cell``."""
         return _flat
 

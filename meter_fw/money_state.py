@@ -5,8 +5,9 @@ clock. How each lies in flash stands in ``meter_fw/money_cells.py``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from prepay.account_rules import MAX_CHARGES
 from prepay.charge import MAX_RATES
@@ -47,8 +48,7 @@ def unpack_debts(octets: bytes) -> Debts:
     return tuple((row[0], int.from_bytes(row[1:], "big")) for row in rows if row[0] != _NO_SLOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Registers:
+class Registers(Struct, frozen=True):
     """The energy registers beside the import total, and the rate that is active.
 
     Args:
@@ -80,8 +80,7 @@ class Registers:
         return (self.exported_1, self.exported_2, self.exported_3, self.exported_4)
 
 
-@dataclass(frozen=True, slots=True)
-class PriceList:
+class PriceList(Struct, frozen=True):
     """Prices as class 113 carries them: each ``price`` x 10^``scale``.
 
     Args:
@@ -105,8 +104,7 @@ class PriceList:
         return self.prices[: self.rates]
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeTerms:
+class ChargeTerms(Struct, frozen=True):
     """What a head-end has changed of one charge.
 
     Args:
@@ -159,8 +157,7 @@ class ChargeTerms:
         return PriceList(self.next_rates, self.next_scale, prices)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountTerms:
+class AccountTerms(Struct, frozen=True):
     """What a head-end has changed of the account; ``AS_MADE`` where the profile's holds.
 
     Args:
@@ -180,8 +177,7 @@ class AccountTerms:
     debt_share: int = AS_MADE
 
 
-@dataclass(frozen=True, slots=True)
-class TokenShares:
+class TokenShares(Struct, frozen=True):
     """token_gateway_configuration: percent of a token for each credit; -1: it is not named.
 
     Args:
@@ -193,15 +189,13 @@ class TokenShares:
     emergency: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Regime:
+class Regime(Struct, frozen=True):
     """Who keeps the balance; -1: whom the profile names."""
 
     mode: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """An activation or a closing that waits for its moment.
 
     Args:
@@ -224,8 +218,7 @@ class Plan:
     debts: bytes = pack_debts(())
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What the last closing left to be settled by invoice, or the head-end was handed over.
 
     Args:
@@ -246,8 +239,7 @@ class Settled:
     debts: bytes = pack_debts(())
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedOut:
+class CarriedOut(Struct, frozen=True):
     """An activation or a closing that was ordered for a moment and done then.
 
     A head-end that prices energy itself was not there to read the registers.
@@ -274,8 +266,7 @@ class CarriedOut:
         return self.number % CARRIED_OUT_KEPT
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRecord:
+class TokenRecord(Struct, frozen=True):
     """One row of the token log: a token that came, taken or not.
 
     Args:

@@ -1,19 +1,20 @@
 """What is ordered of the meter and what comes of it, as values; and the balance that it knows."""
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
 
 from meter_fw.money_state import Debts, Plan
 from meter_fw.state import Customer, MeterState, Snapshot
 from meter_fw.view import View
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.transactions import Kind, Outcome
 
 _DOUBLE_LONG: Final = 1 << 31
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A transaction as it was ordered.
 
     Args:
@@ -58,8 +59,7 @@ class Order:
     as_of: bytes = b"\xff" * 12
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """What a handler came to: the state (unchanged for a refusal), the outcome, the amount."""
 
     state: MeterState

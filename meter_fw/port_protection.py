@@ -10,15 +10,17 @@ keep the head-end out; mode "locked" is for him too. A password of the local por
 mode counts as one of an association.
 """
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.state import MeterState, PortProtection
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from protocol.codes import DataAccessResult
 from protocol.cosem.communication_port_protection import (
     COMMUNICATION_PORT_PROTECTION,
@@ -39,8 +41,7 @@ class Port(IntEnum):
     NETWORK = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Protected:
+class Protected(Struct, frozen=True):
     """What of class 124 belongs to one port.
 
     Args:

@@ -1,8 +1,9 @@
 """Profile generic (class 7): a buffer of rows, whole, by range or by entry."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from meter_fw.server import Attribute, CosemObject
 from meter_fw.view import Role, View
@@ -26,8 +27,7 @@ BY_ENTRY: Final = 2
 Rows = Callable[[View], Sequence[tuple[Any, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A captured attribute, and the type that its values have in the buffer."""
 
     class_id: int
@@ -77,8 +77,7 @@ def profile_generic(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Buffer:
+class _Buffer(Struct, frozen=True):
     columns: tuple[Column, ...]
     rows: Rows
 

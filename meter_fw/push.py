@@ -17,7 +17,7 @@ The queue lives in memory: a push that a power cut overtakes is lost, its cause 
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -28,6 +28,7 @@ from meter_fw.server import Objects
 from meter_fw.state import Condition, MeterState, Pushed, PushSetup
 from meter_fw.view import Caller, Role, View
 from obis import catalogue
+from obis.values import replace
 from prepay.credit import CreditStatus
 from protocol.axdr import Data, null, structure
 from protocol.codes import ActionResult

@@ -6,9 +6,10 @@ restriction, no columns.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final
+
+from msgspec import Struct
 
 from meter_fw.board import Dial, PortKind
 from meter_fw.server import Attribute, CosemObject, Method
@@ -24,6 +25,7 @@ from meter_fw.state import (
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from protocol.axdr import null
 from protocol.codes import DataAccessResult
 from protocol.cosem.push_setup import (
@@ -59,8 +61,7 @@ _SERVICES: Final = {
 _KINDS: Final = {service.value: kind for service, kind in _SERVICES.values()}
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A time during which pushing is allowed; the fields that are wild do not count.
 
     Args:

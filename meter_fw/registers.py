@@ -1,7 +1,6 @@
 """The registers beside import: export, rates, and what is measured by phase."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from meter_fw.money_state import Registers
@@ -9,6 +8,7 @@ from meter_fw.server import Attribute, CosemObject
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.profile import Profile
 from protocol.codes import DataAccessResult
 from protocol.cosem.data import DATA

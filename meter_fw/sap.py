@@ -10,7 +10,6 @@ name and an association object of its own; clients, keys and counters are those 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from meter_fw.factory import Factory
@@ -19,6 +18,7 @@ from meter_fw.server import Attribute, CosemObject, Objects
 from meter_fw.view import ANYBODY, Role
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from protocol.cosem.sap_assignment import SAP_ASSIGNMENT
 from protocol.cosem.types import OCTET_STRING
 

@@ -14,7 +14,6 @@ The association in which a key changes goes on with the old one; the next begins
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from meter_fw.factory import Factory
@@ -29,6 +28,7 @@ from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.state import Counters, Key, MeterState, Policy, Received
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
+from obis.values import replace
 from protocol.codes import DataAccessResult
 from protocol.cosem.security_setup import SECURITY_SETUP, SECURITY_SETUP_1
 from protocol.errors import AccessRefused, DecodeError, SecurityError

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from meter_fw.state import MeterState
 from meter_fw.view import Caller, Change, Role, View
 from obis.code import ObisCode
@@ -37,8 +39,7 @@ Selector = Callable[[View, SelectiveAccess], Any]
 Setter = Callable[[View, Any], Change]
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Struct, frozen=True):
     """How an attribute is bound: its value comes and goes as its declared type takes it.
 
     Args:
@@ -58,8 +59,7 @@ class Attribute:
     selectors: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """How a method is bound: its rule and the roles that may call it."""
 
     call: Setter
@@ -96,8 +96,7 @@ class CosemObject:
 Objects = Mapping[ObisCode, CosemObject]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What to commit, and then what to say."""
 
     state: MeterState

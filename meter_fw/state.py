@@ -1,4 +1,4 @@
-"""The meter's state: frozen dataclasses, each a cell (or a ring of cells) in flash.
+"""The meter's state: values, each a cell (or a ring of cells) in flash.
 
 The kernel keeps one ``MeterState``; rules return a new one; what differs is committed. Moments are
 milliseconds since 1970 by the meter's own clock, so that a corrected clock does not rewrite
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import compress
 from operator import is_not
 from typing import Final
+
+from msgspec import Struct
 
 from meter_fw.money_state import (
     AccountTerms,
@@ -22,6 +24,7 @@ from meter_fw.money_state import (
     TokenShares,
 )
 from meter_fw.relay import Cause
+from obis.values import hiding
 from prepay.holdings import Advance, ChargeState, Provision
 from prepay.purse import Totals as Totals
 from prepay.transactions import ID_LENGTH, Kind, Outcome
@@ -59,24 +62,21 @@ MAX_MESSAGE: Final = 128
 MAX_GROUPS: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Relay:
+class Relay(Struct, frozen=True):
     """Disconnect control: where it stands and why."""
 
     control: ControlState = ControlState.CONNECTED
     causes: Cause = Cause.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """The meter's clock, as an offset on the board's time."""
 
     offset: int = 0  # ms
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Energy:
+class Energy(Struct, frozen=True):
     """The import register, and how much of it the tariff has been applied to."""
 
     imported: int = 0  # Wh
@@ -84,8 +84,7 @@ class Energy:
     last_day: int = -1  # ordinal of the local day whose start was last captured
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """Prepayment itself."""
 
     active: bool = False
@@ -96,8 +95,7 @@ class Account:
     closed_at: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """Central mode: what the head-end last said of the balance."""
 
     sequence: int = 0  # 0: never
@@ -106,8 +104,7 @@ class Snapshot:
     as_of: bytes = b"\xff" * 12  # COSEM date-time
 
 
-@dataclass(frozen=True, slots=True)
-class Armed:
+class Armed(Struct, frozen=True):
     """Central mode: the head-end's leave to cut once the balance of one snapshot is used up."""
 
     armed: bool = False
@@ -116,16 +113,14 @@ class Armed:
     expiry_stamp: bytes = b"\xff" * 12  # as it was given
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(Struct, frozen=True):
     """Invocation counters of the global unicast key."""
 
     reserved: int = 1  # ours below this one may have been used; some clients do not take 0
     received: int = -1  # the last accepted from the management client
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """Token gateway: the last token and what became of it."""
 
     token: bytes = bytes(MAX_TOKEN)
@@ -135,8 +130,7 @@ class Gateway:
     outcome: Outcome = Outcome.DONE
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """Where the rings stand."""
 
     ordered: int = 0  # transactions since manufacture
@@ -144,8 +138,7 @@ class History:
     forgotten: bytes = bytes(ID_LENGTH)  # the greatest id forgotten
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One remembered transaction."""
 
     number: int = 0  # its place in the order of arrival
@@ -159,8 +152,7 @@ class Entry:
     content: int = 0  # CRC-32 of the order, to tell a repetition from a reuse
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(Struct, frozen=True):
     """The register at the start of a local day."""
 
     number: int = 0
@@ -173,22 +165,22 @@ class Day:
         return self.number % DAYS_KEPT
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """Invocation counters accepted under keys other than the global unicast key, -1 for none."""
 
     broadcast: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A symmetric key that came over the line, or no such key: then that of the factory holds.
 
     Octets behind ``length`` are zero.
     """
 
-    octets: bytes = field(default=bytes(MAX_KEY), repr=False)
+    octets: bytes = bytes(MAX_KEY)
     length: int = 0
+
+    __repr__ = hiding("octets")
 
     @classmethod
     def of(cls, octets: bytes) -> "Key":
@@ -201,15 +193,16 @@ class Key:
         return self.octets[: self.length]
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """The secret of an association that came over the line, or none: then the factory's holds.
 
     Octets behind ``length`` are zero.
     """
 
-    octets: bytes = field(default=bytes(MAX_SECRET), repr=False)
+    octets: bytes = bytes(MAX_SECRET)
     length: int = 0
+
+    __repr__ = hiding("octets")
 
     @classmethod
     def of(cls, octets: bytes) -> "Secret":
@@ -222,15 +215,13 @@ class Secret:
         return self.octets[: self.length]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Security setup: what ``security_activate`` has made of the policy, -1 for nothing yet."""
 
     value: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class PortProtection:
+class PortProtection(Struct, frozen=True):
     """One port: how attempts to get in that fail lock it, and how many have.
 
     Args:
@@ -266,8 +257,7 @@ class PortProtection:
         return self.port
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatePart:
+class CertificatePart(Struct, frozen=True):
     """Octets of a certificate, which is longer than a cell.
 
     Args:
@@ -293,8 +283,7 @@ class CertificatePart:
         return self.slot
 
 
-@dataclass(frozen=True, slots=True)
-class PushSetup:
+class PushSetup(Struct, frozen=True):
     """Where the meter pushes to and how often it tries; as made until a head-end says otherwise."""
 
     service: int = 0  # TransportService
@@ -309,8 +298,7 @@ class PushSetup:
     method: int = 0  # PushOperationMethod
 
 
-@dataclass(frozen=True, slots=True)
-class PushList:
+class PushList(Struct, frozen=True):
     """What the meter pushes and when it may, in the octets of the attributes."""
 
     listed: int = -1  # objects that count; -1: those it was made with
@@ -319,8 +307,7 @@ class PushList:
     spans: bytes = bytes(PUSH_WINDOW * MAX_PUSH_WINDOWS)
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """What became of the last push."""
 
     outcome: int = 0  # meter_fw.push.Outcome
@@ -332,8 +319,7 @@ class Pushed:
     dropped: int = 0  # pushes that did not fit into the queue, since manufacture
 
 
-@dataclass(frozen=True, slots=True)
-class CalendarState:
+class CalendarState(Struct, frozen=True):
     """Which calendar tables a head-end has written, and for which dates they are complete.
 
     Args:
@@ -351,8 +337,7 @@ class CalendarState:
     until: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class SchedulePart:
+class SchedulePart(Struct, frozen=True):
     """Octets of the packed schedule, which is longer than a cell.
 
     Args:
@@ -371,8 +356,7 @@ class SchedulePart:
         return self.number
 
 
-@dataclass(frozen=True, slots=True)
-class SpecialDaysPart:
+class SpecialDaysPart(Struct, frozen=True):
     """Octets of the packed special days table: as those of the schedule."""
 
     number: int = 0
@@ -385,8 +369,7 @@ class SpecialDaysPart:
         return self.number
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(Struct, frozen=True):
     """What is due to the customer beyond what credit buys."""
 
     protected: bool = False  # minimum supply in place of a cut
@@ -394,8 +377,7 @@ class Customer:
     since: int = -1  # when the customer was placed under protection
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The limiter's settings; -1 is as made, and 0 no threshold.
 
     Args:
@@ -421,8 +403,7 @@ class Limits:
     grouped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What the display tells the customer.
 
     Args:
@@ -436,8 +417,7 @@ class Message:
     since: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What the rules have made of supply, kept so that a change is seen, and told, once.
 
     Args:
@@ -461,8 +441,7 @@ class Condition:
     opened: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(Struct, frozen=True):
     """Something that happened: one row of an event log."""
 
     number: int = 0  # since manufacture
@@ -477,8 +456,7 @@ class LoggedEvent:
         return self.number % EVENTS_KEPT
 
 
-@dataclass(frozen=True, slots=True)
-class RelayEvent:
+class RelayEvent(Struct, frozen=True):
     """Something that happened to the relay, and where that left it."""
 
     number: int = 0  # since manufacture

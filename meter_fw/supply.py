@@ -1,6 +1,5 @@
 """What the rules of prepayment make of a state: emergency credit, low credit, and the relay."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -12,6 +11,7 @@ from meter_fw.relay import Cause, arbitrate
 from meter_fw.state import Account, Condition, MeterState, Relay
 from meter_fw.transactions import balance
 from meter_fw.view import View, milliseconds
+from obis.values import replace
 from prepay.credit import Standing, standing
 from prepay.cut import CREDIT_LEFT, Arm, Verdict, judge
 from prepay.profile import Commodity

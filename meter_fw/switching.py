@@ -8,7 +8,6 @@ does not come in time, and is withdrawn by a connect.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from meter_fw import relay
 from meter_fw.calendar_tables import bounds
@@ -16,6 +15,7 @@ from meter_fw.money_state import Plan
 from meter_fw.ordering import Done, Order, ended
 from meter_fw.state import MeterState
 from meter_fw.view import View
+from obis.values import replace
 from prepay.transactions import Kind, Outcome
 from protocol.cosem.disconnect_control import ControlState
 

@@ -4,7 +4,6 @@ What was changed lies in flash (``ChargeTerms``, ``AccountTerms``); the rules th
 are a value like the profile's own, made once and then handed out until something changes again.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from meter_fw.money_state import AS_MADE, AccountTerms, ChargeTerms, PriceList, TokenShares
 from meter_fw.state import Day, MeterState
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.charge import (
     MAX_EXPONENT,

@@ -8,7 +8,6 @@ changes the state; what it did and what came of it become one record.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from meter_fw import lifecycle, switching
@@ -20,6 +19,7 @@ from meter_fw.ordering import clamp as clamp
 from meter_fw.ordering import fits as fits
 from meter_fw.state import Armed, Condition, Entry, MeterState
 from meter_fw.view import Change, View
+from obis.values import replace
 from prepay.profile import Commodity
 from prepay.transactions import REMEMBERED, Kind, Outcome
 from protocol.codes import DataAccessResult

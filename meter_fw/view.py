@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntFlag
 from typing import Any, Final
 
+from msgspec import Struct
+
 from meter_fw.board import Phase
 from meter_fw.factory import Factory
 from meter_fw.state import MeterState
@@ -39,8 +41,7 @@ ANYBODY = Role.PUBLIC | Role.READER | Role.MANAGEMENT
 READERS = Role.READER | Role.MANAGEMENT
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who asks, as his association knows him.
 
     Args:
@@ -194,8 +195,7 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What a SET or ACTION comes to.
 
     Args:

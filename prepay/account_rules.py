@@ -5,9 +5,12 @@ Read once and never changed. A head-end that changes a price gives the rules a c
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
+from obis.values import replace
 from prepay.charge import (
     BALANCE_STEP,
     CREDIT_STEP,
@@ -43,8 +46,7 @@ class RulesError(ValueError):
         self.where = where
 
 
-@dataclass(frozen=True, slots=True)
-class DebtRules:
+class DebtRules(Struct, frozen=True):
     """What all debts of payment type together take of a top-up, at most.
 
     Args:
@@ -81,8 +83,7 @@ class DebtRules:
             raise RulesError(("debts", "max_provision"), "a bound and its period go together")
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(Struct, frozen=True):
     """A consumption charge made ready for counting.
 
     Args:

@@ -1,7 +1,8 @@
 """The opening and the closing of an account, and what a closing settles."""
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.consumption import collect_uncollected, rebased
 from prepay.holdings import (
@@ -18,8 +19,7 @@ from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 from prepay.periods import begin_periods, collect_time, end_periods
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What an account is opened with.
 
     Args:
@@ -38,8 +38,7 @@ class Opening:
     first_day_paid: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """What a closing leaves to be settled by invoice; amounts in minor units.
 
     Args:

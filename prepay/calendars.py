@@ -21,7 +21,6 @@ midnight; a window of the night before or after makes it longer.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache, partial
 from itertools import groupby
@@ -31,8 +30,10 @@ from zoneinfo import ZoneInfo
 import holidays
 from astral import Observer
 from astral.sun import dusk, sunset
+from msgspec import Struct
 from pyluach.dates import HebrewDate
 
+from obis.values import replace
 from prepay.friendly import CalendarKind, DatedWindow, merge_dated
 from prepay.profile import Place, Profile
 from prepay.schedule import (
@@ -74,8 +75,7 @@ class CalendarError(ValueError):
     """A table that cannot be made: the place has no sunset, or the years make no sense."""
 
 
-@dataclass(frozen=True, slots=True)
-class HolyTimes:
+class HolyTimes(Struct, frozen=True):
     """The customs that bound a holy day; settings.
 
     Args:
@@ -91,8 +91,7 @@ class HolyTimes:
     margin: timedelta = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class DatedTable:
+class DatedTable(Struct, frozen=True):
     """Dated windows, and until when no other is to be expected; None when none ever is."""
 
     windows: tuple[DatedWindow, ...]
@@ -422,8 +421,7 @@ def _midnight(day: date) -> datetime:
 # --- Sabbath by season ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _HalfMonth:
+class _HalfMonth(Struct, frozen=True):
     """A season: its dates of every year, and the minutes of the day at which Sabbath's window
     opens on a Friday and closes on a Saturday of it."""
 

@@ -8,10 +8,11 @@ customer (feed-in), the amount is negative, and rounding down rounds away from z
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct
 
 from prepay.money import MAX_AMOUNT, Currency
 
@@ -45,8 +46,7 @@ class TariffError(ValueError):
     """A price that class 113 cannot carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tariff:
+class Tariff(Struct, frozen=True):
     """A price of energy as class 113 carries it: ``price`` x 10^``exponent`` units per kWh.
 
     Args:
@@ -133,8 +133,7 @@ class ChargeError(ValueError):
         self.field = field
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """Whether a charge is collected in three situations: collection_configuration of class 111.
 
     Args:
@@ -160,8 +159,7 @@ class When:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """One charge of an account; its object is 0-0:19.20.<slot>.255, by its place in the list.
 
     Args:

@@ -18,10 +18,11 @@ power.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from prepay.account_rules import AccountRules, Counter
 from prepay.charge import MAX_RATES, REMAINDER_PER_MINOR
@@ -38,8 +39,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _FAR: Final = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What became of supply at a moment.
 
     Args:
@@ -55,8 +55,7 @@ class Move:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a household lives: its windows, and the zone of its days."""
 
     zone: ZoneInfo

@@ -31,10 +31,11 @@ bits and ``available_credit`` are those of classes 111 and 112, as gurux-dlms an
 name them.
 """
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from prepay.charge import REMAINDER_PER_MINOR
 from prepay.money import MIN_AMOUNT
@@ -67,8 +68,7 @@ class CreditStatus(IntEnum):
     EXHAUSTED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class CreditRules:
+class CreditRules(Struct, frozen=True):
     """What a profile says about credits; all amounts in minor units.
 
     Args:
@@ -256,8 +256,7 @@ def days_left(balance: int, cost: int, days: int) -> int | None:
     return max(balance, 0) * REMAINDER_PER_MINOR * days // cost
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """Statuses, and what they ask of the facts; None asks nothing."""
 
     token: CreditStatus

@@ -38,10 +38,11 @@ An arm has lapsed when its expiry has passed, or when another snapshot is in for
 A window counts as in force only when it is not void: see ``Standing.window_void``.
 """
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from functools import cache
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
 
 from prepay.credit import Standing
 
@@ -86,8 +87,7 @@ class Reason(Enum):
     MINIMUM = "used up, but protected: minimum supply in place of a cut"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What credit says about the supply.
 
     Args:
@@ -121,8 +121,7 @@ class _Facts(NamedTuple):
     protected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """A verdict, and what it asks of the facts; None asks nothing."""
 
     flow: Supply

@@ -7,16 +7,16 @@ diary can all mean the same.
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from msgspec import Struct
 
 
 class DemandError(ValueError):
     """Slots that no demand can be made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """Energy by slots.
 
     Args:

@@ -6,9 +6,10 @@ test walks them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from prepay.account_rules import AccountRules
 from prepay.credit import CreditStatus, EmergencySelection, Standing
@@ -37,8 +38,7 @@ BECAUSE: Final[Mapping[Reason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(Struct, frozen=True):
     """A meter at a moment, as far as supply goes.
 
     Args:
@@ -74,8 +74,7 @@ class Present:
     daily_cost: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What is, why, and what would change it.
 
     Args:

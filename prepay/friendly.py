@@ -10,10 +10,12 @@ zone by their wall time and so gets the repeated hour wrong.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 _EDGE = re.compile(r"([A-Za-z]{3}) ([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)")
 _DAY = 24 * 60 * 60
@@ -47,8 +49,7 @@ class Weekday(IntEnum):
     SUN = 6
 
 
-@dataclass(frozen=True, slots=True)
-class WeeklyWindow:
+class WeeklyWindow(Struct, frozen=True):
     """A window that comes every week, in wall time, to the second.
 
     Args:
@@ -101,8 +102,7 @@ class WeeklyWindow:
         return f"{first} to {self.end_day.name.title()} {self.end.isoformat('auto')}"
 
 
-@dataclass(frozen=True, slots=True)
-class DatedWindow:
+class DatedWindow(Struct, frozen=True):
     """A window that comes once, between two instants.
 
     Args:
@@ -119,8 +119,8 @@ class DatedWindow:
     end: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", _in_utc(self.start))
-        object.__setattr__(self, "end", _in_utc(self.end))
+        force_setattr(self, "start", _in_utc(self.start))
+        force_setattr(self, "end", _in_utc(self.end))
         if self.start >= self.end:
             raise FriendlyError(f"a window cannot end at {self.end} that starts at {self.start}")
 

@@ -4,9 +4,11 @@ Money is in whole minor units, energy in Wh, a moment in milliseconds since 1970
 clock, a day the ordinal of a local date.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
+from obis.values import replace
 from prepay.charge import When
 from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 
@@ -26,8 +28,7 @@ class NoSuchCharge(ValueError):
     """No charge of that slot, or one that is no debt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """The totals of an account since manufacture, in minor units; the balance is their sum."""
 
     started: int = 0  # what it was opened with
@@ -42,8 +43,7 @@ class Totals:
         return self.started + self.paid + self.adjusted - self.charged - self.settled
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeState:
+class ChargeState(Struct, frozen=True):
     """Where one charge stands.
 
     Args:
@@ -92,16 +92,14 @@ class ChargeState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Provision:
+class Provision(Struct, frozen=True):
     """What debts have taken of top-ups in the running provision period."""
 
     since: int = NEVER
     taken: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """What is owed of the emergency credit beside the balance, in minor units.
 
     It is above 0 only where a share of the top-ups repays it (`CreditRules.repayment`).
@@ -110,8 +108,7 @@ class Advance:
     owed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Purse:
+class Purse(Struct, frozen=True):
     """The money of an account in local mode; ``charges`` has one state for each slot."""
 
     totals: Totals = Totals()
@@ -150,8 +147,7 @@ class Readings(NamedTuple):
     exported: tuple[int, ...] = (0,)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What decides whether a charge is collected at this moment."""
 
     disconnected: bool = False

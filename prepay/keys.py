@@ -32,8 +32,11 @@ What a file leaves out keeps the lab default of its suite.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct
+
+from obis.values import hiding, replace
 
 #: The names of the authentication mechanisms that ``mechanism`` may have, and their numbers.
 MECHANISMS: Final[Mapping[str, int]] = {
@@ -58,8 +61,7 @@ class KeyFileError(ValueError):
     """A key file that cannot be used; the message names the entry, never a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPairs:
+class KeyPairs(Struct, frozen=True):
     """One side's private keys on the curve of its suite: P-256, or P-384 in suite 2.
 
     Args:
@@ -67,12 +69,13 @@ class KeyPairs:
         agreement_key: for ECDH; the same.
     """
 
-    signing_key: bytes = field(repr=False)
-    agreement_key: bytes = field(repr=False)
+    signing_key: bytes
+    agreement_key: bytes
+
+    __repr__ = hiding("signing_key", "agreement_key")
 
 
-@dataclass(frozen=True, slots=True)
-class MeterKeys:
+class MeterKeys(Struct, frozen=True):
     """One meter's secrets.
 
     Args:
@@ -91,18 +94,28 @@ class MeterKeys:
         protection: what its APDUs have to be from the beginning, 0 to 3.
     """
 
-    block_cipher_key: bytes = field(repr=False)
-    authentication_key: bytes = field(repr=False)
-    password: bytes = field(repr=False)
-    token_key: bytes = field(repr=False)
-    broadcast_key: bytes = field(repr=False)
-    master_key: bytes = field(repr=False)
-    secret: bytes = field(repr=False)
+    block_cipher_key: bytes
+    authentication_key: bytes
+    password: bytes
+    token_key: bytes
+    broadcast_key: bytes
+    master_key: bytes
+    secret: bytes
     meter: KeyPairs
     client: KeyPairs
     suite: int = 0
     mechanism: int = MECHANISMS["hls-gmac"]
     protection: int = PROTECTIONS["authenticated-encrypted"]
+
+    __repr__ = hiding(
+        "block_cipher_key",
+        "authentication_key",
+        "password",
+        "token_key",
+        "broadcast_key",
+        "master_key",
+        "secret",
+    )
 
 
 def symmetric_length(suite: int) -> int:

@@ -7,8 +7,9 @@ head-end keeps every post in a ``Ledger``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 TransactionId = bytes | str
 
@@ -69,8 +70,7 @@ class Unbalanced(LedgerError, ValueError):
     """Totals whose sum is not 0: they were not made by posts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Struct, frozen=True):
     """One movement of money.
 
     Args:
@@ -128,8 +128,7 @@ def credit_post(
     return Post(transaction, debit, credit, abs(amount), moment, reason, leg)
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """The balance of every account.
 
     Args:

@@ -4,8 +4,9 @@ An amount travels in DLMS as a double-long, so everything here fits a signed 32-
 """
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 #: The least and the greatest amount that a double-long carries.
 MIN_AMOUNT = -(2**31)
@@ -20,8 +21,7 @@ class AmountError(ValueError):
     """A text or number that is no amount of this currency; the message says what to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Currency:
+class Currency(Struct, frozen=True):
     """A currency and the size of its minor unit.
 
     Args:

@@ -6,8 +6,8 @@ any more. A day is the ordinal of a local date, so that no clock change is ever 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.charge import Charge
 from prepay.holdings import NEVER, ChargeState, Purse, Situation

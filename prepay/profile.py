@@ -7,9 +7,10 @@ The figures live in ``profiles/*.toml``, one file each, every figure with the ma
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from prepay.account_rules import AccountRules, DebtRules
 from prepay.charge import Charge, Tariff
@@ -48,24 +49,21 @@ class Shown(Enum):
     EMERGENCY = "emergency"  # emergency credit that is left
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place on earth, in degrees north and east."""
 
     latitude: float
     longitude: float
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A display page: the OBIS code as this meter prints it, and what it shows."""
 
     code: str
     shows: Shown
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(Struct, frozen=True):
     """The display of a meter.
 
     Args:
@@ -192,10 +190,5 @@ def load_profile(name: str) -> Profile:
     return parse_profile(files[name].read_text(encoding="utf-8"), files[name].name)
 
 
-def _files() -> dict[str, Traversable]:
-    folder = resources.files("prepay") / "profiles"
-    return {
-        file.name.removesuffix(".toml"): file
-        for file in folder.iterdir()
-        if file.name.endswith(".toml")
-    }
+def _files() -> dict[str, Path]:
+    return {file.stem: file for file in Path(__file__).with_name("profiles").glob("*.toml")}

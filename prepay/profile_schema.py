@@ -9,10 +9,11 @@ import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
 
 from obis import code as obis_code
 from prepay.account_rules import MAX_CHARGES, RulesError
@@ -145,8 +146,7 @@ def parse_profile(text: str, source: str) -> Profile:
     return _Builder(document, file).profile()
 
 
-@dataclass(frozen=True)
-class _Document:
+class _Document(Struct, frozen=True):
     source: str
     text: str
 
@@ -211,8 +211,7 @@ class _Document:
         return next((lines[holder] for holder in holders if holder in lines), None)
 
 
-@dataclass(frozen=True)
-class _Builder:
+class _Builder(Struct, frozen=True):
     """Makes the values of the rules from the texts of a file, key by key."""
 
     document: _Document

@@ -10,14 +10,14 @@ it, and both run in local dates:
 """
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 _LEAP = 2000  # a year in which every day of the calendar exists
 
 
-@dataclass(frozen=True, slots=True)
-class Winter:
+class Winter(Struct, frozen=True):
     """The days of a year on which minimum supply is not withdrawn, both ends included.
 
     Args:
@@ -52,8 +52,7 @@ class Winter:
         return here >= self.first or here <= self.last
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionRules:
+class ProtectionRules(Struct, frozen=True):
     """What a profile says of protected customers.
 
     Args:

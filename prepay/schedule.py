@@ -27,6 +27,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from prepay.schedule_tables import (
     ALWAYS_VALID,
     LAST,
@@ -81,8 +83,7 @@ _CACHED_DAYS: Final = 512
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Stroke:
+class Stroke(Struct, frozen=True):
     """An entry on a date on which it runs.
 
     Args:

@@ -12,10 +12,12 @@ saving are not taken here.
 
 from calendar import monthrange
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Final, Self
 
+from msgspec import Struct
+
+from obis.values import replace
 from prepay.friendly import WEEK, FriendlyError, WeeklyWindow, merge_weekly
 
 #: Rows that a table may have.
@@ -38,8 +40,7 @@ class ScheduleError(FriendlyError):
     """A row or a table that a calendar cannot have; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class DatePattern:
+class DatePattern(Struct, frozen=True):
     """A date, or the dates that a COSEM date with wildcards stands for; None is "any".
 
     Args:
@@ -143,8 +144,7 @@ _ANY: Final = DatePattern()
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleEntry:
+class ScheduleEntry(Struct, frozen=True):
     """One row of the schedule.
 
     Args:
@@ -207,8 +207,7 @@ class ScheduleEntry:
         return first <= here and there <= last
 
 
-@dataclass(frozen=True, slots=True)
-class SpecialDay:
+class SpecialDay(Struct, frozen=True):
     """One row of the special days table: the dates, and what kind of day they are.
 
     Args:
@@ -229,8 +228,7 @@ class SpecialDay:
             raise ScheduleError(f"index {self.index} or day_id {self.day_id} is out of range")
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The two tables, and the dates for which they are known to be complete.
 
     Args:

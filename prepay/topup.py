@@ -1,7 +1,8 @@
 """How much may be topped up at once, how high a balance may grow, and what activation advances."""
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from prepay.money import MAX_AMOUNT, Currency, format_amount
 
@@ -29,8 +30,7 @@ class StartRule(Enum):
     ADD = "add"  # the start credit on top
 
 
-@dataclass(frozen=True, slots=True)
-class StartCredit:
+class StartCredit(Struct, frozen=True):
     """The credit at installation or activation.
 
     Args:
@@ -48,8 +48,7 @@ class StartCredit:
         return old + self.amount
 
 
-@dataclass(frozen=True, slots=True)
-class TopUpLimits:
+class TopUpLimits(Struct, frozen=True):
     """The least and the greatest top-up, and the greatest credit, all allowed, in minor units.
 
     Args:

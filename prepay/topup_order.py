@@ -11,24 +11,23 @@ What is set aside and the rest come to the credits. Of them a share may repay th
 share; the balance gets the other.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.charge import BALANCE_STEP, CREDIT_STEP, DEBTS_STEP, WHOLE
 from prepay.credit import PERCENT, CreditRules
 from prepay.holdings import NEVER, Advance, ChargeState, Provision, Purse
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """What one step has taken of a payment: a charge by its name, "balance", or "credit"."""
 
     name: str
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class TopUp:
+class TopUp(Struct, frozen=True):
     """What became of a payment.
 
     Args:

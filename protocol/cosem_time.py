@@ -20,10 +20,11 @@ taken from -840 to 840, which is every offset that is in use in the world, with 
 
 import struct
 from collections.abc import Container
-from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from enum import IntFlag
 from typing import Final, Self
+
+from msgspec import Struct, field
 
 from protocol.errors import DecodeError, EncodeError, LocalProtocolError
 
@@ -69,8 +70,7 @@ class ClockStatus(IntFlag):
     DST = 0x80  # daylight saving is in force; the deviation has it already
 
 
-@dataclass(frozen=True, slots=True)
-class CosemDate:
+class CosemDate(Struct, frozen=True):
     """A date; None is "not specified".
 
     Args:
@@ -133,8 +133,7 @@ class CosemDate:
         return f"{_shown(self.year, 4)}-{month}-{_DAY_NAMES.get(self.day, _shown(self.day))}"
 
 
-@dataclass(frozen=True, slots=True)
-class CosemTime:
+class CosemTime(Struct, frozen=True):
     """A time of day; None is "not specified".
 
     Args:
@@ -192,8 +191,7 @@ class CosemTime:
         return text if self.hundredths is None else f"{text}.{self.hundredths:02d}"
 
 
-@dataclass(frozen=True, slots=True)
-class CosemDateTime:
+class CosemDateTime(Struct, frozen=True):
     """A date and time with its deviation and clock status; None is "not specified".
 
     Args:

@@ -7,13 +7,15 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from selectors import DefaultSelector
 from typing import TextIO
 
+from msgspec import Struct
+
 from meter_fw.kernel import Kernel
+from obis.values import replace
 from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
 from sim.board import SoftwareBoard
@@ -42,8 +44,7 @@ MAX_METERS = 125
 _SCHEMES = ("pty", "hdlc+tcp")
 
 
-@dataclass(frozen=True, slots=True)
-class BusOptions:
+class BusOptions(Struct, frozen=True):
     """What a bus is asked for; None is the default.
 
     Args:

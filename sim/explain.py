@@ -5,10 +5,11 @@ directory. Such a directory is only looked at: its memory is copied, its files a
 reading, and one that a simulator holds is refused, because what is in it changes meanwhile.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from meter_fw import money, supply
 from meter_fw.cells import restore
@@ -49,8 +50,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR: Final = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What is asked.
 
     Args:
@@ -67,8 +67,7 @@ class Question:
     balance: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What is to be said, and of which meter."""
 
     name: str

@@ -5,8 +5,9 @@ the relay's symbol are the case around it. ``compose`` lays the lines out once, 
 (``render_text``) and for a terminal (``sim.screen``) alike, with or without Unicode.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from meter_fw.board import Lcd, Sign
 
@@ -54,8 +55,7 @@ _GLYPHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """What is printed on the meter's case.
 
     Args:
@@ -69,8 +69,7 @@ class Case:
     currency: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(Struct, frozen=True):
     """One look at a meter.
 
     Args:

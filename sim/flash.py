@@ -8,11 +8,12 @@ import contextlib
 import fcntl
 import os
 import random
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from msgspec import Struct
 
 ERASED: Final = 0xFF
 
@@ -57,8 +58,7 @@ class Tear(Enum):
     WRITTEN = "all: power failed right after, before anyone was told"
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Where power fails, and how.
 
     Args:

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import click
 
+from obis.values import replace
 from prepay.keys import (
     MECHANISMS,
     PROTECTIONS,

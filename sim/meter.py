@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import partial
@@ -19,12 +18,15 @@ from selectors import BaseSelector, DefaultSelector
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from meter_fw import credits, disconnect
 from meter_fw.board import Button, Flash, Outputs
 from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
 from meter_fw.nvram import Finding
 from meter_fw.push import Cause, Outcome
+from obis.values import replace
 from prepay.calendars import commissioned
 from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
@@ -79,8 +81,7 @@ class Show(Enum):
     NOTHING = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What a meter is asked for; None is "as it was, or the default".
 
     Args:
@@ -114,8 +115,7 @@ class Options:
     push_to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
+class Assembly(Struct, frozen=True):
     """A meter put together, before its first tick."""
 
     plate: NamePlate

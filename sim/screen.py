@@ -7,11 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from meter_fw.board import Button, Lcd, Outputs, Sign
+from obis.values import replace
 from sim.board import SoftwareBoard
 from sim.face import Case, Face, compose, event_line, words_of
 from sim.outlet import Outlet, takes_more

@@ -10,10 +10,12 @@ import fcntl
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zlib import crc32
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from protocol.timing import Instant
 from sim.board import Contact
@@ -29,8 +31,7 @@ class StateError(Exception):
     """A state directory cannot be used; the text says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamePlate:
+class NamePlate(Struct, frozen=True):
     """What is printed on the meter and never changes.
 
     Args:
@@ -44,8 +45,7 @@ class NamePlate:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class BoardRecord:
+class BoardRecord(Struct, frozen=True):
     """The board between two runs.
 
     Args:
@@ -59,8 +59,7 @@ class BoardRecord:
     remainder: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A meter's directory as it was found: its name plate, its board and its memory."""
 
     plate: NamePlate

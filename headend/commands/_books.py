@@ -1,9 +1,8 @@
 """What the lists from the database share."""
 
-from sqlalchemy import Connection
-
-from headend.registry import find
+from headend.finding import find
 from headend.store import meters
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from headend.times import utc
 from prepay.money import Currency

@@ -12,8 +12,9 @@ Where some lines say a direction, those that do not and are no hexadecimal are r
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from headend.errors import UsageError
 
@@ -35,8 +36,7 @@ _NOT_HEX: Final = re.compile(r"[^0-9A-Fa-f]")
 _SHOWN = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line with octets.
 
     Args:

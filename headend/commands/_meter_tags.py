@@ -51,7 +51,7 @@ def _tagged(
     context: Context, tag: str, names: tuple[str, ...], chosen: Mapping[str, Any], *, give: bool
 ) -> Report:
     from headend.entries import FieldError, check_tag
-    from headend.registry import find
+    from headend.finding import find
     from headend.store import registry
 
     try:

@@ -1,11 +1,11 @@
 """Explain frames and APDUs octet by octet."""
 
 import sys
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from headend.cli import with_context
 from headend.commands import _explained
@@ -32,8 +32,7 @@ _STDIN = "-"
 _MOST_TEXT = 8 * MAX_OCTETS
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """Octets that are explained at once.
 
     Args:

@@ -1,16 +1,17 @@
 """Keep meters' keys in the database, wrapped; bring new ones to the meters; the master key."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from headend.cli import with_context
 from headend.context import Context
 from headend.errors import Refused, UsageError
 from headend.report import Report
+from obis.values import replace
 
 #: Only a rotation asks a meter.
 OFFLINE = True
@@ -336,7 +337,7 @@ def _name(context: Context, text: str) -> str:
     Raises:
         UsageError: there is none.
     """
-    from headend.registry import find
+    from headend.finding import find
 
     with context.store.read() as db:
         return find(db, text).name

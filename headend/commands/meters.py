@@ -1,10 +1,10 @@
 """List the meters this head-end knows; register, change, import, export and find them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from msgspec.structs import asdict
 
 from headend.cli import with_context
 from headend.commands import _meter_files, _meter_tags, _meters_found
@@ -12,6 +12,7 @@ from headend.commands._selection import chosen, selection_options
 from headend.context import Context
 from headend.errors import UsageError
 from headend.report import Report
+from obis.values import field_names, replace
 
 if TYPE_CHECKING:  # with it comes the database, which the help needs not
     from headend.store.meters import Meter
@@ -141,8 +142,8 @@ def show_meter(context: Context, name: str) -> Report:
     Raises:
         UsageError: there is none.
     """
+    from headend.finding import find
     from headend.life import STEPS, Life
-    from headend.registry import find
     from headend.store import meters
 
     with context.store.read() as db:
@@ -328,7 +329,7 @@ def set_meter(
         made = _made(context, fields, replace(before, access=kept))
         _check_ean(db, made)
         change_life(db, before, Life(made.life), insist=insist)
-        changed = [k for k in before.__dataclass_fields__ if getattr(before, k) != getattr(made, k)]
+        changed = [k for k in field_names(before) if getattr(before, k) != getattr(made, k)]
         if changed:
             registry.put(db, before.id, made)
             details = {_NAMES.get(key, key): getattr(made, key) for key in changed}

@@ -1,9 +1,9 @@
 """Price what was used until midnight, book it, push the new balance."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import click
+from msgspec import Struct
 
 from headend.cli import with_context
 from headend.context import Context
@@ -82,8 +82,7 @@ def _midnight(line: Line, now: datetime) -> Reading | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class _Cut(Struct, frozen=True):
     armed: bool
     until: str | None
 

@@ -1,6 +1,5 @@
 """Read out a meter's local port (IEC 62056-21), without DLMS."""
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from headend.transports.optical import OpticalTransport
 from obis import catalogue
 from obis.catalogue import CatalogueError
 from obis.code import ObisError
+from obis.values import replace
 from protocol.iec21 import DataSet
 
 

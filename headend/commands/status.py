@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from headend.cli import with_context
 from headend.commands._due import customer, debt_words, debts, words
@@ -46,8 +46,7 @@ def command(context: Context) -> Report:
     return status(context)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meter:
+class _Meter(Struct, frozen=True):
     """A meter of ours, as any of its clients sees it.
 
     Args:

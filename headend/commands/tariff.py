@@ -1,10 +1,10 @@
 """Show what charges cost, or change the prices of one, now or at a moment."""
 
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import click
+from msgspec import Struct
 
 from headend.cli import with_context
 from headend.commands._opening import moment, written
@@ -63,8 +63,7 @@ def command(
     return tariff(context, charge, prices, at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Prices:
+class _Prices(Struct, frozen=True):
     """The price list of a charge, as class 113 carries it."""
 
     commodity_scale: int

@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from headend.cli import with_context
 from headend.commands import _explained
@@ -19,6 +19,7 @@ from headend.observe import pcapng
 from headend.observe.sessions import Said, Session, Sessions
 from headend.report import Report, show
 from headend.times import utc
+from obis.values import replace
 from protocol.explain import MAX_OCTETS, Conversation, Node, explain, form_of
 
 #: No meter is asked, but its keys help.
@@ -26,8 +27,7 @@ OFFLINE = True
 KEYS = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(Struct, frozen=True):
     """What was said at once, explained."""
 
     nanoseconds: int

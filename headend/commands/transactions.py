@@ -1,8 +1,7 @@
 """List the transactions with meters, and what became of them."""
 
-from dataclasses import asdict
-
 import click
+from msgspec.structs import asdict
 
 from headend.cli import with_context
 from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters

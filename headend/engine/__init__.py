@@ -13,12 +13,12 @@ the same ever after (``headend.orders``).
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+
+class Handed(Struct, frozen=True):
     """A ticket on its way to the engine.
 
     Args:

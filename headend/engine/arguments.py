@@ -8,7 +8,6 @@ out of a row, or from a file or a network, goes through the same types as the co
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import PurePath
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import click
+from msgspec import Struct
 
 from headend import commands
 from headend.context import Context
@@ -44,8 +44,7 @@ METER: Final = "meter_name"
 _LONGEST: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Durable:
+class Durable(Struct, frozen=True):
     """A command that can be queued.
 
     Args:

@@ -14,26 +14,29 @@ waited for, since what the meter has done cannot be undone by forgetting it.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from headend.clock import Clock
 from headend.context import Context
 from headend.engine.answers import frozen
 from headend.engine.arguments import IDENTITY, Durable, durable, thaw
-from headend.engine.queueing import booked, expired, note
+from headend.engine.queueing import booked, expired, note, told
 from headend.engine.retries import Chance, Failure, judge, pause
 from headend.engine.states import Happening, State, after
 from headend.errors import Cancelled, Expired, Refused
 from headend.orders import EXPIRED, NOT_TAKEN, WITHDRAWN
 from headend.store import Store, StoreError, commands
 from headend.store.commands import Command
+from headend.store.endings import succeed
 from headend.store.transactions import Transaction
+from obis.values import replace
 from prepay.transactions import time_of
 from protocol.timing import Instant, later
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from headend.store.connection import Connection
 
 _T = TypeVar("_T")
 #: How often a database that is gone is looked for, in seconds.
@@ -48,8 +51,7 @@ ContextOf = Callable[[Command], Context]
 Telling = Callable[[str, Command, dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """What an attempt came to.
 
     Args:
@@ -123,6 +125,10 @@ class Attempts:
     def _begin(self, ticket: str) -> Command | None:
         """Note that the attempt is under way; None where there is nothing to carry out."""
         now = self._now()
+        with self._store.write_one() as db:  # nearly always that is all
+            begun = commands.begin_queued(db, ticket, self._worker, now)
+        if begun is not None:
+            return begun
         with self._store.begin() as db:
             command = commands.of_ticket(db, ticket)
             if command is None:
@@ -200,15 +206,34 @@ class Attempts:
     def _end(self, command: Command, ending: Ending) -> None:
         """Write down what became of the attempt, unless another has written since."""
         now = self._now()
-        with self._store.begin() as db:
-            if not commands.still_carries(db, command):
-                return
-            # Whoever holds the ticket has the last word, so what it began is what stands there.
-            own = None if ending.happening is Happening.SUCCEEDED else booked(db, command)
-            begun = replace(command, state=after(command.state, Happening.BEGUN))
-            state = self._write(db, begun, _weighed(ending, own, begun), now)
+        # Whoever holds the ticket has the last word, so what it began is what stands there.
+        begun = replace(command, state=after(command.state, Happening.BEGUN))
+        if ending.happening is Happening.SUCCEEDED:
+            state = self._succeed(begun, ending, now)
+        else:
+            state = self._fail(begun, ending, now)
+        if state is None:
+            return
         more = {"state": state.value, "reason": ending.reason, "final": state.is_final}
         self._tell("ended", command, more | {"why": ending.happening.name.lower()})
+
+    def _succeed(self, begun: Command, ending: Ending, now: Instant) -> State | None:
+        done = after(begun.state, Happening.SUCCEEDED)
+        return succeed(
+            self._store,
+            begun,
+            now,
+            reason=ending.reason,
+            answer=ending.answer,
+            told=told(begun, done.value, now, reason=ending.reason),
+        )
+
+    def _fail(self, begun: Command, ending: Ending, now: Instant) -> State | None:
+        with self._store.begin() as db:
+            if not commands.still_carries(db, begun):
+                return None
+            own = booked(db, begun)
+            return self._write(db, begun, _weighed(ending, own, begun), now)
 
     def _write(self, db: "Connection", command: Command, ending: Ending, now: Instant) -> State:
         due: Instant | None = None

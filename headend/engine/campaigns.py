@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 import click
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, METER, Durable, durable, freeze, rehearse
@@ -24,6 +23,7 @@ from headend.registry import Selection, select
 from headend.report import Report, show_aside
 from headend.store import audit, campaigns, commands, meters
 from headend.store.campaigns import Campaign
+from headend.store.connection import Connection
 from headend.times import utc
 from prepay.transactions import transaction_id
 
@@ -34,8 +34,7 @@ _LONGEST_LABEL = 64
 _MOST_TOLD, _MOST_SHOWN = 1_000, 20
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """A campaign that is to begin.
 
     Args:

@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from headend.calling import LONGEST, LONGEST_NAME, SPOKEN, identity_of, is_socket, place, same_user
 from headend.context import Context, Settings
@@ -48,8 +49,7 @@ class _Gone(Exception):
     """The caller has hung up, or the desk closes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """What a caller asks for; see ``headend.calling``.
 
     Args:

@@ -21,8 +21,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-
 from headend.clock import Clock
 from headend.engine import Engine, Handed, ticket_of
 from headend.engine.arguments import durable
@@ -31,6 +29,7 @@ from headend.engine.states import Happening, State
 from headend.errors import UsageError
 from headend.store import Store, StoreError, campaigns, commands, registry, workers
 from headend.store.commands import Closed, Command, HandedOut
+from headend.store.connection import Connection
 from prepay.transactions import transaction_id
 from protocol.timing import Instant
 
@@ -53,7 +52,7 @@ _PATIENCE = 3
 
 @dataclass
 class _Out:
-    """What is out, as one claim sees it grow."""
+    """What is out, as one claim sees it grow; ``taken`` are the meters that it has taken."""
 
     meters: set[int]
     lines: Counter[str]
@@ -61,6 +60,7 @@ class _Out:
     permits: dict[str, int]
     at_once: dict[int, int | None]
     paused: set[int] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
 
     def closed(self) -> Closed:
         """Return what nothing may be claimed from."""
@@ -70,7 +70,7 @@ class _Out:
             for number, limit in self.at_once.items()
             if limit is not None and self.campaigns[number] >= limit
         }
-        return Closed(self.meters, lines, full | self.paused)
+        return Closed(self.taken, lines, full | self.paused)
 
     def permits_of(self, line: str) -> int:
         """Return how many meters of a line may be spoken to at a time."""
@@ -80,12 +80,13 @@ class _Out:
         """Count a command that is to go, unless one before it has closed its way: say which."""
         closed = self.closed()
         if (
-            command.meter_id in closed.meters
+            command.meter_id in self.meters
             or line in closed.lines
             or command.campaign_id in closed.campaigns
         ):
             return False
         self.meters.add(command.meter_id)
+        self.taken.add(command.meter_id)
         if line is not None:
             self.lines[line] += 1
         if command.campaign_id is not None:
@@ -179,26 +180,30 @@ class Dispatcher:
     def hand_out(self) -> int:
         """Hand over what is due and may go; return how many commands that were."""
         with self._store.look() as db:
-            if not commands.anything_due(db, self._now()):
-                return 0
+            due = commands.due(db, self._now())
+        if not due:
+            return 0
         with self._store.begin() as db:
-            handed = self._claim(db)
+            handed = self._claim(db, due)
         self._engine.submit(handed)
         return len(handed)
 
     # --- claiming --------------------------------------------------------------------------
 
-    def _claim(self, db: Connection) -> list[Handed]:
-        """Write tickets on as many commands as there is room for."""
+    def _claim(self, db: Connection, due: Collection[State]) -> list[Handed]:
+        """Write tickets on as many commands as there is room for; ``due`` are in these states."""
         commands.begin_claiming(db)
         now = self._now()
-        commands.promote(db, now)
+        if State.PLANNED in due:
+            commands.promote(db, now)
         out = commands.handed_out(db)
         self._out = sum(each.worker == self._worker for each in out)
         room = self._room - self._out
         standing = _standing(db, out)
         taken: list[Command] = []
         for state in (State.QUEUED, State.UNKNOWN):
+            if state is State.UNKNOWN and state not in due:
+                continue
             while len(taken) < room:
                 limit = min(_PORTION, room - len(taken))
                 rows = commands.claimable(db, state, standing.closed(), now, limit)

@@ -44,6 +44,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from headend.engine import Handed
 from headend.errors import UsageError
 from headend.store import StoreError, dialects
+from headend.store.url import DatabaseUrl
 
 #: Of the queue and of the workflow; what is in a database of before is found by them.
 QUEUE: Final = "left behind"
@@ -75,7 +76,7 @@ class DurableEngine:
         UsageError: the database is in memory.
     """
 
-    def __init__(self, url: URL, executor: str, sessions: int) -> None:
+    def __init__(self, url: DatabaseUrl, executor: str, sessions: int) -> None:
         if dialects.in_memory(url):
             raise UsageError("what is queued in memory is gone with its process: give --db a file")
         self._engine = _engine(url, sessions)
@@ -192,13 +193,13 @@ class DurableEngine:
         self._engine.dispose()
 
 
-def _engine(url: URL, sessions: int) -> Engine:
+def _engine(url: DatabaseUrl, sessions: int) -> Engine:
     """Return DBOS's way to its database, on which a commit need not wait for the disk."""
     if url.get_backend_name() == "postgresql":
         arguments: dict[str, Any] = dialects.connect_arguments(url)
         arguments["options"] = f"{arguments.get('options', '')} -c synchronous_commit=off".strip()
         return create_engine(
-            url.set(drivername="postgresql+psycopg"),
+            url.whole.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             pool_size=8 + sessions,
             max_overflow=0,

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, durable, freeze, rehearse, thaw
@@ -27,8 +26,10 @@ from headend.registry import ACCESS
 from headend.report import Report
 from headend.store import commands, workers
 from headend.store.commands import Command, New
+from headend.store.connection import Connection
 from headend.store.registry import Entry
 from headend.times import utc
+from obis.values import replace
 from protocol.timing import Instant
 
 #: Of the common options, those that are of no use to a process that does not speak to the meter.
@@ -90,8 +91,7 @@ def _options(names: Iterable[str]) -> str:
     return ", ".join(sorted(f"--{each.replace('_', '-')}" for each in names))
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A command that was written down.
 
     Args:

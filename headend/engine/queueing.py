@@ -8,11 +8,10 @@ transaction of the caller's own.
 import getpass
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, durable, freeze
@@ -20,6 +19,7 @@ from headend.engine.states import Happening, State
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
 from headend.store import audit, commands, meters, transactions
 from headend.store.commands import Command, New
+from headend.store.connection import Connection
 from headend.store.transactions import Transaction
 from prepay.transactions import transaction_id
 from protocol.timing import Instant, later
@@ -34,8 +34,7 @@ _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """On what terms a command is queued.
 
     Args:
@@ -170,16 +169,15 @@ def _same(known: Command, new: New) -> Command:
 
 def note(db: Connection, command: Command, action: str, now: Instant, **more: Any) -> None:
     """Write into the audit log what was done to a command."""
+    audit.add(db, told(command, action, now, **more))
+
+
+def told(command: Command, action: str, now: Instant, **more: Any) -> audit.Told:
+    """Return what the audit log has of what was done to a command."""
     if command.transaction_id is not None:
         more["transaction"] = command.transaction_id
-    audit.append(
-        db,
-        now,
-        caller=command.caller,
-        action=f"command {action}",
-        subject=command.id,
-        details={"meter": command.meter, "command": command.name, **more},
-    )
+    details = {"meter": command.meter, "command": command.name, **more}
+    return audit.Told(now, command.caller, f"command {action}", command.id, details)
 
 
 def expired(command: Command, why: str | None) -> str:

@@ -8,6 +8,7 @@
 | its own outcome got lost | LOST | 1 s, doubled to 5 min |
 | the meter cannot say any more what became of it | LOST | each hour |
 | the meter or the rules said no; wrong usage | DENIED | never |
+| the machine is short of files, memory, threads; an update | SILENT | 1 s, doubled to 5 min |
 | anything else: a fault in this program | DENIED | never |
 
 The first row that fits counts. Whatever failed, an own transaction that is still open makes it
@@ -15,8 +16,9 @@ LOST: money that may have moved is asked about, whatever the failure was.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from headend.engine.states import Happening
 from headend.errors import (
@@ -51,10 +53,11 @@ _ROWS: Final[tuple[tuple[type[Exception], Happening], ...]] = (
 )
 #: No fault of the command, and gone when files are closed, memory is free, an update is through.
 _PASSING: Final = (OSError, MemoryError, ImportError)
+#: What Python says, as a RuntimeError, when the system gives no thread more.
+_NO_THREAD: Final = "can't start new thread"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """What a failed attempt means.
 
     Args:
@@ -78,7 +81,7 @@ def judge(error: Exception, transaction_id: str | None) -> Failure:
     if happening is None:
         # The text of an exception that nobody foresaw may hold anything, so only its kind is told.
         told = f"{type(error).__name__}; see the worker's log"
-        if isinstance(error, _PASSING):
+        if isinstance(error, _PASSING) or str(error) == _NO_THREAD:
             return Failure(Happening.SILENT, f"this machine is short: {told}", 3, ours=True)
         return Failure(Happening.DENIED, f"a fault in this program: {told}", 1, ours=True)
     if isinstance(error, OutcomeUnknown) and error.transaction_id != transaction_id:

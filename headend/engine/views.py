@@ -5,8 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
-
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, durable
 from headend.engine.ordering import ended
@@ -18,6 +16,7 @@ from headend.errors import Refused, UsageError
 from headend.report import Report
 from headend.store import audit, campaigns, commands
 from headend.store.commands import Command
+from headend.store.connection import Connection
 from headend.times import utc
 
 #: Of an id so many digits are listed: those of a campaign's commands, made within a millisecond,

@@ -14,10 +14,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from sqlalchemy import Connection, text
-from sqlalchemy.engine import URL
+from sqlalchemy import text
 
 from headend.calling import clear_away, is_socket, numbered
+from headend.store.connection import Connection
+from headend.store.url import DatabaseUrl
 
 _CHANNEL: Final = "prepay_commands"
 #: Seconds after which the listening thread looks whether it is to end.
@@ -26,14 +27,14 @@ _PATIENCE: Final = 0.5
 _LONGEST: Final = 104
 
 
-def _directory(url: URL) -> Path | None:
+def _directory(url: DatabaseUrl) -> Path | None:
     """Return the path before which the names of sockets begin; None where there is no file."""
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database).absolute()
 
 
-def wake(url: URL) -> None:
+def wake(url: DatabaseUrl) -> None:
     """Wake up whoever waits beside an SQLite file; nobody may be there."""
     beside = _directory(url)
     if beside is None:
@@ -65,7 +66,7 @@ class Listener:
         woken: is called from a thread of its own.
     """
 
-    def __init__(self, url: URL, woken: Callable[[], None]) -> None:
+    def __init__(self, url: DatabaseUrl, woken: Callable[[], None]) -> None:
         self._woken = woken
         self._stop = Event()
         self._path: Path | None = None
@@ -84,7 +85,7 @@ class Listener:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def _datagrams(self, url: URL) -> Callable[[], None] | None:
+    def _datagrams(self, url: DatabaseUrl) -> Callable[[], None] | None:
         beside = _directory(url)
         if beside is None:
             return None
@@ -112,8 +113,8 @@ class Listener:
 
         return listen
 
-    def _notices(self, url: URL) -> Callable[[], None]:
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    def _notices(self, url: DatabaseUrl) -> Callable[[], None]:
+        plain = url.whole.set(drivername="postgresql").render_as_string(hide_password=False)
 
         def listen() -> None:
             while not self._stop.is_set():

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from headend.clock import Clock, wall_clock
@@ -24,6 +23,7 @@ from headend.engine.wake import Listener
 from headend.store import Store, StoreError, workers
 from headend.store.commands import Command
 from headend.store.locks import Busy, Held
+from obis.values import replace
 
 #: How long a worker that is to end waits for what it has under way, in seconds.
 PATIENCE = 30.0

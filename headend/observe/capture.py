@@ -14,12 +14,13 @@ so it is its owner's alone.
 import fcntl
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from headend.clock import Clock
 from headend.errors import UsageError
@@ -158,8 +159,7 @@ def _inode(path: Path) -> int:
         return -1
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """What is noted beside each packet of a session; see ``words`` and ``read``."""
 
     session: str
@@ -170,14 +170,14 @@ class About:
 
     def words(self) -> str:
         """Return it as a comment."""
-        told = {name: getattr(self, name) for name in self.__slots__}
+        told = {name: getattr(self, name) for name in self.__struct_fields__}
         return " ".join(f"{name}={quote(value, _PLAIN)}" for name, value in told.items() if value)
 
     @classmethod
     def read(cls, comment: str) -> "About | None":
         """Return what a comment of ours says; None for another's."""
         pairs = dict(word.partition("=")[::2] for word in comment.split(" "))
-        known = {name: unquote(pairs[name]) for name in cls.__slots__ if name in pairs}
+        known = {name: unquote(pairs[name]) for name in cls.__struct_fields__ if name in pairs}
         return cls(**known) if known.get("session") else None
 
 

@@ -1,10 +1,10 @@
 """How a service is watched: the options of ``prepay serve`` and ``prepay worker``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
+from msgspec import Struct
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 #: As ``logs`` has them, which nobody imports to show the help.
@@ -12,8 +12,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("auto", "json", "console")
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
+class Watching(Struct, frozen=True):
     """What the user chose; see ``logs`` and ``health``."""
 
     level: str = "info"

@@ -8,8 +8,9 @@ and verifies them.
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 TCP: Final = 6
 UDP: Final = 17
@@ -37,8 +38,7 @@ class End(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """What a packet says.
 
     Args:

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
+from msgspec import Struct
+
 from headend.errors import UsageError
 
 #: Link types: octets of a line as they are, told apart by whoever opens the file; IP packets.
@@ -46,8 +48,7 @@ _OLDER: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """A packet of a capture.
 
     Args:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from headend.errors import UsageError
 from headend.observe.capture import About
 from headend.observe.packets import ACK, SYN, TCP, End, Segment, parse
@@ -23,8 +25,7 @@ _MOST_WAITING: Final = 1 << 20
 _PORTS: Final = (4059,)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """Octets that passed at once.
 
     Args:

@@ -12,40 +12,39 @@ only an anchor that was kept elsewhere, on paper or on another machine, shows th
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, text
+from msgspec import Struct
 
-from headend.store import schema
-from headend.store.prepared import Prepared
+from headend.store.connection import Connection
+from headend.store.prepared import Prepared, Row
 from protocol.timing import Instant
 
-_TABLE = schema.audit
 #: What the first row has in the place of a digest before it.
 GENESIS: Final = "0" * 64
 #: What is said of a log that is gone.
 GONE: Final = "the audit log is empty, and orders were booked"
-#: Who appends takes this lock until his transaction ends: a chain has one end.
-_APPENDING: Final = 0x0FFA0D
 #: Under this name the settings have the anchor.
 _ANCHOR: Final = "audit anchor"
-_KEEP_ANCHOR: Final = Prepared(
-    text(
-        "INSERT INTO settings (name, value) VALUES (:name, :value) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-    )
-)
-_ALONE: Final = Prepared(text(f"SELECT pg_advisory_xact_lock({_APPENDING})"))
-_COLUMNS = ("number", "moment", "caller", "action", "subject", "details", "previous", "digest")
-_INSERT = Prepared(insert(_TABLE).values({name: bindparam(name) for name in _COLUMNS}))
-_LAST = Prepared(select(_TABLE.c.number, _TABLE.c.digest).order_by(_TABLE.c.number.desc()).limit(1))
+#: The columns of a row, in the order in which they are read.
+COLUMNS: Final = (
+    "number", "moment", "caller", "action", "subject", "details", "previous", "digest",
+)  # fmt: skip # names, and nothing else
+_ALONE: Final = Prepared("audit.ALONE")
+_INSERT: Final = Prepared("audit.INSERT")
+_LAST: Final = Prepared("audit.LAST")
+_KEEP: Final = Prepared("audit.KEEP")
+_INSERT_AND_KEEP: Final = Prepared("audit.INSERT_AND_KEEP")
+_HELD: Final = Prepared("audit.HELD")
+_BEHIND: Final = Prepared("audit.BEHIND")
+_KEPT: Final = Prepared("audit.KEPT")
+_ANY: Final = Prepared("audit.ANY")
+_ANY_POST: Final = Prepared("audit.ANY_POST")
 #: Rows that are looked at at a time.
 _PORTION: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A row, its details as an object."""
 
     number: int
@@ -56,8 +55,7 @@ class Entry:
     details: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True):
     """The end of the chain at some time.
 
     Args:
@@ -79,8 +77,7 @@ class Anchor:
         return f"{self.number}:{self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a check found.
 
     Args:
@@ -92,6 +89,40 @@ class Verdict:
     anchor: Anchor
     row: int | None = None
     fault: str = ""
+
+
+class Told(Struct, frozen=True):
+    """What a row is to say.
+
+    Args:
+        moment: when.
+        caller: who.
+        action: what, as in "keys.export".
+        subject: of what, mostly a meter's name.
+        details: more, in the types that JSON has; never a key.
+    """
+
+    moment: Instant
+    caller: str
+    action: str
+    subject: str
+    details: Mapping[str, Any]
+
+    def columns(self) -> dict[str, Any]:
+        """Return the row, but for its number and digests."""
+        return {
+            "moment": int(self.moment),
+            "caller": self.caller,
+            "action": self.action,
+            "subject": self.subject,
+            "details": canonical(self.details),
+        }
+
+    def around(self) -> tuple[str, str]:
+        """Return what stands before and behind the row's number in the JSON that is sealed."""
+        row = self.columns()
+        subject = row.pop("subject")  # the only name that comes after "number"
+        return f'{canonical(row)[:-1]},"number":', f",{canonical({'subject': subject})[1:]}"
 
 
 def append(
@@ -106,27 +137,46 @@ def append(
 
     Args:
         db: the connection, in the transaction of what was done.
-        now: when.
-        caller: who.
-        action: what, as in "keys.export".
-        subject: of what, mostly a meter's name.
-        details: more, in the types that JSON has; never a key.
+        now, caller, action, subject, details: see ``Told``.
     """
-    if db.dialect.name == "postgresql":  # SQLite has one writer anyway
+    add(db, Told(now, caller, action, subject, details))
+
+
+def add(db: Connection, told: Told) -> None:
+    """Do as ``append``."""
+    last = _end(db)
+    number = last.number + 1
+    row = {"number": number, **told.columns()}
+    digest = seal(last.digest, row)
+    row |= {"previous": last.digest, "digest": digest}
+    anchor = {"name": _ANCHOR, "value": str(Anchor(number, digest))}
+    if db.dialect.name == "postgresql":
+        _INSERT_AND_KEEP.run(db, **row, **anchor)
+    else:
+        _INSERT.run(db, **row)
+        _KEEP.run(db, **anchor)
+
+
+def _end(db: Connection) -> Anchor:
+    """Return the end of the chain, which nobody else appends to before ``db`` ends.
+
+    On PostgreSQL whoever appends holds the anchor's row, and finds it as the one before has left
+    it. Its word counts unless a row stands there already in the place of the next one: then
+    somebody has written to these tables, which a check tells and which is to stop no order.
+    """
+    if db.dialect.name != "postgresql":  # SQLite has one writer anyway
+        return _last(db)
+    held = _HELD.first(db, name=_ANCHOR)
+    if held is None:  # nobody has ever appended; two that do so first come one after the other
         _ALONE.all(db)
-    last = _LAST.first(db)
-    number, previous = (1, GENESIS) if last is None else (last[0] + 1, last[1])
-    row = {
-        "number": number,
-        "moment": int(now),
-        "caller": caller,
-        "action": action,
-        "subject": subject,
-        "details": canonical(details),
-    }
-    digest = seal(previous, row)
-    _INSERT.run(db, **row, previous=previous, digest=digest)
-    _KEEP_ANCHOR.run(db, name=_ANCHOR, value=str(Anchor(number, digest)))
+        held = _HELD.first(db, name=_ANCHOR)
+    anchor = None if held is None else Anchor.parse(held[0])
+    return _last(db) if anchor is None or held is None or held[1] > anchor.number else anchor
+
+
+def _last(db: Connection) -> Anchor:
+    row = _LAST.first(db)
+    return Anchor(0, GENESIS) if row is None else Anchor(*row)
 
 
 def seal(previous: str, row: Mapping[str, Any]) -> str:
@@ -169,27 +219,31 @@ def newest(
         caller: they are by him; empty for everybody.
         since: they are not older.
     """
-    query = select(_TABLE).order_by(_TABLE.c.number.desc()).limit(limit)
+    from sqlalchemy import select  # asked by people, in many ways
+
+    from headend.store.schema import audit as table
+
+    query = select(*(table.c[name] for name in COLUMNS)).order_by(table.c.number.desc())
     if action:
-        query = query.where(_TABLE.c.action.startswith(action, autoescape=True))
+        query = query.where(table.c.action.startswith(action, autoescape=True))
     if subject:
         named = canonical({"meter": subject})[1:-1]  # as ``append`` wrote it
-        told = _TABLE.c.details.contains(named, autoescape=True)
-        query = query.where((_TABLE.c.subject == subject) | told)
+        told = table.c.details.contains(named, autoescape=True)
+        query = query.where((table.c.subject == subject) | told)
     if caller:
-        query = query.where(_TABLE.c.caller == caller)
+        query = query.where(table.c.caller == caller)
     if since is not None:
-        query = query.where(_TABLE.c.moment >= since)
-    return [_entry(row) for row in reversed(db.execute(query).all())]
+        query = query.where(table.c.moment >= since)
+    return [_entry(tuple(row)) for row in reversed(db.execute(query.limit(limit)).all())]
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row) -> Entry:
+    number, moment, caller, action, subject, written, *_ = row  # of COLUMNS
     try:
-        details = json.loads(row.details)
+        details = json.loads(written)
     except ValueError:  # somebody has written there; a check says so
-        details = {"unreadable": row.details}
-    moment = Instant(row.moment)
-    return Entry(row.number, moment, row.caller, row.action, row.subject, details)
+        details = {"unreadable": written}
+    return Entry(number, Instant(moment), caller, action, subject, details)
 
 
 def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
@@ -203,13 +257,13 @@ def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
     end = Anchor(0, GENESIS)
     for row in _rows(db):
         fault = _fault(row, end)
-        if not fault and digests.pop(row.number, row.digest) != row.digest:
+        number, digest = row["number"], row["digest"]
+        if not fault and digests.pop(number, digest) != digest:
             fault = "it is not the row that it was when the anchor was kept"
         if fault:
             return Verdict(end, end.number + 1, fault)
-        end = Anchor(row.number, row.digest)
-    written = db.scalar(select(schema.settings.c.value).where(schema.settings.c.name == _ANCHOR))
-    own = Anchor.parse(written or "")
+        end = Anchor(number, digest)
+    own = Anchor.parse(_KEPT.scalar(db, name=_ANCHOR) or "")
     if is_gone(db):
         return Verdict(end, 1, GONE)
     if own is None and end.number:
@@ -224,28 +278,24 @@ def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
 
 def is_gone(db: Connection) -> bool:
     """Say whether nothing is written there although something was booked: each order is told."""
-    if db.scalar(select(_TABLE.c.number).limit(1)) is not None:
-        return False
-    return db.scalar(select(schema.posts.c.line).limit(1)) is not None
+    return _ANY.first(db) is None and _ANY_POST.first(db) is not None
 
 
-def _rows(db: Connection) -> Iterator[Row[Any]]:
+def _rows(db: Connection) -> Iterator[dict[str, Any]]:
     """Yield all rows in their order, a portion at a time."""
     after = -1
-    while rows := db.execute(
-        select(_TABLE).where(_TABLE.c.number > after).order_by(_TABLE.c.number).limit(_PORTION)
-    ).all():
-        yield from rows
-        after = rows[-1].number
+    while rows := _BEHIND.all(db, after=after, most=_PORTION):
+        yield from (dict(zip(COLUMNS, row, strict=True)) for row in rows)
+        after = rows[-1][0]
 
 
-def _fault(row: Row[Any], before: Anchor) -> str:
+def _fault(row: Mapping[str, Any], before: Anchor) -> str:
     """Say what is wrong with a row behind another; empty when nothing is."""
-    if row.number != before.number + 1:
-        return f"the next row is number {row.number}"
-    if row.previous != before.digest:
+    if row["number"] != before.number + 1:
+        return f"the next row is number {row['number']}"
+    if row["previous"] != before.digest:
         return "it does not follow the row before it: one of them was put in its place"
-    names = ("number", "moment", "caller", "action", "subject", "details")
-    if seal(row.previous, {name: row._mapping[name] for name in names}) != row.digest:
+    sealed = {name: row[name] for name in COLUMNS[: COLUMNS.index("previous")]}
+    if seal(row["previous"], sealed) != row["digest"]:
         return "it was changed"
     return ""

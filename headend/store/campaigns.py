@@ -9,14 +9,16 @@
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from msgspec import Struct
+from sqlalchemy import insert, select, update
 
 from headend.store import schema
+from headend.store.connection import Connection
+from headend.store.prepared import Prepared, among
 from protocol.timing import Instant
 
 _TABLE = schema.campaigns
@@ -40,8 +42,7 @@ MOVES: Mapping[State, tuple[State, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
+class Campaign(Struct, frozen=True):
     """One command for many meters.
 
     Args:
@@ -72,8 +73,8 @@ class Campaign:
     finished: Instant | None
 
 
-def _campaign(row: Row[tuple[Any, ...]]) -> Campaign:
-    values = dict(row._mapping)
+def _campaign(row: Sequence[Any]) -> Campaign:
+    values = dict(zip(_TABLE.c.keys(), row, strict=True))
     values["state"] = State(values["state"])
     values["arguments"] = json.loads(values["arguments"])
     values["selection"] = json.loads(values["selection"])
@@ -149,7 +150,7 @@ def newest(db: Connection, limit: int = 50) -> list[Campaign]:
 
 def going(db: Connection) -> list[Campaign]:
     """Return the campaigns that are running or paused."""
-    return [_campaign(row) for row in db.execute(_GOING)]
+    return [_campaign(row) for row in _GOING.all(db)]
 
 
 def move(db: Connection, campaign: Campaign, state: State, now: Instant) -> bool:
@@ -163,4 +164,4 @@ def move(db: Connection, campaign: Campaign, state: State, now: Instant) -> bool
 
 
 # Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_GOING = select(_TABLE).where(_TABLE.c.state.in_((State.RUNNING.value, State.PAUSED.value)))
+_GOING = Prepared(select(_TABLE).where(among(_TABLE.c.state, (State.RUNNING, State.PAUSED))))

@@ -10,13 +10,14 @@ Whoever opens or closes one holds the meter (``meters.hold``).
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from msgspec import Struct
+from sqlalchemy import Row, insert, select, update
 
 from headend.store import schema
+from headend.store.connection import Connection
 from protocol.timing import Instant
 
 _TABLE, _METERS = schema.cases, schema.meters
@@ -29,8 +30,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A case.
 
     Args:

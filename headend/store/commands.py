@@ -1,19 +1,19 @@
 """The rows of durable commands; their states and what moves them are in ``engine.states``."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import (
     BindParameter,
-    Connection,
     Select,
     and_,
     bindparam,
     func,
     insert,
+    literal_column,
     null,
     or_,
     select,
@@ -22,7 +22,9 @@ from sqlalchemy import (
 
 from headend.engine.states import FINAL, OPEN, Happening, State, after
 from headend.store import schema
+from headend.store.connection import Connection
 from headend.store.prepared import Prepared
+from obis.values import field_names, replace
 from protocol.timing import Instant
 
 _TABLE = schema.commands
@@ -32,8 +34,7 @@ _METERS = schema.meters
 _CLAIMING: Final = 0x0FFA11
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One command for one meter.
 
     Args:
@@ -87,8 +88,7 @@ class Command:
     finished: Instant | None
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(Struct, frozen=True):
     """What is queued: see ``Command``."""
 
     id: str
@@ -104,7 +104,10 @@ class New:
     campaign_id: int | None = None
 
 
-_NAMES: Final = tuple(Command.__dataclass_fields__)
+#: What a command reported, in the types that JSON has.
+Answer = Mapping[str, Any]
+
+_NAMES: Final = field_names(Command)
 
 
 def _command(row: Sequence[Any]) -> Command:
@@ -233,8 +236,7 @@ def counts(db: Connection, campaign_id: int | None = None) -> dict[State, int]:
 # --- the dispatcher ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOut:
+class HandedOut(Struct, frozen=True):
     """A command that an engine has.
 
     Args:
@@ -253,8 +255,7 @@ class HandedOut:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """What a claim writes on a command.
 
     Args:
@@ -278,7 +279,7 @@ def begin_claiming(db: Connection) -> None:
     On SQLite the transaction itself does that.
     """
     if db.dialect.name == "postgresql":
-        db.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
+        _ALONE.all(db)
 
 
 def handed_out(db: Connection) -> list[HandedOut]:
@@ -291,12 +292,11 @@ def promote(db: Connection, now: Instant) -> None:
     _PROMOTE.run(db, now=now)
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """What nothing is claimed from.
+class Closed(Struct, frozen=True):
+    """What nothing is claimed from, besides meters of which a command carries a ticket.
 
     Args:
-        meters: row numbers of meters that are being spoken to.
+        meters: row numbers of meters of which one is taken.
         lines: whose permits are used up.
         campaigns: that are paused, or have as many running as they may.
     """
@@ -320,7 +320,9 @@ def claimable(
         "campaigns": list(closed.campaigns),
     }
     told = {name: values for name, values in shut.items() if values}
-    return [(_command(row), row.line) for row in db.execute(_claimable(*told), asked | told)]
+    rows: Iterable[Sequence[Any]]
+    rows = db.execute(_claimable(*told), asked | told) if told else _CLAIMABLE.all(db, **asked)
+    return [(_command(row), row[-1]) for row in rows]
 
 
 @cache
@@ -328,6 +330,12 @@ def _claimable(*closed: str) -> Select[Any]:
     """Return the query for what may be handed out, where these are closed in part."""
     query = _rows().add_columns(_METERS.c.line)
     query = query.where(_TABLE.c.state == bindparam("state"), _IS_DUE, _TABLE.c.ticket.is_(None))
+    spoken_to = _TABLE.alias("out")
+    query = query.where(
+        _TABLE.c.meter_id.not_in(
+            select(spoken_to.c.meter_id).where(spoken_to.c.ticket.is_not(None))
+        )
+    )
     if "meters" in closed:
         query = query.where(_TABLE.c.meter_id.not_in(bindparam("meters", expanding=True)))
     for name, column in (("lines", _METERS.c.line), ("campaigns", _TABLE.c.campaign_id)):
@@ -340,19 +348,16 @@ def _claimable(*closed: str) -> Select[Any]:
 
 def hand_out(db: Connection, tickets: Sequence[Ticket]) -> None:
     """Write the tickets of next attempts on commands; an id that one has is never replaced."""
-    rows = [
-        {
-            "row": each.command.number,
-            "ticket": each.ticket,
-            "batch": each.batch,
-            "worker": each.worker,
-            "attempts": each.command.attempts + 1,
-            "identity": each.transaction_id,
-        }
-        for each in tickets
-    ]
-    if rows:
-        db.execute(_HAND_OUT, rows)
+    for each in tickets:
+        _HAND_OUT.run(
+            db,
+            row=each.command.number,
+            ticket=each.ticket,
+            batch=each.batch,
+            worker=each.worker,
+            attempts=each.command.attempts + 1,
+            identity=each.transaction_id,
+        )
 
 
 def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
@@ -363,9 +368,10 @@ def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
     return [_command(row) for row in db.execute(held)]
 
 
-def anything_due(db: Connection, now: Instant) -> bool:
-    """Say whether there is a command that may be handed out, were nothing else in its way."""
-    return bool(_ANYTHING_DUE.scalar(db, now=now))
+def due(db: Connection, now: Instant) -> frozenset[State]:
+    """Return in which states there is a command whose moment has come and that has no ticket."""
+    found = _DUE.one(db, now=now)
+    return frozenset(state for state, there in zip(_WAITING, found, strict=True) if there)
 
 
 def all_final(db: Connection, campaign_id: int) -> bool:
@@ -376,6 +382,18 @@ def all_final(db: Connection, campaign_id: int) -> bool:
 
 
 # --- an attempt --------------------------------------------------------------------------------
+
+
+def begin_queued(db: Connection, ticket: str, worker: str, now: Instant) -> Command | None:
+    """Note that the attempt of a ticket is under way, in one statement, if nothing is in its way.
+
+    Returns:
+        The command as it was before; None where it was not queued, is to be withdrawn, or its
+        not-after has passed: then nothing was changed.
+    """
+    values = {"state": _BEGUN.value, "worker": worker, "now": now}
+    row = _BEGIN_QUEUED.first(db, ticket=ticket, **values)
+    return None if row is None else replace(_command(row), state=State.QUEUED)
 
 
 def begin(db: Connection, command: Command, worker: str, now: Instant) -> None:
@@ -391,7 +409,7 @@ def end(
     now: Instant,
     *,
     reason: str | None = None,
-    answer: Mapping[str, Any] | None = None,
+    answer: Answer | None = None,
     due: Instant | None = None,
 ) -> State:
     """Note what became of an attempt, or of a command that never had one; return its state.
@@ -406,16 +424,35 @@ def end(
         due: when it is looked at again, unless its state is final.
     """
     state = after(command.state, happening)
-    _END.run(
-        db,
-        row=command.number,
-        state=state.value,
-        reason=reason,
-        answer=None if answer is None else json.dumps(dict(answer), ensure_ascii=False),
-        finished=now if state.is_final else None,
-        due=None if state.is_final else due,
-    )
+    _END.run(db, row=command.number, **ended(state, now, reason, answer, due))
     return state
+
+
+def end_carried(
+    db: Connection,
+    command: Command,
+    state: State,
+    now: Instant,
+    *,
+    reason: str | None,
+    answer: Answer | None,
+) -> bool:
+    """Note in which final state an attempt has ended; False: it carries its ticket no more."""
+    values = ended(state, now, reason, answer, None)
+    return bool(_END_CARRIED.run(db, row=command.number, carried=command.ticket, **values))
+
+
+def ended(
+    state: State, now: Instant, reason: str | None, answer: Answer | None, due: Instant | None
+) -> dict[str, Any]:
+    """Return what the row of a command has at the end of an attempt."""
+    return {
+        "state": state.value,
+        "reason": reason,
+        "answer": None if answer is None else json.dumps(dict(answer), ensure_ascii=False),
+        "finished": now if state.is_final else None,
+        "due": None if state.is_final else due,
+    }
 
 
 def forget_id(db: Connection, command: Command) -> None:
@@ -483,41 +520,56 @@ _PROMOTE = Prepared(
     .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE)
     .values(state=after(State.PLANNED, Happening.DUE).value)
 )
-_ANYTHING_DUE = Prepared(
+_WAITING: Final = (State.QUEUED, State.UNKNOWN, State.PLANNED)
+_DUE = Prepared(
     select(
-        or_(
-            *(
-                select(_TABLE.c.number)
-                .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
-                .exists()
-                for state in (State.QUEUED, State.UNKNOWN, State.PLANNED)
-            )
+        *(
+            select(_TABLE.c.number)
+            .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
+            .exists()
+            for state in _WAITING
         )
     )
 )
+_CLAIMABLE = Prepared(_claimable())
 _CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))
-_HAND_OUT = _CHANGE.values(
-    ticket=bindparam("ticket"),
-    batch=bindparam("batch"),
-    worker=bindparam("worker"),
-    attempts=bindparam("attempts"),
-    transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
-)
-_FORGET_ID = Prepared(_CHANGE.values(transaction_id=null()))
-_BEGIN = Prepared(
+_HAND_OUT = Prepared(
     _CHANGE.values(
-        state=bindparam("state"),
+        ticket=bindparam("ticket"),
+        batch=bindparam("batch"),
         worker=bindparam("worker"),
-        started=func.coalesce(_TABLE.c.started, bindparam("now")),
+        attempts=bindparam("attempts"),
+        transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
     )
 )
-_END = Prepared(
-    _CHANGE.values(
-        state=bindparam("state"),
-        reason=bindparam("reason"),
-        ticket=null(),
-        answer=func.coalesce(bindparam("answer"), _TABLE.c.answer),
-        finished=func.coalesce(bindparam("finished"), _TABLE.c.finished),
-        due=func.coalesce(bindparam("due"), _TABLE.c.due),
+_ALONE = Prepared(select(func.pg_advisory_xact_lock(literal_column(str(_CLAIMING)))))
+_FORGET_ID = Prepared(_CHANGE.values(transaction_id=null()))
+_BEGINNING: Final[dict[str, Any]] = {
+    "state": bindparam("state"),
+    "worker": bindparam("worker"),
+    "started": func.coalesce(_TABLE.c.started, bindparam("now")),
+}
+_BEGIN = Prepared(_CHANGE.values(_BEGINNING))
+_BEGUN: Final = after(State.QUEUED, Happening.BEGUN)
+_MINE = select(_METERS.c.name).where(_METERS.c.id == _TABLE.c.meter_id).scalar_subquery()
+_BEGIN_QUEUED = Prepared(
+    update(_TABLE)
+    .where(
+        _BY_TICKET,
+        _TABLE.c.state == State.QUEUED.value,
+        _TABLE.c.cancel.is_(False),
+        _TABLE.c.not_after >= bindparam("now"),
     )
+    .values(_BEGINNING)
+    .returning(*(_MINE if name == "meter" else _TABLE.c[name] for name in _NAMES))
 )
+_ENDING: Final[dict[str, Any]] = {
+    "state": bindparam("state"),
+    "reason": bindparam("reason"),
+    "ticket": null(),
+    "answer": func.coalesce(bindparam("answer"), _TABLE.c.answer),
+    "finished": func.coalesce(bindparam("finished"), _TABLE.c.finished),
+    "due": func.coalesce(bindparam("due"), _TABLE.c.due),
+}
+_END = Prepared(_CHANGE.values(_ENDING))
+_END_CARRIED = Prepared(_CHANGE.where(_TABLE.c.ticket == bindparam("carried")).values(_ENDING))

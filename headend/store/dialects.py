@@ -12,27 +12,21 @@
 Both ways of reading show the database as it was at one moment, however many queries there are.
 """
 
-import math
 import os
 import socket
 import sqlite3
 import time
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Connection, Engine, Integer, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, TimeoutError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-
-from headend.store.prepared import fail
+from headend.store.connection import Connection, Way
+from headend.store.lending import Lender
+from headend.store.pool import NoneFree, Pool, Pooled
+from headend.store.url import DatabaseUrl
 from headend.waiting import readable
 
-#: How many connections a process has at most. All are kept: one beyond a pool's size is closed when
-#: it is given back, so with more threads than that most transactions would open a new one.
-_MOST: Final = 32
+if TYPE_CHECKING:
+    from psycopg import IsolationLevel
+
 #: How long one transaction waits for another.
 PATIENCE_MS: Final = 10_000
 #: A session that forgets its transaction gives back what it holds after so long.
@@ -52,28 +46,29 @@ class UnfitServer(Exception):
     """The server cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Two ways to the same database.
+class Ways:
+    """Four ways to the same database.
 
     Args:
         writer: begins transactions that write.
         reader: begins transactions that read what was there when they began.
-        looker: for one statement that reads, without any transaction around it where that costs.
+        looker: for one statement that reads, without any transaction around it.
+        single: the same for one that may write.
     """
 
-    writer: Engine
-    reader: Engine
-    looker: Engine
+    __slots__ = ("looker", "reader", "single", "writer")
 
-    def dispose(self) -> None:
+    def __init__(self, writer: Way, reader: Way, looker: Way, single: Way) -> None:
+        self.writer, self.reader, self.looker, self.single = writer, reader, looker, single
+
+    def close(self) -> None:
         """Close every connection that is not in use."""
-        self.reader.dispose()
-        self.writer.dispose()
+        self.reader.pool.close()
+        self.writer.pool.close()
 
 
-def engines(url: URL) -> Engines:
-    """Return the engines of a database; nothing is opened yet.
+def ways(url: DatabaseUrl) -> Ways:
+    """Return the ways to a database; nothing is opened yet.
 
     Raises:
         sqlalchemy.exc.ArgumentError, NoSuchModuleError, ModuleNotFoundError: it cannot be used.
@@ -85,99 +80,135 @@ def engines(url: URL) -> Engines:
     return _sqlite(url)
 
 
-def in_memory(url: URL) -> bool:
+def in_memory(url: DatabaseUrl) -> bool:
     """Say whether a database is gone with its process."""
     return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
 # --- SQLite ------------------------------------------------------------------------------------
 
+#: What SQLite forgets from one connection to the next.
+_WRITING: Final = (
+    f"PRAGMA busy_timeout={PATIENCE_MS}",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+)
+_READING: Final = (f"PRAGMA busy_timeout={PATIENCE_MS}", "PRAGMA query_only=ON")
 
-def _sqlite(url: URL) -> Engines:
-    kept = {} if in_memory(url) else {"pool_size": _MOST, "max_overflow": 0, "pool_use_lifo": True}
-    writer = create_engine(url, **kept)
-    event.listen(writer, "connect", _prepare_sqlite)
-    event.listen(writer, "begin", _begin_immediate)
+
+def _sqlite(url: DatabaseUrl) -> Ways:
+    name, words = _file_of(url)
+
+    def connecting(*pragmas: str) -> Pool:
+        def connect() -> tuple[Any, Any]:
+            driver = sqlite3.connect(name, **words)
+            try:
+                driver.isolation_level = None  # sqlite3 would begin late
+                for pragma in pragmas:
+                    driver.execute(pragma)
+            except sqlite3.Error:
+                driver.close()
+                raise
+            return driver, driver
+
+        return Pool(connect, most=1) if in_memory(url) else Pool(connect)
+
+    def way(pool: Pool, statement: str | None, *, writes: bool = False) -> Way:
+        def begin(pooled: Pooled) -> None:
+            if statement is not None:
+                pooled.driver.execute(statement)
+
+        single = statement is None
+        return Way("sqlite", sqlite3.Error, pool, lender, begin, writes=writes, is_single=single)
+
+    lender = Lender(lambda: url.whole, lambda: sqlite3.connect(":memory:"))
+    pool = connecting(*_WRITING)
+    writer = way(pool, "BEGIN IMMEDIATE", writes=True)
+    single = way(pool, None, writes=True)
     if in_memory(url):
-        return Engines(writer, writer, writer)  # there is only the one connection
-    reader = create_engine(url, **kept)
-    event.listen(reader, "connect", _prepare_reader)
-    event.listen(reader, "begin", _begin_deferred)
-    return Engines(writer, reader, reader)
+        return Ways(writer, writer, single, single)  # there is only the one connection
+    reading = connecting(*_READING)
+    return Ways(writer, way(reading, "BEGIN DEFERRED"), way(reading, None), single)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """Set what SQLite forgets from one connection to the next."""
-    connection.isolation_level = None  # sqlite3 would begin late; _begin_immediate does it
-    connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+def _file_of(url: DatabaseUrl) -> tuple[str, dict[str, Any]]:
+    """Return what sqlite3 is to open, and with what words; a pool gives it to any thread."""
+    if url.is_plain:
+        file = ":memory:" if in_memory(url) else os.path.abspath(str(url.database))
+        return file, {"check_same_thread": False}
+    from sqlalchemy import create_engine  # whatever else is in it, SQLAlchemy understands
 
-
-def _prepare_reader(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
-    connection.execute("PRAGMA query_only=ON")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    _begin_sqlite(connection, "BEGIN IMMEDIATE")
-
-
-def _begin_deferred(connection: Connection) -> None:
-    _begin_sqlite(connection, "BEGIN DEFERRED")
-
-
-def _begin_sqlite(connection: Connection, how: str) -> None:
-    driver: Any = connection.connection.dbapi_connection
-    try:
-        driver.execute(how)
-    except sqlite3.Error as error:
-        fail(connection, error, how)
+    dialect: Any = create_engine(url.whole).dialect
+    if dialect.driver != "pysqlite":
+        raise ModuleNotFoundError(f"Python's own sqlite3 is what it uses, not {dialect.driver}")
+    (file,), words = dialect.create_connect_args(url.whole)
+    return file, {**words, "check_same_thread": False}
 
 
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 
-def _postgresql(url: URL) -> Engines:
-    writer = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        pool_size=_MOST,
-        max_overflow=0,
-        pool_use_lifo=True,
-        connect_args=connect_arguments(url),
-    )
-    event.listen(writer, "first_connect", _check_server)
-    event.listen(writer, "checkin", _note_rest)
-    event.listen(writer, "checkout", _check_alive)
-    reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    looking = {"isolation_level": "AUTOCOMMIT"}
-    return Engines(writer, writer.execution_options(**reading), writer.execution_options(**looking))
+def _postgresql(url: DatabaseUrl) -> Ways:
+    import psycopg
+    from sqlalchemy import create_engine
+
+    whole = url.whole.set(drivername="postgresql+psycopg")
+    dialect: Any = create_engine(whole).dialect  # opens nothing
+    places, words = dialect.create_connect_args(whole)
+    words.update(connect_arguments(url))
+
+    def connect() -> Any:
+        driver = dialect.connect(*places, **words)
+        try:
+            _check_server(driver)
+        except UnfitServer:
+            driver.close()
+            raise
+        return driver
+
+    def pooled() -> tuple[Any, Any]:
+        driver = connect()
+        return driver, driver.cursor()
+
+    def way(
+        level: "IsolationLevel | None" = None,
+        *,
+        autocommit: bool = False,
+        read_only: bool | None = None,
+        writes: bool = True,
+    ) -> Way:
+        def begin(pooled: Pooled) -> None:
+            """Let psycopg say BEGIN, as it does before the first statement."""
+            if pooled.mode is begin:
+                return
+            driver = pooled.driver
+            if driver.autocommit is not autocommit:
+                driver.autocommit = autocommit
+            if not autocommit and driver.read_only is not read_only:
+                driver.isolation_level, driver.read_only = level, read_only
+            pooled.mode = begin
+
+        errors = psycopg.Error
+        return Way("postgresql", errors, pool, lender, begin, writes=writes, is_single=autocommit)
+
+    pool = Pool(pooled, _is_alive)
+    lender = Lender(lambda: whole, connect)
+    repeatable = psycopg.IsolationLevel.REPEATABLE_READ
+    single = way(autocommit=True)
+    return Ways(way(), way(repeatable, read_only=True, writes=False), single, single)
 
 
-def _note_rest(_connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info["rests"] = time.monotonic()
-
-
-def _check_alive(connection: Any, record: ConnectionPoolEntry, _fairy: Any) -> None:
+def _is_alive(pooled: Pooled) -> bool:
     """Look at a connection of the pool: a server that was started anew is met as if it had not.
 
     One that ends, ends its connections, and nothing else is ever said on one that rests: so while
     it has not rested for long, a look at the socket tells as much as a question. After that a
     question is asked, for a machine that has vanished says nothing.
-
-    Raises:
-        InvalidatePoolError: it has ended; the pool makes a new one, and drops all older ones.
     """
-    rested = time.monotonic() - record.info.pop("rests", math.inf)
-    if rested == math.inf:
-        return  # it was made a moment ago
-    gone = is_told(connection)
-    if not gone and rested > _RESTED_SECONDS:
-        gone = not _answers(connection)
-    if gone:
-        raise InvalidatePoolError("the server has ended this connection")
+    if is_told(pooled.driver):
+        return False
+    return time.monotonic() - pooled.rests <= _RESTED_SECONDS or _answers(pooled.driver)
 
 
 def is_told(connection: Any) -> bool:
@@ -205,7 +236,7 @@ def whoami() -> str:
     return f"{socket.gethostname()[:40]}:{os.getpid()}"
 
 
-def connect_arguments(url: URL) -> dict[str, Any]:
+def connect_arguments(url: DatabaseUrl) -> dict[str, Any]:
     """Return how to connect, unless the URL says otherwise.
 
     A server whose machine has vanished is noticed within half a minute.
@@ -219,10 +250,10 @@ def connect_arguments(url: URL) -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
     }
-    return {name: value for name, value in usual.items() if name not in url.query}
+    return {name: value for name, value in usual.items() if name not in url.whole.query}
 
 
-def _check_server(connection: Any, _record: Any) -> None:
+def _check_server(connection: Any) -> None:
     version = connection.info.server_version  # 15.3 is 150003
     if version // 10_000 < _OLDEST[0]:
         shown = f"{version // 10_000}.{version % 10_000}"
@@ -232,32 +263,10 @@ def _check_server(connection: Any, _record: Any) -> None:
 def lock_for_upgrade(db: Connection) -> None:
     """Let only this transaction change the tables until its end."""
     if db.dialect.name == "postgresql":
+        from sqlalchemy import text
+
         db.execute(text("SET LOCAL lock_timeout = 0"))  # whoever upgrades may take long
         db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE})
-
-
-# --- numbers -----------------------------------------------------------------------------------
-
-
-class NextNumber(FunctionElement[int]):
-    """The number of the next transaction: above that of every transaction of the same meter.
-
-    Between meters numbers only tell apart: on PostgreSQL who draws first may commit last.
-    """
-
-    type = Integer()
-    inherit_cache = True
-    name = "next_number"
-
-
-@compiles(NextNumber, "sqlite")
-def _number_of_sqlite(_element: NextNumber, _compiler: SQLCompiler, **_: Any) -> str:
-    return "(SELECT coalesce(max(number), 0) + 1 FROM transactions)"
-
-
-@compiles(NextNumber, "postgresql")
-def _number_of_postgresql(_element: NextNumber, _compiler: SQLCompiler, **_: Any) -> str:
-    return f"nextval('{NUMBERS}')"
 
 
 # --- what went wrong, in words -----------------------------------------------------------------
@@ -289,18 +298,21 @@ _POSTGRESQL_WORDS: Final = (
 )
 
 
-def whereabouts(url: URL) -> str:
+def whereabouts(url: DatabaseUrl) -> str:
     """Return a database's name for people, without the password."""
     if url.get_backend_name() == "sqlite":
         return url.database or "in memory"
-    host = url.host or url.query.get("host") or "this machine"
-    port = "" if url.port is None else f":{url.port}"
-    return f"{url.database or url.username or ''} at {host}{port}"
+    whole = url.whole
+    host = whole.host or whole.query.get("host") or "this machine"
+    port = "" if whole.port is None else f":{whole.port}"
+    return f"{whole.database or whole.username or ''} at {host}{port}"
 
 
-def explain(error: Exception) -> str:
+def explain(error: BaseException) -> str:
     """Return in one line what a driver's error means; never what was written or read."""
-    if isinstance(error, TimeoutError):
+    from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+
+    if isinstance(error, NoneFree | TimeoutError):
         return "all of this program's connections are in use: try again"
     if isinstance(error, IntegrityError):
         return f"what is there forbids it: {_first_line(error.orig)}"

@@ -8,9 +8,10 @@ A revision that changes them writes its own down.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import bindparam, text
 
 from headend.store import schema
+from headend.store.connection import Connection
 
 _MOVE = (
     "INSERT INTO balances (meter_id, account, amount) VALUES (NEW.meter_id, NEW.{side}, {amount}) "

@@ -12,18 +12,14 @@ At most one key of a meter is pending, so a meter answers under one of two sets 
 changes them holds the meter (``meters.hold``).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, func, insert, select, update
+from msgspec import Struct
 
-from headend.store import schema
-from headend.store.prepared import Prepared
+from headend.store.connection import Connection
+from headend.store.prepared import Prepared, Row
+from obis.values import field_names
 from protocol.timing import Instant
-
-_TABLE = schema.meter_keys
-_METERS = schema.meters
 
 
 class State(StrEnum):
@@ -35,8 +31,7 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
+class Wrapped(Struct, frozen=True):
     """A wrapped key of one meter.
 
     Args:
@@ -61,6 +56,10 @@ class Wrapped:
     transaction_id: str | None = None
 
 
+#: What is read of a row, in the order of its fields.
+COLUMNS = field_names(Wrapped)
+
+
 def has_any(db: Connection, meter_id: int) -> bool:
     """Return whether there is a key of a meter."""
     return _ANY.first(db, meter=meter_id) is not None
@@ -68,99 +67,73 @@ def has_any(db: Connection, meter_id: int) -> bool:
 
 def of_meter(db: Connection, meter_id: int, *states: State) -> list[Wrapped]:
     """Return a meter's keys in these states, in all if none is named, by kind and version."""
-    query = _joined().where(_TABLE.c.meter_id == meter_id)
-    if states:
-        query = query.where(_TABLE.c.state.in_(states))
-    return [_wrapped(row) for row in db.execute(query.order_by(_TABLE.c.kind, _TABLE.c.version))]
+    found = [_wrapped(row) for row in _OF_METER.all(db, meter=meter_id)]
+    return [key for key in found if not states or key.state in states]
 
 
 def not_under(db: Connection, master: str, limit: int) -> list[Wrapped]:
     """Return keys that are wrapped under another master key, at most ``limit`` of them."""
-    query = _joined().where(_TABLE.c.master != master)
-    order = (_TABLE.c.meter_id, _TABLE.c.kind, _TABLE.c.version)
-    return [_wrapped(row) for row in db.execute(query.order_by(*order).limit(limit))]
+    return [_wrapped(row) for row in _NOT_UNDER.all(db, master=master, most=limit)]
 
 
 def by_master(db: Connection) -> dict[str, int]:
     """Return how many keys are wrapped under each master key, by its fingerprint."""
-    query = select(_TABLE.c.master, func.count()).group_by(_TABLE.c.master)
-    return {row[0]: row[1] for row in db.execute(query.order_by(_TABLE.c.master))}
+    return dict(_BY_MASTER.all(db))
 
 
 def after(db: Connection, place: tuple[int, str, int], limit: int) -> list[Wrapped]:
     """Return the keys behind a place (meter's row number, kind, version), in that order."""
     meter_id, kind, version = place
-    there = _TABLE.c.meter_id, _TABLE.c.kind, _TABLE.c.version
-    behind = (there[0] > meter_id) | (
-        (there[0] == meter_id) & ((there[1] > kind) | ((there[1] == kind) & (there[2] > version)))
-    )
-    query = _joined().where(behind).order_by(*there).limit(limit)
-    return [_wrapped(row) for row in db.execute(query)]
+    rows = _AFTER.all(db, meter=meter_id, kind=kind, version=version, most=limit)
+    return [_wrapped(row) for row in rows]
 
 
 def next_version(db: Connection, meter_id: int, kind: str) -> int:
     """Return the version of a further key; the caller holds the meter."""
-    query = select(func.max(_TABLE.c.version)).where(
-        _TABLE.c.meter_id == meter_id, _TABLE.c.kind == kind
-    )
-    return (db.scalar(query) or 0) + 1
+    return (_NEWEST_VERSION.scalar(db, meter=meter_id, kind=kind) or 0) + 1
 
 
 def add(db: Connection, key: Wrapped) -> None:
     """Write a key down."""
-    db.execute(
-        insert(_TABLE).values(
-            meter_id=key.meter_id,
-            kind=key.kind,
-            version=key.version,
-            state=key.state.value,
-            wrapped=key.wrapped.hex(),
-            master=key.master,
-            created=key.created,
-            transaction_id=key.transaction_id,
-        )
+    _ADD.run(
+        db,
+        meter_id=key.meter_id,
+        kind=key.kind,
+        version=key.version,
+        state=key.state.value,
+        wrapped=key.wrapped.hex(),
+        master=key.master,
+        created=key.created,
+        transaction_id=key.transaction_id,
     )
 
 
 def set_state(db: Connection, key: Wrapped, state: State) -> None:
     """Note what has become of a key."""
-    db.execute(_of(key).values(state=state.value))
+    _SET_STATE.run(db, **_this(key), to=state.value)
 
 
 def wrap_anew(db: Connection, key: Wrapped, wrapped: bytes, master: str) -> bool:
     """Put another wrapping in the place of the one that ``key`` has; False where it is gone."""
-    query = _of(key).where(_TABLE.c.wrapped == key.wrapped.hex())
-    done = db.execute(query.values(wrapped=wrapped.hex(), master=master))
-    return bool(done.rowcount)
+    before, new = key.wrapped.hex(), wrapped.hex()
+    return bool(_WRAP_ANEW.run(db, **_this(key), before=before, to_wrapped=new, to_master=master))
 
 
-def _joined() -> Select[Any]:
-    return select(_TABLE, _METERS.c.name.label("meter")).join(
-        _METERS, _METERS.c.id == _TABLE.c.meter_id
-    )
+def _this(key: Wrapped) -> dict[str, object]:
+    return {"of_meter": key.meter_id, "of_kind": key.kind, "number": key.version}
 
 
-def _of(key: Wrapped) -> Update:
-    return update(_TABLE).where(
-        _TABLE.c.meter_id == key.meter_id,
-        _TABLE.c.kind == key.kind,
-        _TABLE.c.version == key.version,
-    )
+def _wrapped(row: Row) -> Wrapped:
+    meter_id, meter, kind, version, state, wrapped, *rest = row  # of COLUMNS
+    return Wrapped(meter_id, meter, kind, version, State(state), bytes.fromhex(wrapped), *rest)
 
 
-def _wrapped(row: Row[Any]) -> Wrapped:
-    columns = row._mapping
-    return Wrapped(
-        meter_id=columns["meter_id"],
-        meter=columns["meter"],
-        kind=columns["kind"],
-        version=columns["version"],
-        state=State(columns["state"]),
-        wrapped=bytes.fromhex(columns["wrapped"]),
-        master=columns["master"],
-        created=columns["created"],
-        transaction_id=columns["transaction_id"],
-    )
-
-
-_ANY = Prepared(select(_TABLE.c.version).where(_TABLE.c.meter_id == bindparam("meter")).limit(1))
+_ANY = Prepared("keys.ANY")
+_OF_METER = Prepared("keys.OF_METER")
+_NOT_UNDER = Prepared("keys.NOT_UNDER")
+_BY_MASTER = Prepared("keys.BY_MASTER")
+_AFTER = Prepared("keys.AFTER")
+_NEWEST_VERSION = Prepared("keys.NEWEST_VERSION")
+_ADD = Prepared("keys.ADD")
+_SET_STATE = Prepared("keys.SET_STATE")
+_WRAP_ANEW = Prepared("keys.WRAP_ANEW")

@@ -23,13 +23,14 @@ Each finding is a line for people. Nothing is repaired: a law that is broken nee
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select, text
+from msgspec import Struct
+from sqlalchemy import Row, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from headend.store import audit, guards, schema
+from headend.store.connection import Connection
 from headend.store.opening import revision
 from headend.store.transactions import OPEN, Order, State
 from headend.times import utc
@@ -62,8 +63,7 @@ _FINAL = tuple(state for state in State if state not in OPEN)
 _AHEAD_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A law that is broken.
 
     Args:
@@ -115,7 +115,7 @@ def _tables(db: Connection) -> Iterator[Finding]:
     found = revision(db)
     if found != schema.HEAD:
         yield Finding("tables", "revision", f"{found}, and {schema.HEAD} is the newest")
-    there = set(db.dialect.get_table_names(db))
+    there = set(inspect(db.whole).get_table_names())
     for name in sorted(set(schema.metadata.tables) - there):
         yield Finding("tables", name, "is missing")
 

@@ -5,13 +5,13 @@ each next one is twice as long, and the database is asked ever less often.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection
+from msgspec import Struct
 
 from headend.store import counters
+from headend.store.connection import Connection
 from protocol.security import CounterLease
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ _LONGEST: Final = 64 * counters.BLOCK
 _KEYS: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """A block of counters of one key: what is left of it, where it ends, how long it was."""
 
     lease: CounterLease
@@ -83,8 +82,11 @@ class Leases:
 
     def _lease(self, key: str, at_least: int, before: int) -> "_Block":
         length = min(2 * before, _LONGEST) or counters.BLOCK
-        with self._store.begin() as db:
-            leased = counters.lease(db, key, at_least, length)
+        with self._store.write_one() as db:
+            leased = counters.lease_at_once(db, key, at_least, length)
+        if leased is None:
+            with self._store.begin() as db:
+                leased = counters.lease(db, key, at_least, length)
         self._blocks.pop(key, None)
         while len(self._blocks) >= _KEYS:  # the one that was leased longest ago
             del self._blocks[next(iter(self._blocks))]

@@ -2,14 +2,10 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
-
-from headend.store import schema
-from headend.store.prepared import Prepared
+from headend.store.connection import Connection
+from headend.store.prepared import Prepared, Row
 from prepay.ledger import Account, Post, Reason
 from protocol.timing import Instant
-
-_TABLE = schema.posts
 
 
 def book(db: Connection, meter_id: int, posts: Iterable[Post]) -> None:
@@ -23,7 +19,7 @@ def book(db: Connection, meter_id: int, posts: Iterable[Post]) -> None:
 
 
 def parameters(meter_id: int, post: Post) -> dict[str, object]:
-    """Return the parameters of ``BOOK`` for a post."""
+    """Return the parameters of the statement that books a post."""
     return {
         "post_transaction_id": post.transaction,
         "post_line": post.leg,
@@ -38,12 +34,12 @@ def parameters(meter_id: int, post: Post) -> dict[str, object]:
 
 def of_meter(db: Connection, meter_id: int) -> list[Post]:
     """Return a meter's posts in the order in which their transactions were planned."""
-    return [_post(row) for row in db.execute(_OF_METER, {"meter": meter_id})]
+    return [_post(row) for row in _OF_METER.all(db, meter=meter_id)]
 
 
 def of_transaction(db: Connection, transaction_id: str) -> list[Post]:
     """Return what has been booked under a transaction, in order."""
-    return [_post(row) for row in db.execute(_OF_TRANSACTION, {"transaction": transaction_id})]
+    return [_post(row) for row in _OF_TRANSACTION.all(db, transaction=transaction_id)]
 
 
 def balance(db: Connection, meter_id: int, account: Account = Account.CREDIT) -> int:
@@ -94,36 +90,20 @@ def reversal(
     return undo
 
 
-def _post(row: Row[tuple[object, ...]]) -> Post:
-    columns = row._mapping
+def _post(row: Row) -> Post:
+    identity, line, _meter, debit, credit, amount, reason, moment = row  # as the table has them
     return Post(
-        transaction=columns["transaction_id"],
-        debit=Account(columns["debit"]),
-        credit=Account(columns["credit"]),
-        amount=columns["amount"],
-        moment=columns["moment"],
-        reason=Reason(columns["reason"]),
-        leg=columns["line"],
+        transaction=identity,
+        debit=Account(debit),
+        credit=Account(credit),
+        amount=amount,
+        moment=moment,
+        reason=Reason(reason),
+        leg=line,
     )
 
 
-_BALANCE = Prepared(
-    select(schema.balances.c.amount).where(
-        schema.balances.c.meter_id == bindparam("meter"),
-        schema.balances.c.account == bindparam("account"),
-    )
-)
-#: Books one post.
-BOOK = insert(_TABLE).values({c.name: bindparam(f"post_{c.name}") for c in _TABLE.columns})
-_BOOK = Prepared(BOOK)
-_OF_TRANSACTION = (
-    select(_TABLE)
-    .where(_TABLE.c.transaction_id == bindparam("transaction"))
-    .order_by(_TABLE.c.line)
-)
-_OF_METER = (
-    select(_TABLE)
-    .join(schema.transactions, schema.transactions.c.id == _TABLE.c.transaction_id)
-    .where(_TABLE.c.meter_id == bindparam("meter"))
-    .order_by(schema.transactions.c.number, _TABLE.c.line)
-)
+_BALANCE = Prepared("ledger.BALANCE")
+_BOOK = Prepared("ledger.BOOK")
+_OF_TRANSACTION = Prepared("ledger.OF_TRANSACTION")
+_OF_METER = Prepared("ledger.OF_METER")

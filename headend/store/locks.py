@@ -27,11 +27,12 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import URL
+from msgspec import Struct
 
 from headend.context import LOCK_PATIENCE_MS
 from headend.errors import NoAnswer
 from headend.store import dialects
+from headend.store.url import DatabaseUrl
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,8 +46,7 @@ class Busy(NoAnswer):
     """Somebody else speaks to the meter, and did not finish in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A lock that was taken.
 
     Args:
@@ -154,7 +154,7 @@ class MeterLocks(ABC):
         """Let every lock go."""
 
 
-def meter_locks(url: URL) -> MeterLocks:
+def meter_locks(url: DatabaseUrl) -> MeterLocks:
     """Return the locks of a database."""
     if url.get_backend_name() == "postgresql":
         return ServerLocks(url)
@@ -319,7 +319,7 @@ class ServerLocks(MeterLocks):
         url: of the database.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: DatabaseUrl) -> None:
         self._url = url
         self._lock = Lock()  # the connection does one thing at a time
         self._line: _Line | None = None
@@ -466,8 +466,9 @@ class ServerLocks(MeterLocks):
         from headend.store.opening import StoreError
 
         if self._line is None or self._line.connection.closed:
-            named = self._url.translate_connect_args(username="user", database="dbname")
-            words = {**dialects.connect_arguments(self._url), **self._url.query, **named}
+            whole = self._url.whole
+            named = whole.translate_connect_args(username="user", database="dbname")
+            words = {**dialects.connect_arguments(self._url), **whole.query, **named}
             try:
                 made = psycopg.connect(make_conninfo(**words), autocommit=True)
             except psycopg.Error as error:

@@ -16,11 +16,12 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, delete, select
+from sqlalchemy import delete, select
 
 from headend.errors import Refused, UsageError
 from headend.store import dialects, schema
 from headend.store.opening import Store, StoreError
+from headend.store.url import DatabaseUrl
 
 #: How long pg_dump and pg_restore may take.
 _SECONDS: Final = 24 * 3600
@@ -58,7 +59,7 @@ def backup(store: Store, path: Path) -> int:
     return path.stat().st_size
 
 
-def restore(url: URL, path: Path, *, overwrite: bool) -> None:
+def restore(url: DatabaseUrl, path: Path, *, overwrite: bool) -> None:
     """Bring a copy back; all of it, or nothing is changed.
 
     Raises:
@@ -90,7 +91,7 @@ def restore(url: URL, path: Path, *, overwrite: bool) -> None:
         store.close()
 
 
-def _check_unused(url: URL, *, overwrite: bool) -> None:
+def _check_unused(url: DatabaseUrl, *, overwrite: bool) -> None:
     """Refuse to take a database from under somebody."""
     if url.get_backend_name() == "sqlite" and not _file(url).exists():
         return
@@ -113,18 +114,18 @@ def _check_unused(url: URL, *, overwrite: bool) -> None:
         store.close()
 
 
-def _file(url: URL) -> Path:
+def _file(url: DatabaseUrl) -> Path:
     if dialects.in_memory(url):
         raise UsageError("a database in memory is gone with its process: give --db")
     return Path(str(url.database))
 
 
-def _temporary(url: URL) -> Path:
+def _temporary(url: DatabaseUrl) -> Path:
     file = _file(url)
     return file.with_name(f"{file.name}.restoring")
 
 
-def _as_temporary(path: Path, url: URL) -> Path:
+def _as_temporary(path: Path, url: DatabaseUrl) -> Path:
     """Return a copy beside the database, to be looked at and brought up to date first."""
     try:
         shutil.copyfile(path, _temporary(url))
@@ -156,7 +157,7 @@ def _copy(source: Path, target: Path) -> None:
         raise Refused(f"cannot copy {source} to {target}: {error}") from error
 
 
-def _run(program: str, url: URL, *words: str) -> None:
+def _run(program: str, url: DatabaseUrl, *words: str) -> None:
     """Run one of PostgreSQL's programs on a database; the password is not on its command line.
 
     Raises:
@@ -165,7 +166,7 @@ def _run(program: str, url: URL, *words: str) -> None:
     found = shutil.which(program)
     if found is None:
         raise Refused(f"{program} is not on this machine: it comes with PostgreSQL's client")
-    asked = url.translate_connect_args(username="user", database="dbname")
+    asked = url.whole.translate_connect_args(username="user", database="dbname")
     password = asked.pop("password", None)
     asked["username"] = asked.pop("user", None)
     target = [f"--{name}={value}" for name, value in asked.items() if value is not None]

@@ -1,15 +1,12 @@
 """The meters this head-end has met."""
 
-from dataclasses import dataclass, replace
-
-from sqlalchemy import Connection, bindparam, select, text, update
+from msgspec import Struct
 
 from headend.life import Life
-from headend.store import schema
+from headend.store.connection import Connection
 from headend.store.prepared import Prepared, Row
+from obis.values import field_names, replace
 from protocol.timing import Instant
-
-_TABLE = schema.meters
 
 #: The mode of a meter that is not ours.
 FOREIGN = "none"
@@ -17,8 +14,7 @@ FOREIGN = "none"
 _NAMESAKES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(Struct, frozen=True):
     """A meter as the database knows it.
 
     Args:
@@ -52,12 +48,13 @@ class Meter:
     system_title: str = ""
 
 
-_COLUMNS = [_TABLE.c[name] for name in Meter.__dataclass_fields__]
-_PREPAYMENT = list(Meter.__dataclass_fields__).index("prepayment")
+#: What is read of a row, in the order of its fields.
+COLUMNS = field_names(Meter)
+_PREPAYMENT = COLUMNS.index("prepayment")
 
 
 def of_row(row: Row) -> Meter:
-    """Return the meter of a row as ``LAST_AT`` has it."""
+    """Return the meter of a row of ``COLUMNS``."""
     told = list(row)
     told[_PREPAYMENT] = bool(told[_PREPAYMENT])
     return Meter(*told)
@@ -97,15 +94,14 @@ def last_at(db: Connection, port: str) -> Meter | None:
 
 def every(db: Connection) -> list[Meter]:
     """Return all meters, by name."""
-    return [of_row(tuple(row)) for row in db.execute(_EVERY.order_by(_TABLE.c.name))]
+    return [of_row(row) for row in _EVERY.all(db)]
 
 
 def meet(db: Connection, name: str, port: str, now: Instant) -> Meter:
     """Remember that a meter was met at a port, and return what is known of it."""
-    met = {"port": port, "now": now}
     if by_name(db, name) is None:
-        db.execute(_MEET, {"name": name, **met, "mode": FOREIGN, "off": False})
-    db.execute(_MET, {"key": name, **met})
+        _MEET.run(db, name=name, port=port, now=now, mode=FOREIGN, off=False)
+    _MET.run(db, key=name, port=port, now=now)
     meter = by_name(db, name)
     assert meter is not None  # it was written a line ago
     return meter
@@ -113,28 +109,27 @@ def meet(db: Connection, name: str, port: str, now: Instant) -> Meter:
 
 def rename(db: Connection, meter: Meter, name: str) -> None:
     """Note a meter's logical device name, where only a made one was known."""
-    _set(db, meter, name=name)
+    _RENAME.run(db, key=meter.id, to=name)
 
 
 def with_title(db: Connection, title: bytes) -> list[Meter]:
     """Return the meters, a few at most, that were last met with a system title."""
-    query = _EVERY.where(_TABLE.c.system_title == title.hex()).order_by(_TABLE.c.id)
-    return [of_row(tuple(row)) for row in db.execute(query.limit(_NAMESAKES))]
+    return [of_row(row) for row in _WITH_TITLE.all(db, title=title.hex(), most=_NAMESAKES)]
 
 
 def set_title(db: Connection, meter: Meter, title: bytes) -> None:
     """Note the system title that a meter has."""
-    _set(db, meter, system_title=title.hex())
+    _SET_TITLE.run(db, key=meter.id, to=title.hex())
 
 
 def describe(db: Connection, meter: Meter, *, serial: str, profile: str, mode: str) -> None:
     """Note what a meter says of itself."""
-    _set(db, meter, serial=serial, profile=profile, mode=mode)
+    _DESCRIBE.run(db, key=meter.id, to_serial=serial, to_profile=profile, to_mode=mode)
 
 
 def set_mode(db: Connection, meter: Meter, mode: str) -> None:
     """Note who keeps the balance from now on."""
-    _set(db, meter, mode=mode)
+    _SET_MODE.run(db, key=meter.id, to=mode)
 
 
 def set_sequence(db: Connection, meter: Meter, sequence: int) -> Meter:
@@ -145,7 +140,7 @@ def set_sequence(db: Connection, meter: Meter, sequence: int) -> Meter:
 
 def set_prepayment(db: Connection, meter: Meter, active: bool) -> None:
     """Note whether prepayment is active; that puts a commissioned meter into service."""
-    _set(db, meter, prepayment=active)
+    _SET_PREPAYMENT.run(db, key=meter.id, to=active)
     if active:
         _step(db, meter, Life.COMMISSIONED, Life.IN_SERVICE)
 
@@ -159,41 +154,27 @@ def set_priced(
     db: Connection, meter: Meter, watt_hours: int | None, moment: Instant | None, remainder: int
 ) -> None:
     """Note up to which reading consumption is priced."""
-    _set(db, meter, priced_wh=watt_hours, priced_at=moment, remainder=remainder)
+    _SET_PRICED.run(db, key=meter.id, to_wh=watt_hours, to_moment=moment, rest=remainder)
 
 
 def _step(db: Connection, meter: Meter, before: Life, after: Life) -> None:
-    mine = _TABLE.c.id == meter.id, _TABLE.c.life == before.value
-    db.execute(update(_TABLE).where(*mine).values(life=after.value))
+    _SET_LIFE.run(db, key=meter.id, before=before.value, after=after.value)
 
 
-def _set(db: Connection, meter: Meter, **values: object) -> None:
-    db.execute(update(_TABLE).where(_TABLE.c.id == meter.id).values(**values))
-
-
-# Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_EVERY = select(*_COLUMNS)
-_ONE = _EVERY.where(_TABLE.c.id == bindparam("key"))
-_BY_NAME = Prepared(_EVERY.where(_TABLE.c.name == bindparam("name")))
-_BY_ID = Prepared(_ONE)
-# SQLite has no such clause; there nobody else writes anyway.
-_HOLD = Prepared(_ONE.with_for_update())
-_THIS = update(_TABLE).where(_TABLE.c.id == bindparam("key"))
-_HOLD_SEEN = Prepared(_THIS.values(last_seen=bindparam("now")).returning(*_COLUMNS))
-_SET_SEQUENCE = Prepared(_THIS.values(sequence=bindparam("to")))
-#: The meter last met at "port"; its row is for ``of_row``.
-LAST_AT = (
-    _EVERY.where(_TABLE.c.port == bindparam("port")).order_by(_TABLE.c.last_seen.desc()).limit(1)
-)
-_LAST_AT = Prepared(LAST_AT)
-# Of two that meet a new meter at once the first writes it down; both databases have this clause.
-_MEET = text(
-    "INSERT INTO meters (name, port, serial, profile, mode, prepayment, sequence, remainder, "
-    "first_seen, last_seen) VALUES (:name, :port, '', '', :mode, :off, 0, 0, :now, :now) "
-    "ON CONFLICT DO NOTHING"
-)
-_MET = (
-    update(_TABLE)
-    .where(_TABLE.c.name == bindparam("key"))
-    .values(port=bindparam("port"), last_seen=bindparam("now"))
-)
+_EVERY = Prepared("meters.EVERY")
+_BY_NAME = Prepared("meters.BY_NAME")
+_BY_ID = Prepared("meters.BY_ID")
+_HOLD = Prepared("meters.HOLD")
+_HOLD_SEEN = Prepared("meters.HOLD_SEEN")
+_WITH_TITLE = Prepared("meters.WITH_TITLE")
+_LAST_AT = Prepared("meters.LAST_AT")
+_MEET = Prepared("meters.MEET")
+_MET = Prepared("meters.MET")
+_SET_SEQUENCE = Prepared("meters.SET_SEQUENCE")
+_RENAME = Prepared("meters.RENAME")
+_SET_TITLE = Prepared("meters.SET_TITLE")
+_DESCRIBE = Prepared("meters.DESCRIBE")
+_SET_MODE = Prepared("meters.SET_MODE")
+_SET_PREPAYMENT = Prepared("meters.SET_PREPAYMENT")
+_SET_PRICED = Prepared("meters.SET_PRICED")
+_SET_LIFE = Prepared("meters.SET_LIFE")

@@ -6,12 +6,13 @@ the newest ``OF_A_METER`` are kept, and those that a case came from.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, text, update
+from msgspec import Struct
+from sqlalchemy import Row, bindparam, delete, select, text, update
 
 from headend.store import schema
+from headend.store.connection import Connection
 from protocol.timing import Instant
 
 _TABLE, _METERS = schema.notifications, schema.meters
@@ -21,8 +22,7 @@ STRANGERS = 1_000
 OF_A_METER = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """Something that was said.
 
     Args:

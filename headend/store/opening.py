@@ -3,23 +3,27 @@
 SQLite in one file (WAL), or PostgreSQL by URL; what they do differently is in ``dialects``.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from sqlalchemy import URL, Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
 
 from headend.context import default_database
 from headend.errors import ExitCode, Refused, UsageError
 from headend.store import dialects
-from headend.store.schema import HEAD
+from headend.store.connection import Connection, Way, as_sqlalchemy, is_lost
+from headend.store.pool import NoneFree
+from headend.store.url import DatabaseUrl
+from headend.store.url import parse_url as parse_url  # where it has always been looked for
 
 if TYPE_CHECKING:  # what no command has to pay that only lists
     from headend.store.leases import Leases
     from headend.store.locks import MeterLocks
+
+#: Revision of the newest migration. Written here so that opening an up-to-date database does not
+#: import Alembic, which takes longer than most commands do; a test holds it to the migrations.
+HEAD: Final = "0002"
 
 
 class StoreError(Refused):
@@ -46,59 +50,35 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
         try:
-            self._engines = dialects.engines(self.url)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            self._ways = dialects.ways(self.url)
+        except _raised(ModuleNotFoundError) as error:
             raise UsageError(f"--db cannot be used: {error}") from error
-        with _clear_errors(self.url):
-            _upgrade(self._engines.writer)
+        _upgrade(self)
 
-    @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def begin(self) -> AbstractContextManager[Connection]:
         """Give a connection in a transaction, committed at the end unless something raises.
 
         Raises:
             StoreError: nothing of it was kept.
             CommitUnknown: nobody can say whether all of it was kept, or nothing.
         """
-        with (
-            _clear_errors(self.url),
-            self._engines.writer.connect() as connection,
-            connection.begin() as transaction,
-        ):
-            yield connection
-            try:
-                transaction.commit()
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-                raise CommitUnknown(
-                    f"database {dialects.whereabouts(self.url)}: {dialects.explain(error)}; "
-                    "prepay transactions tells whether this was still written down"
-                ) from error
+        return Transaction(self._ways.writer, self.url)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """Give a connection that cannot write; all it reads is of one moment.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        with _clear_errors(self.url), self._engines.reader.connect() as connection:
-            transaction = connection.begin()
-            yield connection
-            # Nothing was written; but after a rollback psycopg drops what it has prepared.
-            transaction.commit()
+        return Transaction(self._ways.reader, self.url)
 
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def look(self) -> AbstractContextManager[Connection]:
         """Give a connection for one statement, which reads; each further one reads anew.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        with _clear_errors(self.url), self._engines.looker.connect() as connection:
-            connection.begin()
-            yield connection
+        return Transaction(self._ways.looker, self.url)
 
     def write_one(self) -> AbstractContextManager[Connection]:
         """Give a connection for one statement that writes, which is kept once it has been executed.
@@ -106,7 +86,8 @@ class Store:
         Raises:
             StoreError: it was not kept, or nobody can say.
         """
-        return self.begin() if self.url.get_backend_name() == "sqlite" else self.look()
+        single = self._ways.single.is_server  # SQLite's patience is known with BEGIN IMMEDIATE
+        return Transaction(self._ways.single, self.url) if single else self.begin()
 
     @cached_property
     def leases(self) -> "Leases":
@@ -126,25 +107,113 @@ class Store:
         """Let go of the database, and of every lock."""
         if "locks" in self.__dict__:
             self.locks.close()
-        self._engines.dispose()
+        self._ways.close()
 
 
-def parse_url(url: str) -> URL:
-    """Return the URL of a database, which may be given as the path of an SQLite file.
+class Transaction:
+    """A block in which somebody has a connection, in a transaction of its own.
+
+    Args:
+        way: to the database, and how the transaction begins.
+        url: of the database.
+    """
+
+    __slots__ = ("_db", "_url", "_way")
+
+    def __init__(self, way: Way, url: DatabaseUrl) -> None:
+        self._way = way
+        self._url = url
+
+    def __enter__(self) -> Connection:
+        """Begin.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        try:
+            self._db = _begun(self._way)
+        except _raised(NoneFree, dialects.UnfitServer) as error:
+            raise StoreError(self._said(error)) from error
+        return self._db
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Commit where nothing was raised, else roll back.
+
+        Raises:
+            StoreError: it is the database's doing; nothing was kept.
+            CommitUnknown: nobody can say whether it was kept.
+        """
+        way, db = self._way, self._db
+        usable = False
+        try:
+            db.let_go()
+            if error is None and way.is_single:
+                usable = not db.lost
+            elif error is None or not way.writes:
+                # What only reads has nothing to undo: psycopg forgets at a ROLLBACK what it has
+                # prepared, and where a statement failed the server makes one of a COMMIT.
+                usable = self._committed(tell=error is None)
+            else:
+                usable = db.undo()
+        finally:
+            db.give_back(usable=usable)
+        if error is not None and isinstance(error, _raised(dialects.UnfitServer)):
+            raise StoreError(self._said(error)) from error
+
+    def _committed(self, *, tell: bool) -> bool:
+        """Commit, and return whether the connection is one still."""
+        db, lost_before = self._db, self._db.lost
+        try:
+            db.keep()
+        except _raised() as error:
+            usable = db.undo()
+            if not tell:
+                return usable
+            if self._way.writes and db.lost and not lost_before:
+                raise CommitUnknown(
+                    f"{self._said(error)}; "
+                    "prepay transactions tells whether this was still written down"
+                ) from error
+            raise StoreError(self._said(error)) from error
+        return True
+
+    def _said(self, error: BaseException) -> str:
+        where = dialects.whereabouts(self._url)
+        return f"database {where}: {dialects.explain(error)}"
+
+
+def _begun(way: Way) -> Connection:
+    """Return a connection in a transaction.
 
     Raises:
-        UsageError: it cannot be understood; what it says is not repeated, it may have a password.
+        NoneFree, dialects.UnfitServer, sqlalchemy.exc.DBAPIError: there is none.
     """
-    if "://" not in url:
-        return URL.create("sqlite", database=str(Path(url)))
     try:
-        found = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise UsageError(
-            "--db cannot be understood: a path, sqlite:///PATH, "
-            "or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        ) from error
-    return found.set(drivername="postgresql") if found.drivername == "postgres" else found
+        pooled = way.pool.take()
+    except way.errors as error:
+        raise as_sqlalchemy(way, error, None, lost=False) from error
+    db = Connection(way, pooled)
+    try:
+        way.begin(pooled)
+    except BaseException as error:  # whatever it was: the next one may take a connection
+        of_driver = isinstance(error, way.errors)
+        db.lost = of_driver and is_lost(pooled, error)
+        db.give_back(usable=False)
+        if of_driver:
+            raise as_sqlalchemy(way, error, None, lost=db.lost) from error
+        raise
+    return db
+
+
+def _raised(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return what SQLAlchemy raises, where anybody has imported it, and others beside it."""
+    there = sys.modules.get("sqlalchemy.exc")
+    return others if there is None else (*others, there.SQLAlchemyError)
 
 
 def default_url() -> str:
@@ -164,7 +233,9 @@ def revision(db: Connection) -> str | None:
     Raises:
         StoreError: it has tables that are not ours.
     """
-    tables = db.dialect.get_table_names(db)
+    from sqlalchemy import inspect, text
+
+    tables = inspect(db.whole).get_table_names()
     if "alembic_version" not in tables:
         if tables:
             raise StoreError("the database is not this program's: give another one with --db")
@@ -173,35 +244,33 @@ def revision(db: Connection) -> str | None:
     return found
 
 
-def _upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing; one look when there are none."""
-    with engine.begin() as connection:
-        if revision(connection) == HEAD:
-            return
-        dialects.lock_for_upgrade(connection)
-        if revision(connection) == HEAD:
-            return  # another process has done it meanwhile
-        from alembic import command  # 150 ms that only a new database has to pay
-        from alembic.config import Config
-        from alembic.util import CommandError
-
-        config = Config()
-        config.set_main_option("script_location", "headend.store:migrations")
-        config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise StoreError(
-                "the database was made by a newer version of this program: update the program"
-            ) from error
+def _upgrade(store: Store) -> None:
+    """Bring a database up to date; one look when it is."""
+    with Transaction(store._ways.single, store.url) as db:
+        found = db.glance("SELECT version_num FROM alembic_version")
+    if found != (HEAD,):
+        with store.begin() as db:
+            _migrate(db)
 
 
-@contextmanager
-def _clear_errors(url: URL) -> Iterator[None]:
-    """Turn what the database's driver raises into one clear line."""
+def _migrate(db: Connection) -> None:
+    """Run the migrations that are missing, if any."""
+    if revision(db) == HEAD:
+        return
+    dialects.lock_for_upgrade(db)
+    if revision(db) == HEAD:
+        return  # another process has done it meanwhile
+    from alembic import command  # 150 ms that only a new database has to pay
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", "headend.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = db.whole
     try:
-        yield
-    except (SQLAlchemyError, dialects.UnfitServer) as error:
-        where = dialects.whereabouts(url)
-        raise StoreError(f"database {where}: {dialects.explain(error)}") from error
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            "the database was made by a newer version of this program: update the program"
+        ) from error

@@ -1,17 +1,20 @@
-"""Statements that every command runs: compiled once a database, and handed to its driver as text.
+"""Statements that every command runs, handed to the database's driver as text.
 
 SQLAlchemy looks a statement up, builds a context for it and a result for its rows each time that
-it is executed: seven times what SQLite takes to answer. So what runs often is compiled once, on
-the connection that SQLAlchemy has opened, in the transaction that it has begun. Rows are plain
+it is executed: seven times what SQLite takes to answer. So what runs often is compiled once, and
+what a direct command needs was compiled when this program was made (``statements``). Rows are plain
 tuples as the driver gives them (SQLite has no truth values, only 0 and 1), and what the driver
 raises is raised as SQLAlchemy would.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Executable, literal
-from sqlalchemy.exc import DBAPIError
+from headend.store import statements
+from headend.store.connection import Connection
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Executable
 
 Row = tuple[Any, ...]
 
@@ -20,14 +23,20 @@ class Prepared:
     """A statement with ``bindparam`` in it for whatever is not the same each time.
 
     Args:
-        statement: built once; what it looks for in a list is ``among`` fixed values.
+        statement: its name among ``statements``, as in "meters.BY_NAME"; or itself, built once:
+            what it looks for in a list is ``among`` fixed values.
     """
 
     __slots__ = ("_statement", "_texts")
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: "str | Executable") -> None:
         self._statement: Final = statement
-        self._texts: dict[str, tuple[str, dict[str, Any], list[str] | None]] = {}
+        self._texts: dict[str, statements.Text] = {}
+
+    @property
+    def name(self) -> str | None:
+        """Its name among ``statements``; None for one that was built elsewhere."""
+        return self._statement if isinstance(self._statement, str) else None
 
     def all(self, db: Connection, **values: Any) -> list[Row]:
         """Return all rows."""
@@ -59,52 +68,24 @@ class Prepared:
 
     def _execute(self, db: Connection, values: dict[str, Any]) -> Any:
         made = self._texts.get(db.dialect.name)
-        sql, usual, order = made or self._compile(db)
+        sql, usual, order = made or self._text(db)
         told: Any = {**usual, **values} if usual else values
         if order is not None:
             told = [told[name] for name in order]
-        try:
-            return _cursor(db).execute(sql, told)
-        except db.dialect.loaded_dbapi.Error as error:
-            fail(db, error, sql)
+        return db.run(sql, told)
 
-    def _compile(self, db: Connection) -> tuple[str, dict[str, Any], list[str] | None]:
-        compiled: Any = self._statement.compile(dialect=db.dialect)  # type: ignore[attr-defined] # every one has it
-        assert not compiled.post_compile_params, "a list: see ``among``"
-        known = compiled.construct_params(_check=False)
-        usual = {name: value for name, value in known.items() if value is not None}
-        order = list(compiled.positiontup) if compiled.positional else None
-        made = self._texts[db.dialect.name] = str(compiled), usual, order
+    def _text(self, db: Connection) -> statements.Text:
+        found = self._statement
+        made = statements.text(found, db.dialect.name) if isinstance(found, str) else None
+        if made is None:
+            statement = statements.find(found) if isinstance(found, str) else found
+            made = statements.compiled(statement, db.dialect.lender.dialect)
+        self._texts[db.dialect.name] = made
         return made
 
 
-def _cursor(db: Connection) -> Any:
-    """Return what executes: psycopg takes longer to make a cursor than to use it again."""
-    driver: Any = db.connection.dbapi_connection
-    if db.dialect.name == "sqlite":
-        return driver
-    info = db.connection.info  # goes with the driver's connection
-    cursor = info.get("cursor")
-    if cursor is None:
-        cursor = info["cursor"] = driver.cursor()
-    return cursor
-
-
-def among(column: ColumnElement[Any], values: Iterable[str]) -> ColumnElement[bool]:
+def among(column: "ColumnElement[Any]", values: Iterable[str]) -> "ColumnElement[bool]":
     """Return the condition that a column has one of a few values that never change."""
+    from sqlalchemy import literal
+
     return column.in_([literal(str(value)) for value in values])
-
-
-def fail(db: Connection, error: Exception, sql: str) -> NoReturn:
-    """Raise what a driver has raised as SQLAlchemy does, which forgets a connection that is lost.
-
-    Raises:
-        sqlalchemy.exc.DBAPIError: always.
-    """
-    dialect = db.dialect
-    lost: Any = db.connection.dbapi_connection
-    if dialect.is_disconnect(error, lost, None):  # type: ignore[arg-type] # the driver's error
-        db.exec_driver_sql("SELECT 1")  # fails as well, and SQLAlchemy sees it
-    base = dialect.loaded_dbapi.Error
-    made = DBAPIError.instance(sql, None, error, base, hide_parameters=True, dialect=dialect)
-    raise made from error

@@ -5,29 +5,24 @@ hang on that row. What may stand in a row is in ``headend.registry``, its life i
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
+from msgspec import Struct
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
 from headend.life import Life
 from headend.store import schema
+from headend.store.connection import Connection
+from headend.store.entry import COLUMNS, WRITTEN, Entry, by_ean, by_name
 from headend.store.meters import FOREIGN
-from headend.store.prepared import Prepared
-from headend.store.prepared import Row as PlainRow
 from protocol.timing import Instant
+
+__all__ = [
+    "ONE_VOICE", "Entry", "Line", "add", "alike", "by_ean", "by_ids", "by_name", "every",
+    "history", "hold", "id_of", "life_of", "lines", "names", "permits", "put", "remove",
+    "remove_line", "set_life", "set_line", "tag", "tags_of", "untag",
+]  # fmt: skip # with what ``entry`` finds
 
 _METERS, _TAGS, _LINES = schema.meters, schema.tags, schema.lines
 #: Row numbers in one query: SQLite takes 32,766 parameters, PostgreSQL's driver 65,535.
@@ -36,54 +31,10 @@ _AT_ONCE = 10_000
 ONE_VOICE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A meter as the registry has it.
-
-    Args:
-        name: logical device name.
-        serial: serial number, empty where it is not known.
-        ean: of the point of delivery, 18 digits.
-        profile: name of its profile, empty where it is not known.
-        transport: port spec by which it is reached; None: not by its name.
-        access: how it is spoken to: names and values of ``Settings``.
-        line: line or concentrator that it shares with others.
-        life: one of ``headend.life.Life``.
-        tags: sorted.
-        id: row number; 0 before it has one.
-        port: the port spec it was last met at, empty before that.
-        prepayment: whether prepayment is active, by our last transaction with it.
-        has_keys: whether the vault has keys of it; None where nobody looked.
-    """
-
-    name: str
-    serial: str = ""
-    ean: str | None = None
-    profile: str = ""
-    transport: str | None = None
-    access: Mapping[str, Any] = field(default_factory=dict)
-    line: str | None = None
-    life: str = Life.REGISTERED.value
-    tags: tuple[str, ...] = ()
-    id: int = field(default=0, compare=False)
-    port: str = field(default="", compare=False)
-    prepayment: bool = field(default=False, compare=False)
-    has_keys: bool | None = field(default=None, compare=False)
-
-
-#: What is written of an entry into its row.
-_WRITTEN = ("serial", "ean", "profile", "transport", "line", "life")
-_COLUMNS = (*_WRITTEN, "id", "name", "access", "port", "prepayment")
 # Made once: SQLAlchemy compiles a statement once, and would look each new one up.
-_QUERY = select(*(_METERS.c[name] for name in _COLUMNS))
+_QUERY = select(*(_METERS.c[name] for name in COLUMNS))
 _TAGS_OF = select(_TAGS).where(_TAGS.c.meter_id.in_(bindparam("ids", expanding=True)))
 _PERMITS = select(_LINES.c.name, _LINES.c.permits)
-_WHOLE = _QUERY.add_columns(
-    exists().where(_TAGS.c.meter_id == _METERS.c.id),
-    exists().where(schema.meter_keys.c.meter_id == _METERS.c.id),
-)
-_BY_NAME = Prepared(_WHOLE.where(_METERS.c.name == bindparam("name")))
-_BY_EAN = Prepared(_WHOLE.where(_METERS.c.ean == bindparam("ean")))
 
 
 def _entries(db: Connection, query: Select[Any], **values: Any) -> list[Entry]:
@@ -95,28 +46,6 @@ def _entries(db: Connection, query: Select[Any], **values: Any) -> list[Entry]:
 def _entry(row: Row[Any], tags: tuple[str, ...]) -> Entry:
     columns = dict(row._mapping)
     return Entry(**columns | {"access": json.loads(columns["access"]), "tags": tags})
-
-
-def by_name(db: Connection, name: str) -> Entry | None:
-    """Return the meter of a logical device name."""
-    return _whole(db, _BY_NAME.first(db, name=name))
-
-
-def by_ean(db: Connection, ean: str) -> Entry | None:
-    """Return the meter at a point of delivery."""
-    return _whole(db, _BY_EAN.first(db, ean=ean))
-
-
-def _whole(db: Connection, row: PlainRow | None) -> Entry | None:
-    if row is None:
-        return None
-    *told, has_tags, has_keys = row
-    columns = dict(zip(_COLUMNS, told, strict=True))
-    columns["access"] = json.loads(columns["access"])
-    columns["prepayment"] = bool(columns["prepayment"])
-    if has_tags:
-        columns |= {"tags": tags_of(db, [columns["id"]]).get(columns["id"], ())}
-    return Entry(**columns, has_keys=bool(has_keys))
 
 
 def by_ids(db: Connection, ids: Sequence[int]) -> list[Entry]:
@@ -231,7 +160,7 @@ def history(db: Connection, meter_id: int) -> list[str]:
 
 def _values(entry: Entry) -> dict[str, Any]:
     access = json.dumps(dict(sorted(entry.access.items())), ensure_ascii=False)
-    return {name: getattr(entry, name) for name in _WRITTEN} | {"access": access}
+    return {name: getattr(entry, name) for name in WRITTEN} | {"access": access}
 
 
 def _portions(ids: Sequence[int]) -> Iterable[Sequence[int]]:
@@ -272,8 +201,7 @@ def untag(db: Connection, ids: Sequence[int], tags: Iterable[str]) -> None:
 # --- lines -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line or concentrator.
 
     Args:

@@ -5,11 +5,11 @@ has the key can add a row, and of those that are no meter's there are ``STRANGER
 that invents titles is refused in the end, rather than the counter of another be forgotten.
 """
 
-from dataclasses import dataclass
-
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from msgspec import Struct
+from sqlalchemy import bindparam, func, select, text, update
 
 from headend.store import schema
+from headend.store.connection import Connection
 from protocol.timing import Instant
 
 _TABLE = schema.senders
@@ -17,8 +17,7 @@ _TABLE = schema.senders
 STRANGERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """A sender.
 
     Args:

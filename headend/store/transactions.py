@@ -14,22 +14,20 @@ The first three are open, the last three final. A final state never changes.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import cast
+from typing import Final, cast
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from msgspec import Struct
 
 from headend.life import check_order
-from headend.store import ledger, meters, schema
-from headend.store.dialects import NextNumber
+from headend.store import ledger, meters
+from headend.store.connection import Connection
 from headend.store.meters import Meter
-from headend.store.prepared import Prepared, Row, among
+from headend.store.prepared import Prepared, Row
+from obis.values import field_names
 from prepay.ledger import Account, Post
 from protocol.timing import Instant
-
-_TABLE = schema.transactions
 
 #: What is sent, in the types that JSON has; octets as hexadecimal.
 Parameters = Mapping[str, int | str]
@@ -68,8 +66,7 @@ class Order(StrEnum):
     CONNECT = "connect"
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """One order to one meter.
 
     Args:
@@ -112,7 +109,7 @@ class AlreadyFinal(Exception):
 
 
 def _transaction(row: Row) -> Transaction:
-    identity, meter_id, kind, amount, parameters, state, *rest = row  # of _COLUMNS
+    identity, meter_id, kind, amount, parameters, state, *rest = row  # of COLUMNS
     return Transaction(
         identity, meter_id, Order(kind), amount, json.loads(parameters), State(state), *rest
     )
@@ -250,9 +247,13 @@ def books(db: Connection, meter_id: int) -> tuple[Instant | None, int]:
 
 def of_kind_with(db: Connection, kind: Order, name: str, value: str) -> list[Transaction]:
     """Return the transactions of a kind, whichever meter is theirs, that have this parameter."""
+    from sqlalchemy import select  # asked by an exchange, once
+
+    from headend.store.statements.transactions import ROW, TABLE
+
     written = json.dumps({name: value})[1:-1]  # as ``plan`` wrote it
-    found = (_TABLE.c.kind == kind.value) & _TABLE.c.parameters.contains(written, autoescape=True)
-    query = select(*_COLUMNS).where(found).order_by(_TABLE.c.number)
+    found = (TABLE.c.kind == kind.value) & TABLE.c.parameters.contains(written, autoescape=True)
+    query = select(*ROW).where(found).order_by(TABLE.c.number)
     return [_transaction(tuple(row)) for row in db.execute(query)]
 
 
@@ -295,79 +296,41 @@ def finish_telling(
 #: Of an outcome so many characters are kept; PostgreSQL would take no more.
 _WORDS = 64
 
-_COLUMNS = [_TABLE.c[name] for name in Transaction.__dataclass_fields__]
-_IS_OPEN = among(_TABLE.c.state, OPEN)
-_STILL_OPEN = (_TABLE.c.id == bindparam("key")) & _IS_OPEN
-_LIFE = Prepared(
-    select(schema.meters.c.name, schema.meters.c.life).where(schema.meters.c.id == bindparam("key"))
-)
-_PLANNED = insert(_TABLE).values(
-    number=NextNumber(),
-    **{
-        name: bindparam(name)
-        for name in (
-            "id", "meter_id", "kind", "amount", "parameters", "state", "created", "sent",
-            "not_after",
-        )
-    },
+#: What is read of a row, in the order of its fields.
+COLUMNS: Final = field_names(Transaction)
+#: What is written of one that is planned.
+PLANNED: Final = (
+    "id", "meter_id", "kind", "amount", "parameters", "state", "created", "sent", "not_after",
 )  # fmt: skip # names, and nothing else
-_INSERT = Prepared(_PLANNED)
-_STEPPED = (
-    update(schema.meters)
-    .where(schema.meters.c.id == bindparam("step_key"))
-    .values(sequence=bindparam("step"))
-)
-_STEP = Prepared(_STEPPED)
-# PostgreSQL does several things in one statement, and looks at references when all are done.
-_INSERT_AND_BOOK = Prepared(ledger.BOOK.add_cte(_PLANNED.cte("planned")))
-_INSERT_BOOK_AND_STEP = Prepared(
-    _STEPPED.add_cte(_PLANNED.cte("planned"), ledger.BOOK.cte("booked"))
-)
-_BY_ID = Prepared(select(*_COLUMNS).where(_TABLE.c.id == bindparam("key")))
-_NEWEST = (
-    select(_TABLE.c.created)
-    .where(_TABLE.c.meter_id == bindparam("meter"))
-    .order_by(_TABLE.c.number.desc())
-    .limit(1)
-)
-_BALANCE = select(schema.balances.c.amount).where(
-    schema.balances.c.meter_id == bindparam("meter"),
-    schema.balances.c.account == bindparam("account"),
-)
-_BOOKS = Prepared(select(_NEWEST.scalar_subquery(), _BALANCE.scalar_subquery()))
-_MARK_SENT = Prepared(
-    update(_TABLE)
-    .where(_STILL_OPEN)
-    .values(state=State.SENT.value, sent=func.coalesce(_TABLE.c.sent, bindparam("now")))
-)
-_MARK_UNKNOWN = Prepared(update(_TABLE).where(_STILL_OPEN).values(state=State.UNKNOWN.value))
-_FINISH = Prepared(
-    update(_TABLE)
-    .where(_STILL_OPEN)
-    .values(state=bindparam("to"), outcome=bindparam("outcome"), settled=bindparam("settled"))
-    .returning(
-        *_COLUMNS,
-        select(schema.balances.c.amount)
-        .where(
-            schema.balances.c.meter_id == _TABLE.c.meter_id,
-            schema.balances.c.account == bindparam("account"),
-        )
-        .scalar_subquery(),
-    )
-)
-
-_UNLEASED = select(schema.counters.c.unleased).where(schema.counters.c.key == bindparam("key"))
-_WAITING = select(func.count()).where(_TABLE.c.meter_id == schema.meters.c.id, _IS_OPEN)
-_MET_AT = Prepared(
-    meters.LAST_AT.add_columns(_UNLEASED.scalar_subquery(), _WAITING.scalar_subquery())
-)
 
 
 @cache
 def _of_meter(only_open: bool, kinds: tuple[Order, ...]) -> Prepared:
-    query = select(*_COLUMNS).where(_TABLE.c.meter_id == bindparam("meter"))
-    if only_open:
-        query = query.where(_IS_OPEN)
-    if kinds:
-        query = query.where(among(_TABLE.c.kind, kinds))
-    return Prepared(query.order_by(_TABLE.c.number))
+    known = _ASKED_OFTEN.get((only_open, kinds))
+    if known is not None:
+        return known
+    from headend.store.statements.transactions import of_meter
+
+    return Prepared(of_meter(only_open, kinds))
+
+
+_LIFE = Prepared("transactions.LIFE")
+_INSERT = Prepared("transactions.INSERT")
+_STEP = Prepared("transactions.STEP")
+_INSERT_AND_BOOK = Prepared("transactions.INSERT_AND_BOOK")
+_INSERT_BOOK_AND_STEP = Prepared("transactions.INSERT_BOOK_AND_STEP")
+_BY_ID = Prepared("transactions.BY_ID")
+_BOOKS = Prepared("transactions.BOOKS")
+_MARK_SENT = Prepared("transactions.MARK_SENT")
+_MARK_UNKNOWN = Prepared("transactions.MARK_UNKNOWN")
+_FINISH = Prepared("transactions.FINISH")
+_MET_AT = Prepared("transactions.MET_AT")
+_OF_METER = Prepared("transactions.OF_METER")
+_OPEN_OF_METER = Prepared("transactions.OPEN_OF_METER")
+_ACTIVATIONS_OF_METER = Prepared("transactions.ACTIVATIONS_OF_METER")
+#: What top-ups and status ask; the rest is compiled where it is asked.
+_ASKED_OFTEN: Final[Mapping[tuple[bool, tuple[Order, ...]], Prepared]] = {
+    (False, ()): _OF_METER,
+    (True, ()): _OPEN_OF_METER,
+    (False, (Order.ACTIVATE,)): _ACTIVATIONS_OF_METER,
+}

@@ -1,17 +1,16 @@
 """The processes that carry commands out, and which of them are no more."""
 
-from dataclasses import dataclass
-
-from sqlalchemy import Connection, insert, select, update
+from msgspec import Struct
+from sqlalchemy import insert, select, update
 
 from headend.store import schema
+from headend.store.connection import Connection
 from protocol.timing import Instant
 
 _TABLE = schema.workers
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """One process.
 
     Args:

@@ -18,11 +18,12 @@ imported when its scheme is asked for.
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
+
+from msgspec import Struct
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
@@ -72,8 +73,7 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PortSpec:
+class PortSpec(Struct, frozen=True):
     """Where a meter is to be found.
 
     Args:

@@ -13,7 +13,8 @@ that is the seven bits and even parity of the sign-on, and a pseudo-terminal tak
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable, Refused
@@ -42,8 +43,7 @@ _OPTIONS = ("address", "baud", "parity", "sign-on")
 _PARITIES = {"even": Parity.EVEN, "none": Parity.NONE}
 
 
-@dataclass(frozen=True, slots=True)
-class OpticalOptions:
+class OpticalOptions(Struct, frozen=True):
     """What follows the question mark.
 
     Args:

@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 from headend.clock import Clock
 from headend.errors import NoAnswer, PortUnusable
@@ -98,6 +99,15 @@ def start_hint(scheme: str, address: str, host: str) -> str:
     return f"is the meter running? prepay-sim meter --port {scheme}:{address}"
 
 
+def _plain(host: str) -> Any:  # octets too, which typeshed does not know of
+    """Return an IPv4 address as octets: for a text, socket loads the tables of IDNA."""
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):  # a name, or what no host is called
+        return host
+    return host.encode("ascii")
+
+
 def open_transport(
     address: str, options: Mapping[str, str], now: Clock, scheme: str = "tcp"
 ) -> TcpTransport:
@@ -112,7 +122,7 @@ def open_transport(
         raise PortUnusable(f"a port {scheme}: has {known} {next(iter(options))!r}")
     host, port = parse_address(address)
     try:
-        connection = socket.create_connection((host, port), timeout=OPEN_TIMEOUT / 1000)
+        connection = socket.create_connection((_plain(host), port), timeout=OPEN_TIMEOUT / 1000)
     except TimeoutError as error:
         raise NoAnswer(f"no answer from {address}: connecting took too long") from error
     except socket.gaierror as error:

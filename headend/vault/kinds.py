@@ -15,10 +15,10 @@ key cannot make a meter be spoken to with less protection.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from obis.values import replace
 from prepay.keys import KeyPairs, MeterKeys, lab_keys
 from protocol.association.settings import BY_SECRET
 from protocol.codes import Mechanism

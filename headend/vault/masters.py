@@ -19,11 +19,13 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from headend.errors import UsageError
+from obis.values import hiding
 
 KEY_VARIABLE: Final = "PREPAY_MASTER_KEY"
 FILE_VARIABLE: Final = "PREPAY_MASTER_KEY_FILE"
@@ -34,15 +36,16 @@ _MOST: Final = 16
 _LARGEST_FILE: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class MasterKey:
+class MasterKey(Struct, frozen=True):
     """What the keys in the database are wrapped under.
 
     Args:
         octets: 32 of them.
     """
 
-    octets: bytes = field(repr=False)
+    octets: bytes
+
+    __repr__ = hiding("octets")
 
     @property
     def fingerprint(self) -> str:
@@ -58,8 +61,7 @@ class MasterKey:
         return hmac.new(own, key, hashlib.sha256).hexdigest()[:12]
 
 
-@dataclass(frozen=True, slots=True)
-class Masters:
+class Masters(Struct, frozen=True):
     """The master keys at hand.
 
     Args:

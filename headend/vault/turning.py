@@ -18,9 +18,10 @@ have the key and refuse it for having it: the key stays pending, for people to l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from headend.context import Context
 from headend.device import Device
@@ -59,8 +60,7 @@ class End(StrEnum):
     REFUSED = "refused"  # by the meter
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(Struct, frozen=True):
     """What became of one kind of key.
 
     Args:

@@ -5,18 +5,19 @@ Whatever changes a key writes a row of the audit log in the same transaction.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection
+from msgspec import Struct, field
 
 from headend.errors import Refused, UsageError
 from headend.store import Store, audit, keys, meters
+from headend.store.connection import Connection
 from headend.store.keys import State, Wrapped
 from headend.vault.kinds import Kind, assemble, parts
 from headend.vault.masters import Masters
 from headend.vault.wrapping import Unreadable, label, rewrap, unwrap, wrap
+from obis.values import hiding, replace
 from prepay.keys import MeterKeys
 from protocol.timing import Instant
 
@@ -24,8 +25,7 @@ from protocol.timing import Instant
 _PORTION: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What the vault has of one meter.
 
     Args:
@@ -41,9 +41,11 @@ class Held:
     meter: str
     keys: MeterKeys
     pending: Kind | None = None
-    new: bytes = field(default=b"", repr=False)
+    new: bytes = b""
     version: int = 0
     drawn: Mapping[Kind, str | None] = field(default_factory=dict)
+
+    __repr__ = hiding("new")
 
     @property
     def turned(self) -> MeterKeys:
@@ -54,8 +56,7 @@ class Held:
         return assemble(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A key as it may be shown to people.
 
     Args:

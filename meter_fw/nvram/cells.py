@@ -1,9 +1,8 @@
-"""Cells of fixed layout from frozen dataclasses.
+"""Cells of fixed layout from values.
 
 The first octet of the value is the layout's version, then come the fields::
 
-    @dataclass(frozen=True, slots=True)
-    class Relay:
+    class Relay(msgspec.Struct, frozen=True):
         state: ControlState  # an IntEnum
         causes: int
         closed: bool
@@ -15,8 +14,7 @@ The first octet of the value is the layout's version, then come the fields::
 """
 
 import struct
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from enum import Enum, IntEnum, IntFlag
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -25,6 +23,7 @@ from construct import Struct
 
 from meter_fw.nvram.errors import CellError
 from meter_fw.nvram.layout import MAX_VALUE, CellKey, compiled
+from obis.values import field_names
 
 T = TypeVar("T")
 
@@ -38,16 +37,16 @@ class Cell(Generic[T]):
     Args:
         kind: the cell's kind, 0 to 255.
         version: of the layout, 0 to 255; a change of the layout takes the next.
-        record: the dataclass of the value.
+        record: the type of the value.
         layout: construct's declaration of its fields, same names in the same order.
 
     Raises:
-        TypeError: the declaration does not fit the dataclass.
+        TypeError: the declaration does not fit the value.
     """
 
     def __init__(self, kind: int, version: int, record: type[T], layout: Struct) -> None:
-        names = [field.name for field in fields(record)]  # type: ignore[arg-type]  # checked here
-        if names != [field.name for field in layout.subcons]:
+        names = field_names(record)
+        if list(names) != [field.name for field in layout.subcons]:
             raise TypeError(f"the layout does not name the fields of {record.__name__}")
         self.kind = kind
         self.version = version
@@ -79,7 +78,7 @@ class Cell(Generic[T]):
         """
         return self.pack(self.values(value))
 
-    def _picker(self, names: list[str]) -> Callable[[T], tuple[Any, ...]]:
+    def _picker(self, names: Sequence[str]) -> Callable[[T], tuple[Any, ...]]:
         """Return what ``values`` does: it is asked for each cell at each tick."""
         pick = attrgetter(*names)
         return pick if len(names) > 1 else lambda value: (pick(value),)
@@ -119,7 +118,7 @@ class Cell(Generic[T]):
         return self._record(*values)
 
 
-def _enums(record: type, names: list[str]) -> list[tuple[int, type[Enum]]]:
+def _enums(record: type, names: Sequence[str]) -> list[tuple[int, type[Enum]]]:
     hints = get_type_hints(record)
     enums: list[tuple[int, type[Enum]]] = []
     for position, name in enumerate(names):

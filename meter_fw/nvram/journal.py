@@ -7,9 +7,10 @@ comes, so at every instant a whole state is on flash; ``recovery`` finds it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from meter_fw.board import Flash
 from meter_fw.nvram.errors import (
@@ -37,8 +38,7 @@ from meter_fw.nvram.recovery import SMALLEST_BLOCK, Finding, Recovery, initial_i
 _CHECKPOINT_OVERHEAD: Final = HEADER_LENGTH + RECORD_OVERHEAD + EMPTY_BODY
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
+class Mounted(Struct, frozen=True):
     """What mounting found.
 
     Args:

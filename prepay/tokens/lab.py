@@ -15,8 +15,8 @@ the meter's transaction log: the id is the transaction's.
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 
+import msgspec
 from construct import Bytes, Const, Int32sb, Struct
 
 from prepay.tokens.errors import TokenError, TokenFalse, TokenMalformed
@@ -36,8 +36,7 @@ TOKEN_LENGTH = BODY.sizeof() + TAG_LENGTH
 _LABEL = b"OpenPrepay lab token 1"
 
 
-@dataclass(frozen=True, slots=True)
-class LabToken:
+class LabToken(msgspec.Struct, frozen=True):
     """What a true token says.
 
     Args:

@@ -5,8 +5,9 @@ a token is. A scheme knows nothing of accounts: whether an id was used is the bu
 meter's log, what becomes of the amount that of the account's rules.
 """
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from prepay.tokens import lab
 from prepay.tokens.errors import TokenMalformed
@@ -15,8 +16,7 @@ from prepay.tokens.errors import TokenMalformed
 MAX_TYPED: Final = 160
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """What a true token says.
 
     Args:

@@ -1,4 +1,4 @@
-"""The APDUs, one file a service, as frozen dataclasses with ``encode`` and ``decode``.
+"""The APDUs, one file a service, as values with ``encode`` and ``decode``.
 
 ``decode`` here looks a decoder up by the first octet. It knows nothing of keys: a ciphered APDU
 comes back as an unopened envelope.

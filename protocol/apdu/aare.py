@@ -1,9 +1,11 @@
 """AARE: a server accepts or refuses an association."""
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
 
+from msgspec import Struct
+
+from obis.values import hiding
 from protocol.apdu import acse, ber
 from protocol.apdu.tags import ApduTag
 from protocol.codes import AssociationResult, ProviderDiagnostic, UserDiagnostic
@@ -22,8 +24,7 @@ _RESPONDING_AUTHENTICATION_VALUE = 0xAA
 _Code = TypeVar("_Code", bound=IntEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class Aare:
+class Aare(Struct, frozen=True):
     """An A-associate response.
 
     Args:
@@ -44,9 +45,11 @@ class Aare:
     diagnostic: UserDiagnostic | ProviderDiagnostic
     responding_ap_title: bytes = b""
     mechanism: int | None = None
-    authentication_value: bytes | None = field(default=None, repr=False)
-    user_information: bytes = field(default=b"", repr=False)
-    responding_ae_qualifier: bytes = field(default=b"", repr=False)
+    authentication_value: bytes | None = None
+    user_information: bytes = b""
+    responding_ae_qualifier: bytes = b""
+
+    __repr__ = hiding("authentication_value", "user_information", "responding_ae_qualifier")
 
     def encode(self) -> bytes:
         """Return the APDU."""

@@ -5,8 +5,9 @@ invocation identifier, implementation information) are read over. ``tests/vector
 pins the encoding.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
+from obis.values import hiding
 from protocol.apdu import acse, ber
 from protocol.apdu.tags import ApduTag
 from protocol.errors import DecodeError
@@ -21,8 +22,7 @@ _MECHANISM_NAME = 0x8B
 _CALLING_AUTHENTICATION_VALUE = 0xAC
 
 
-@dataclass(frozen=True, slots=True)
-class Aarq:
+class Aarq(Struct, frozen=True):
     """An A-associate request.
 
     Args:
@@ -42,12 +42,14 @@ class Aarq:
     context: int | None
     calling_ap_title: bytes = b""
     mechanism: int | None = None
-    authentication_value: bytes | None = field(default=None, repr=False)
-    user_information: bytes = field(default=b"", repr=False)
-    calling_ae_qualifier: bytes = field(default=b"", repr=False)
+    authentication_value: bytes | None = None
+    user_information: bytes = b""
+    calling_ae_qualifier: bytes = b""
     called_ap_title: bytes = b""
     user_id: int | None = None
     protocol_version: bool = True
+
+    __repr__ = hiding("authentication_value", "user_information", "calling_ae_qualifier")
 
     def encode(self) -> bytes:
         """Return the APDU."""

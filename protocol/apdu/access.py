@@ -9,8 +9,9 @@ date-time is an octet-string, empty for none. Layout as ``pydlms-client`` has it
 with examples of the Green Book; ``gurux-dlms`` writes and reads the same.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -42,8 +43,7 @@ _SELECTIONS = (AccessKind.GET_WITH_SELECTION, AccessKind.SET_WITH_SELECTION)
 _RESULT_KINDS = (AccessKind.GET, AccessKind.SET, AccessKind.ACTION)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessSpecification:
+class AccessSpecification(Struct, frozen=True):
     """One thing that is asked; ``access`` stands in those with selection, and only there."""
 
     kind: AccessKind
@@ -67,8 +67,7 @@ class AccessSpecification:
         return head + selector + axdr.encode(self.access.parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessResult:
+class AccessResult(Struct, frozen=True):
     """How one of them ended; a selection does not show."""
 
     kind: AccessKind
@@ -79,8 +78,7 @@ class AccessResult:
         return bytes((self.kind, self.result))
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequestApdu:
+class AccessRequestApdu(Struct, frozen=True):
     """What is asked, in order, and a value for each."""
 
     invoke: LongInvokeId
@@ -117,8 +115,7 @@ class AccessRequestApdu:
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class AccessResponseApdu:
+class AccessResponseApdu(Struct, frozen=True):
     """A value and a result for each; ``specifications`` are None where they are not repeated."""
 
     invoke: LongInvokeId

@@ -6,7 +6,7 @@ make the list as it would stand in one APDU: in a request that of the parameters
 stands for none, and in a response that of the results, each with its return parameters.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -27,8 +27,7 @@ _LEAST_OUTCOME = 2
 ActionOutcome = tuple[ActionResult, Data | DataAccessResult | None]
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestNormal:
+class ActionRequestNormal(Struct, frozen=True):
     """An invocation of one method."""
 
     invoke: InvokeId
@@ -47,8 +46,7 @@ class ActionRequestNormal:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestNextPblock:
+class ActionRequestNextPblock(Struct, frozen=True):
     """A request for the block of the return parameters after ``block_number``."""
 
     invoke: InvokeId
@@ -64,8 +62,7 @@ class ActionRequestNextPblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestFirstPblock:
+class ActionRequestFirstPblock(Struct, frozen=True):
     """What to invoke, and the first octets of its parameters."""
 
     invoke: InvokeId
@@ -85,8 +82,7 @@ class ActionRequestFirstPblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestPblock:
+class ActionRequestPblock(Struct, frozen=True):
     """The next octets of the parameters."""
 
     invoke: InvokeId
@@ -104,8 +100,7 @@ class ActionRequestPblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestWithList:
+class ActionRequestWithList(Struct, frozen=True):
     """An invocation of several methods, and a parameter for each, null-data for none."""
 
     invoke: InvokeId
@@ -123,8 +118,7 @@ class ActionRequestWithList:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequestListFirstPblock:
+class ActionRequestListFirstPblock(Struct, frozen=True):
     """Which methods to invoke, and the first octets of the list of their parameters."""
 
     invoke: InvokeId
@@ -144,8 +138,7 @@ class ActionRequestListFirstPblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResponseNormal:
+class ActionResponseNormal(Struct, frozen=True):
     """How an invocation ended, and what it returned if it returned anything."""
 
     invoke: InvokeId
@@ -158,8 +151,7 @@ class ActionResponseNormal:
         return head + _encode_outcome((self.result, self.value))
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResponsePblock:
+class ActionResponsePblock(Struct, frozen=True):
     """A piece of the return parameters."""
 
     invoke: InvokeId
@@ -177,8 +169,7 @@ class ActionResponsePblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResponseNextPblock:
+class ActionResponseNextPblock(Struct, frozen=True):
     """A block of the parameters has come; the next may."""
 
     invoke: InvokeId
@@ -194,8 +185,7 @@ class ActionResponseNextPblock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResponseWithList:
+class ActionResponseWithList(Struct, frozen=True):
     """How the invocations of a list ended, and what each returned."""
 
     invoke: InvokeId

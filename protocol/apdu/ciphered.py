@@ -6,8 +6,9 @@ general-ded-ciphering 220, likewise
 content               security control octet, invocation counter (4), protected octets
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
+from obis.values import hiding
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
 from protocol.apdu.tags import DEDICATED, PLAIN_BY_DED, PLAIN_BY_GLO, ApduTag
@@ -20,8 +21,7 @@ _CONTROL_AND_COUNTER = 5
 _GENERAL = (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING)
 
 
-@dataclass(frozen=True, slots=True)
-class Ciphered:
+class Ciphered(Struct, frozen=True):
     """An APDU ciphered under a global or the dedicated key, service-specific or general.
 
     Args:
@@ -37,10 +37,12 @@ class Ciphered:
     tag: int
     protection: Protection
     counter: int
-    octets: bytes = field(repr=False)
+    octets: bytes
     title: bytes = b""
     suite: SecuritySuite = SecuritySuite.SUITE_0
     broadcast: bool = False
+
+    __repr__ = hiding("octets")
 
     @property
     def is_general(self) -> bool:

@@ -1,6 +1,6 @@
 """ConfirmedServiceError and ExceptionResponse: a request that has no ordinary answer."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
@@ -13,8 +13,7 @@ _SERVICE_INITIATE = 6  # service error: initiate
 _CONFIRMED_SERVICES = range(20)
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmedServiceError:
+class ConfirmedServiceError(Struct, frozen=True):
     """Why a service failed; here nearly always why an InitiateRequest was refused.
 
     Args:
@@ -61,8 +60,7 @@ class ConfirmedServiceError:
         return error
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptionResponse:
+class ExceptionResponse(Struct, frozen=True):
     """A request that could not even be answered by its own service.
 
     Args:

@@ -6,9 +6,11 @@ block control: bit 7 last block, bit 6 streaming, bits 0..5 window
 As ``pydlms-client`` and ``gurux-dlms`` have it.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
+from obis.values import hiding
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
 from protocol.apdu.tags import ApduTag
@@ -24,8 +26,7 @@ GENERAL_BLOCK_HEAD: Final = 6
 _LAST, _STREAMING = 0x80, 0x40
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralBlock:
+class GeneralBlock(Struct, frozen=True):
     """One block.
 
     Args:
@@ -43,7 +44,9 @@ class GeneralBlock:
     window: int
     number: int
     acknowledged: int
-    octets: bytes = field(default=b"", repr=False)
+    octets: bytes = b""
+
+    __repr__ = hiding("octets")
 
     def encode(self) -> bytes:
         """Return the APDU.

@@ -12,8 +12,9 @@ Layout by the example of the Green Book that ``tests/vectors/agreement.json`` ha
 ``dlms-cosem`` and ``pydlms-client`` agree on it.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
+from obis.values import hiding
 from protocol.apdu import fields
 from protocol.apdu.ciphered import decode_content, encode_content
 from protocol.apdu.fields import Reader
@@ -28,8 +29,7 @@ _IDENTIFIED, _WRAPPED, _AGREED = range(3)
 MAX_KEY_DATA = 192
 
 
-@dataclass(frozen=True, slots=True)
-class IdentifiedKey:
+class IdentifiedKey(Struct, frozen=True):
     """A key that both sides have: 0 the global unicast key, 1 the global broadcast key."""
 
     key_id: int = 0
@@ -39,20 +39,20 @@ class IdentifiedKey:
         return bytes((1, _IDENTIFIED, self.key_id))
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
+class WrappedKey(Struct, frozen=True):
     """A key that comes along, wrapped; ``kek_id`` 0 is the master key."""
 
-    wrapped: bytes = field(repr=False)
+    wrapped: bytes
     kek_id: int = 0
+
+    __repr__ = hiding("wrapped")
 
     def encode(self) -> bytes:
         """Return the key-info."""
         return bytes((1, _WRAPPED, self.kek_id)) + fields.octet_string(self.wrapped)
 
 
-@dataclass(frozen=True, slots=True)
-class AgreedKey:
+class AgreedKey(Struct, frozen=True):
     """A key that is agreed on: the scheme's number, and what the other side needs for it."""
 
     parameters: bytes
@@ -67,8 +67,7 @@ class AgreedKey:
 KeyInfo = IdentifiedKey | WrappedKey | AgreedKey
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralCiphering:
+class GeneralCiphering(Struct, frozen=True):
     """A ciphered APDU and all that it says about itself.
 
     Args:
@@ -86,9 +85,11 @@ class GeneralCiphering:
     key_info: KeyInfo | None
     protection: Protection
     counter: int
-    octets: bytes = field(repr=False)
+    octets: bytes
     suite: SecuritySuite = SecuritySuite.SUITE_0
     broadcast: bool = False
+
+    __repr__ = hiding("octets")
 
     def encode(self) -> bytes:
         """Return the APDU.

@@ -1,6 +1,6 @@
 """What general-ciphering and general-signing begin with: who says it to whom, and when."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
@@ -12,8 +12,7 @@ _TITLE_LENGTHS = (0, 8)
 _DATE_TIME_LENGTHS = (0, 12)
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralHeader:
+class GeneralHeader(Struct, frozen=True):
     """Five octet-strings, each with its length before it; each may be empty.
 
     Args:

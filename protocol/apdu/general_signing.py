@@ -7,8 +7,9 @@ is disputed: ``pydlms-client`` leaves it out, and says so of Gurux.DLMS.Net too;
 has it in. Nothing published settles it. We leave it out.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
+from obis.values import hiding
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
 from protocol.apdu.general_header import GeneralHeader
@@ -18,8 +19,7 @@ from protocol.errors import DecodeError
 _SIGNATURE_LENGTHS = (64, 96)
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralSigning:
+class GeneralSigning(Struct, frozen=True):
     """A signed APDU.
 
     Args:
@@ -29,8 +29,10 @@ class GeneralSigning:
     """
 
     header: GeneralHeader
-    content: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    content: bytes
+    signature: bytes
+
+    __repr__ = hiding("content", "signature")
 
     @property
     def signed(self) -> bytes:

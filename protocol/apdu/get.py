@@ -4,7 +4,7 @@ The datablocks of one attribute make its value; those of a list make the list as
 one APDU, the number of results first (``pydlms-client`` and ``gurux-dlms`` read it so).
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -22,8 +22,7 @@ _RAW_DATA, _RESULT = 0, 1
 _LEAST_RESULT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequestNormal:
+class GetRequestNormal(Struct, frozen=True):
     """A read of one attribute."""
 
     invoke: InvokeId
@@ -41,8 +40,7 @@ class GetRequestNormal:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequestNext:
+class GetRequestNext(Struct, frozen=True):
     """A request for the block after ``block_number``."""
 
     invoke: InvokeId
@@ -58,8 +56,7 @@ class GetRequestNext:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequestWithList:
+class GetRequestWithList(Struct, frozen=True):
     """A read of several attributes."""
 
     invoke: InvokeId
@@ -71,8 +68,7 @@ class GetRequestWithList:
         return head + fields.sequence([fields.selected(one) for one in self.attributes])
 
 
-@dataclass(frozen=True, slots=True)
-class GetResponseNormal:
+class GetResponseNormal(Struct, frozen=True):
     """The value, or why there is none."""
 
     invoke: InvokeId
@@ -84,8 +80,7 @@ class GetResponseNormal:
         return head + encode_result(self.result)
 
 
-@dataclass(frozen=True, slots=True)
-class GetResponseDatablock:
+class GetResponseDatablock(Struct, frozen=True):
     """A piece of the encoded value, or why there are no more.
 
     Args:
@@ -116,8 +111,7 @@ class GetResponseDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GetResponseWithList:
+class GetResponseWithList(Struct, frozen=True):
     """One value, or why there is none, for each attribute."""
 
     invoke: InvokeId

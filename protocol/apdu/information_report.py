@@ -5,7 +5,7 @@ What is met instead is a COSEM date-time of 12 octets, after the flag (``pydlms-
 one (``gurux-dlms``). Both are read, and become text; written is what ASN.1 says.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
@@ -20,8 +20,7 @@ _COSEM_LENGTH = 12
 _LONGEST_TIME = 32
 
 
-@dataclass(frozen=True, slots=True)
-class InformationReportApdu:
+class InformationReportApdu(Struct, frozen=True):
     """An InformationReport on its way; its variables are names without parameters."""
 
     notification: InformationReport

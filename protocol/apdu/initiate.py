@@ -3,8 +3,9 @@
 They travel in the user-information of AARQ and AARE (and of RLRQ and RLRE), plain or ciphered.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
+from obis.values import hiding
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
 from protocol.apdu.tags import ApduTag
@@ -40,8 +41,7 @@ def decode_conformance(reader: Reader) -> Conformance:
     return Conformance(reader.number(3) & _NAMED_BITS)
 
 
-@dataclass(frozen=True, slots=True)
-class InitiateRequest:
+class InitiateRequest(Struct, frozen=True):
     """What a client proposes.
 
     Args:
@@ -56,9 +56,11 @@ class InitiateRequest:
     conformance: Conformance
     max_pdu: int
     dlms_version: int = DLMS_VERSION
-    dedicated_key: bytes = field(default=b"", repr=False)
+    dedicated_key: bytes = b""
     response_allowed: bool = True
     quality_of_service: int | None = None
+
+    __repr__ = hiding("dedicated_key")
 
     def encode(self) -> bytes:
         """Return the APDU."""
@@ -99,8 +101,7 @@ class InitiateRequest:
         return cls(conformance, max_pdu, version, dedicated_key, response_allowed, quality)
 
 
-@dataclass(frozen=True, slots=True)
-class InitiateResponse:
+class InitiateResponse(Struct, frozen=True):
     """What a server agrees to.
 
     Args:

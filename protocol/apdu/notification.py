@@ -15,8 +15,9 @@ The confirmation stands in no public implementation at hand. Its layout here is 
 notification without its body.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -31,8 +32,7 @@ _DATE_TIME: Final = 12
 _PRESENT: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DataNotificationApdu:
+class DataNotificationApdu(Struct, frozen=True):
     """A DataNotification on its way."""
 
     notification: DataNotification
@@ -62,8 +62,7 @@ class DataNotificationApdu:
         return cls(notification)
 
 
-@dataclass(frozen=True, slots=True)
-class DataNotificationConfirmApdu:
+class DataNotificationConfirmApdu(Struct, frozen=True):
     """A DataNotificationConfirm on its way."""
 
     confirm: DataNotificationConfirm
@@ -93,8 +92,7 @@ class DataNotificationConfirmApdu:
         return cls(DataNotificationConfirm(invoke, date_time))
 
 
-@dataclass(frozen=True, slots=True)
-class EventNotificationApdu:
+class EventNotificationApdu(Struct, frozen=True):
     """An EventNotification on its way."""
 
     notification: EventNotification

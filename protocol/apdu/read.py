@@ -3,8 +3,9 @@
 A request carries no invoke id: whatever answer comes next is its answer.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -23,8 +24,7 @@ _DATA, _ERROR, _BLOCK, _BLOCK_NUMBER = range(4)
 _LEAST_RESULT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRequestApdu:
+class ReadRequestApdu(Struct, frozen=True):
     """A read of variables, or one block of it."""
 
     variables: tuple[Variable, ...]
@@ -49,8 +49,7 @@ class ReadRequestApdu:
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBlock:
+class ReadBlock(Struct, frozen=True):
     """A piece of a READ response.
 
     Args:
@@ -64,8 +63,7 @@ class ReadBlock:
     raw_data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBlockNumber:
+class ReadBlockNumber(Struct, frozen=True):
     """The block of the request that came: the next one, please."""
 
     block_number: int
@@ -74,8 +72,7 @@ class ReadBlockNumber:
 ReadResult = Data | DataAccessResult | ReadBlock | ReadBlockNumber
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResponseApdu:
+class ReadResponseApdu(Struct, frozen=True):
     """The values, or why there are none; or one block."""
 
     results: tuple[ReadResult, ...]

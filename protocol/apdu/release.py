@@ -1,8 +1,10 @@
 """RLRQ and RLRE: the release of an association, asked for and confirmed."""
 
-from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from msgspec import Struct
+
+from obis.values import hiding
 from protocol.apdu import acse, ber
 from protocol.apdu.tags import ApduTag
 from protocol.errors import DecodeError
@@ -10,8 +12,7 @@ from protocol.errors import DecodeError
 _REASON = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
+class _Release(Struct, frozen=True):
     """An RLRQ or RLRE.
 
     Args:
@@ -22,7 +23,9 @@ class _Release:
 
     tag: ClassVar[ApduTag]
     reason: int | None = 0
-    user_information: bytes = field(default=b"", repr=False)
+    user_information: bytes = b""
+
+    __repr__ = hiding("user_information")
 
     def encode(self) -> bytes:
         """Return the APDU."""
@@ -48,15 +51,13 @@ class _Release:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Rlrq(_Release):
+class Rlrq(_Release, frozen=True):
     """An A-release request."""
 
     tag = ApduTag.RLRQ
 
 
-@dataclass(frozen=True, slots=True)
-class Rlre(_Release):
+class Rlre(_Release, frozen=True):
     """An A-release response."""
 
     tag = ApduTag.RLRE

@@ -4,7 +4,7 @@ The datablocks of a list make the list of values as it would stand in one APDU, 
 values first (``pydlms-client`` writes them so).
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -20,8 +20,7 @@ _NORMAL, _FIRST_DATABLOCK, _DATABLOCK, _WITH_LIST, _LIST_FIRST_DATABLOCK = 1, 2,
 _BLOCK_RESPONSE, _LAST_BLOCK_RESPONSE, _LAST_BLOCK_WITH_LIST, _RESPONSE_WITH_LIST = 2, 3, 4, 5
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequestNormal:
+class SetRequestNormal(Struct, frozen=True):
     """A write of one attribute."""
 
     invoke: InvokeId
@@ -41,8 +40,7 @@ class SetRequestNormal:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequestFirstDatablock:
+class SetRequestFirstDatablock(Struct, frozen=True):
     """What to write, and the first octets of its value."""
 
     invoke: InvokeId
@@ -64,8 +62,7 @@ class SetRequestFirstDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequestDatablock:
+class SetRequestDatablock(Struct, frozen=True):
     """The next octets of the value."""
 
     invoke: InvokeId
@@ -83,8 +80,7 @@ class SetRequestDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequestWithList:
+class SetRequestWithList(Struct, frozen=True):
     """A write of several attributes, and a value for each."""
 
     invoke: InvokeId
@@ -102,8 +98,7 @@ class SetRequestWithList:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequestListFirstDatablock:
+class SetRequestListFirstDatablock(Struct, frozen=True):
     """Which attributes to write, and the first octets of the list of their values."""
 
     invoke: InvokeId
@@ -123,8 +118,7 @@ class SetRequestListFirstDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponseNormal:
+class SetResponseNormal(Struct, frozen=True):
     """How a write in one APDU ended."""
 
     invoke: InvokeId
@@ -135,8 +129,7 @@ class SetResponseNormal:
         return _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke) + bytes((self.result,))
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponseDatablock:
+class SetResponseDatablock(Struct, frozen=True):
     """A block has come; the next may."""
 
     invoke: InvokeId
@@ -152,8 +145,7 @@ class SetResponseDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponseLastDatablock:
+class SetResponseLastDatablock(Struct, frozen=True):
     """How a write in blocks ended."""
 
     invoke: InvokeId
@@ -171,8 +163,7 @@ class SetResponseLastDatablock:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponseWithList:
+class SetResponseWithList(Struct, frozen=True):
     """How the writes of a list in one APDU ended."""
 
     invoke: InvokeId
@@ -184,8 +175,7 @@ class SetResponseWithList:
         return head + fields.octet_string(bytes(self.results))
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponseLastDatablockWithList:
+class SetResponseLastDatablockWithList(Struct, frozen=True):
     """How the writes of a list in blocks ended."""
 
     invoke: InvokeId

@@ -12,7 +12,7 @@ Detailed access (3) is of DLMS, not of COSEM. Tags and fields as ``gurux-dlms``,
 and jDLMS agree on them.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import fields
@@ -27,15 +27,13 @@ LEAST = 3
 MAX_BLOCK_NUMBER = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class BlockNumberAccess:
+class BlockNumberAccess(Struct, frozen=True):
     """A request for the block of the answer after ``block_number``."""
 
     block_number: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadDataBlockAccess:
+class ReadDataBlockAccess(Struct, frozen=True):
     """A piece of a READ request.
 
     Args:
@@ -49,8 +47,7 @@ class ReadDataBlockAccess:
     raw_data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class WriteDataBlockAccess:
+class WriteDataBlockAccess(Struct, frozen=True):
     """What says that the one octet-string of a WRITE is a piece of a longer one."""
 
     last: bool

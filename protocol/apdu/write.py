@@ -1,6 +1,6 @@
 """WRITE and UnconfirmedWrite: writing variables by their short names, in one APDU or in blocks."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.apdu import fields
 from protocol.apdu.fields import Reader
@@ -14,8 +14,7 @@ _RESPONSE = bytes((ApduTag.WRITE_RESPONSE,))
 _SUCCESS, _ERROR, _BLOCK_NUMBER = range(3)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRequestApdu:
+class WriteRequestApdu(Struct, frozen=True):
     """A write of variables, or one block of it.
 
     Args:
@@ -53,8 +52,7 @@ class WriteRequestApdu:
         return cls(variables, values, tag == ApduTag.WRITE_REQUEST)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteBlockNumber:
+class WriteBlockNumber(Struct, frozen=True):
     """The block of the request that came: the next one, please."""
 
     block_number: int
@@ -63,8 +61,7 @@ class WriteBlockNumber:
 WriteResult = DataAccessResult | WriteBlockNumber
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResponseApdu:
+class WriteResponseApdu(Struct, frozen=True):
     """What became of each variable, or which block came."""
 
     results: tuple[WriteResult, ...]

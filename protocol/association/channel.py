@@ -14,9 +14,9 @@ ciphered has no counter: there the signatures seen are remembered.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
+from obis.values import replace
 from protocol.apdu import (
     DED_BY_PLAIN,
     DEDICATED,

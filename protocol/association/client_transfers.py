@@ -1,8 +1,9 @@
 """The client's services: one request into APDUs, response APDUs into one event."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from obis.values import replace
 from protocol import axdr
 from protocol.apdu import (
     AccessResponseApdu,

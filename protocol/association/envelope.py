@@ -1,9 +1,11 @@
 """Envelopes: how an APDU is ciphered and signed, and so how its answer has to be."""
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 
+from msgspec import Struct
+
+from obis.values import replace
 from protocol.axdr import encode_length
 from protocol.security import TAG_LENGTH, TITLE_LENGTH, Protection, SecuritySuite
 
@@ -31,8 +33,7 @@ class SigningPlace(Enum):
     INSIDE = "inside the ciphered APDU"
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """general-ciphering.
 
     Args:
@@ -44,8 +45,7 @@ class Exchange:
     transaction_id: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Signing:
+class Signing(Struct, frozen=True):
     """general-signing.
 
     Args:
@@ -57,8 +57,7 @@ class Signing:
     transaction_id: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """How an APDU is ciphered and signed, and so how its answer has to be.
 
     Args:

@@ -14,6 +14,8 @@ it is as every other ciphering that is not in use.
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import Struct
+
 from protocol.apdu.general_ciphering import (
     AgreedKey,
     GeneralCiphering,
@@ -43,8 +45,7 @@ _Key = TypeVar("_Key", bytes, PrivateKey, PublicKey)
 _UNICAST, _BROADCAST = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class ContentKey:
+class ContentKey(Struct, frozen=True):
     """The key of an APDU.
 
     Args:

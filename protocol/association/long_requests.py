@@ -12,7 +12,7 @@ Where a block cannot be had, the answer says why and the transfer is over:
 | blocks that are no value in the end, or not as many as there are references | other-reason |
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import (
@@ -48,8 +48,7 @@ ActionBlock = ActionRequestFirstPblock | ActionRequestListFirstPblock | ActionRe
 Assembled = SetRequest | SetListRequest | ActionRequest | ActionListRequest
 
 
-@dataclass(frozen=True, slots=True)
-class _LongSet:
+class _LongSet(Struct, frozen=True):
     attributes: tuple[SelectedAttribute, ...]
     blocks: IncomingBlocks
     is_list: bool = False
@@ -64,8 +63,7 @@ class _LongSet:
         return SetRequest(attribute, axdr.decode(octets), access, invoke)
 
 
-@dataclass(frozen=True, slots=True)
-class _LongAction:
+class _LongAction(Struct, frozen=True):
     methods: tuple[MethodRef, ...]
     blocks: IncomingBlocks
     is_list: bool = False

@@ -1,8 +1,9 @@
 """HLS passes 3 and 4, whatever the mechanism: answers to challenges, made and judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
+
+from msgspec import Struct
 
 from protocol.association.settings import ClientSettings, ServerPolicy
 from protocol.codes import Mechanism
@@ -24,8 +25,7 @@ from protocol.security.hls import BLOCK
 from protocol.timing import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Prover:
+class Prover(Struct, frozen=True):
     """What one side of an association proves itself with, and judges the other by.
 
     Args:

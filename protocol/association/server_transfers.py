@@ -19,8 +19,9 @@ Where a block cannot be had, the answer says why and the transfer is over:
 A new request ends whatever transfer was in progress.
 """  # noqa: E501 - the rows of a table do not wrap
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import (
@@ -114,8 +115,7 @@ RESPONSE_TO: Final[dict[type[Request | ListRequest], type[Response | ListRespons
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Struct, frozen=True):
     """A response that the server still has to give.
 
     Args:

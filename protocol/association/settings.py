@@ -1,8 +1,9 @@
 """What each side of an association is set up with. Secrets never show in ``repr``."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from obis.code import ObisCode
+from obis.values import hiding
 from protocol.apdu.general_block_transfer import MAX_WINDOW
 from protocol.association.envelope import Envelope, Exchange, Signing
 from protocol.codes import ApplicationContext, Conformance, Mechanism
@@ -68,8 +69,7 @@ BY_SECRET = (Mechanism.HLS, Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS
 _BY_TITLE = (Mechanism.HLS_GMAC, Mechanism.HLS_SHA256, Mechanism.HLS_ECDSA)
 
 
-@dataclass(frozen=True, slots=True)
-class _Common:
+class _Common(Struct, frozen=True):
     """What both sides have to agree on, and their own identities.
 
     Args:
@@ -94,7 +94,7 @@ class _Common:
 
     mechanism: Mechanism = Mechanism.NONE
     context: ApplicationContext = ApplicationContext.LN
-    secret: bytes = field(default=b"", repr=False)
+    secret: bytes = b""
     keys: KeySet | None = None
     system_title: bytes = b""
     protection: Protection = Protection.AUTHENTICATED_ENCRYPTED
@@ -105,6 +105,8 @@ class _Common:
     pre_established: bool = False
     material: SecurityMaterial = SecurityMaterial()
     hls_function: ManufacturerFunction = aes_reply
+
+    __repr__ = hiding("secret")
 
     def __post_init__(self) -> None:
         self._check_keys()
@@ -181,8 +183,7 @@ class _Common:
         return self.is_ciphered or self.mechanism in _BY_TITLE
 
 
-@dataclass(frozen=True, slots=True)
-class ServerPolicy(_Common):
+class ServerPolicy(_Common, frozen=True):
     """What a server asks of the client at one client SAP.
 
     Args:
@@ -208,8 +209,7 @@ class ServerPolicy(_Common):
     locked: bool = False
 
     def __post_init__(self) -> None:
-        # slots=True makes a new class, so the argumentless super() would miss.
-        _Common.__post_init__(self)
+        super().__post_init__()
         _check_challenge_length(self.challenge_length)
         if self.request_signed or self.response_signed:
             _check_signing(self)
@@ -238,8 +238,7 @@ class ServerPolicy(_Common):
         return (self.context, SHORT_NAMES[self.context]) if self.short_names else (self.context,)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSettings(_Common):
+class ClientSettings(_Common, frozen=True):
     """How a client opens an association.
 
     Args:
@@ -278,8 +277,7 @@ class ClientSettings(_Common):
     datagrams: bool = False
 
     def __post_init__(self) -> None:
-        # slots=True makes a new class, so the argumentless super() would miss.
-        _Common.__post_init__(self)
+        super().__post_init__()
         _check_challenge_length(self.challenge_length)
         if self.is_ciphered and not self.protection:
             raise ValueError("a ciphered context needs authentication, encryption or both")

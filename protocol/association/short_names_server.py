@@ -22,8 +22,9 @@ blocks make, nobody here has read in the book, and the clients do not agree:
 A new request ends whatever transfer was in progress.
 """  # noqa: E501 - the rows of a table do not wrap
 
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from protocol import axdr
 from protocol.apdu import (
@@ -76,8 +77,7 @@ _RESPONSE_TO: dict[type[ShortNameRequest], type[ReadResponse] | type[WriteRespon
 _BLOCK_HEAD = len(ReadResponseApdu((ReadBlock(False, 0, b""),)).encode()) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class OwedByName:
+class OwedByName(Struct, frozen=True):
     """A response that the server still has to give.
 
     Args:
@@ -99,8 +99,7 @@ class OwedByName:
         return InvokeId(confirmed=self.confirmed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
+class _Service(Struct, frozen=True):
     """What the blocks of a request are called in each service."""
 
     tag: ApduTag

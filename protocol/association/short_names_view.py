@@ -11,6 +11,8 @@ that brings its return value; by WRITE where parameterized access was not agreed
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from obis.code import ObisCode
 from protocol.axdr import Data, Tag, array, null, structure
 from protocol.codes import ActionResult, Conformance, DataAccessResult
@@ -71,8 +73,7 @@ class SpeaksShortNames(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     base: int
     version: int
 

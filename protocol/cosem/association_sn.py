@@ -6,9 +6,9 @@ of bits, as in class 15 from its version 3 on. In versions 0 and 1 there was no 
 Of the methods 1, 2 and 7 are of version 0: since then their numbers are reserved.
 """
 
-from dataclasses import replace
 from typing import Final
 
+from obis.values import replace
 from protocol.cosem.association_ln import ATTRIBUTE_ACCESS, METHOD_ACCESS
 from protocol.cosem.interface import Access, Attribute, InterfaceClass, Method
 from protocol.cosem.types import (

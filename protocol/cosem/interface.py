@@ -1,8 +1,11 @@
 """How an interface class is declared: attributes and methods, one line each, no behaviour."""
 
-from dataclasses import dataclass, replace
 from enum import Flag, auto
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from obis.values import replace
 from protocol.cosem.types import LOGICAL_NAME, NULL, TRIGGER, Type
 
 
@@ -17,8 +20,7 @@ class Access(Flag):
     READ_WRITE = READ | WRITE
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Struct, frozen=True):
     """An attribute of a class.
 
     Args:
@@ -34,8 +36,7 @@ class Attribute:
     access: Access = Access.READ
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """A method of a class.
 
     Args:
@@ -51,8 +52,7 @@ class Method:
     returns: Type = NULL
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceClass:
+class InterfaceClass(Struct, frozen=True):
     """A version of an interface class; attribute 1, the logical name, is added by itself.
 
     Args:
@@ -75,7 +75,7 @@ class InterfaceClass:
     def __post_init__(self) -> None:
         if not self.attributes or self.attributes[0].index != 1:
             logical_name = Attribute(1, "logical_name", LOGICAL_NAME)
-            object.__setattr__(self, "attributes", (logical_name, *self.attributes))
+            force_setattr(self, "attributes", (logical_name, *self.attributes))
         for members in (self.attributes, self.methods):
             indices = [member.index for member in members]
             if indices != list(range(1, len(members) + 1)):

@@ -12,8 +12,9 @@ Types are checked, ranges are not: that is for the encoder, and on the way in th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from protocol.axdr import Data, Tag
 from protocol.errors import ProtocolError
@@ -77,8 +78,7 @@ _PYTHON_TYPES: Final[Mapping[Tag, type | tuple[type, ...]]] = {
 }  # the rest are integers
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(Struct, frozen=True):
     """A value without parts.
 
     Args:
@@ -113,8 +113,7 @@ class Simple:
         return name if self.length is None else f"{name}({self.length})"
 
 
-@dataclass(frozen=True, slots=True)
-class StructureOf:
+class StructureOf(Struct, frozen=True):
     """A structure; ``structure_of`` makes one.
 
     Args:
@@ -157,8 +156,7 @@ class StructureOf:
         return f"structure {{{', '.join(name for name, _ in self.fields)}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayOf:
+class ArrayOf(Struct, frozen=True):
     """An array.
 
     Args:
@@ -185,8 +183,7 @@ class ArrayOf:
         return f"array of {self.element}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceOf:
+class ChoiceOf(Struct, frozen=True):
     """One of several types; the first that fits is taken.
 
     Args:
@@ -217,8 +214,7 @@ class ChoiceOf:
         return " or ".join(str(alternative) for alternative in self.alternatives)
 
 
-@dataclass(frozen=True, slots=True)
-class AnyType:
+class AnyType(Struct, frozen=True):
     """A type that the class leaves open; the Python value is the ``Data``.
 
     ``InterfaceClass.typed`` narrows it for an object whose type is known.

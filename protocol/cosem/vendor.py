@@ -17,9 +17,10 @@ Kinds and outcomes are plain numbers here: ``prepay.transactions`` names them. A
 units of the currency, sequences 32 bits unsigned, and every moment is a COSEM date-time.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 from protocol.axdr import Data, Tag
 from protocol.cosem.types import (
@@ -150,8 +151,7 @@ class RelayCauseBit(IntEnum):
     GAS_SAFETY = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What the head-end says of a balance that it keeps.
 
     Args:
@@ -188,8 +188,7 @@ class Snapshot:
         return cls(sequence, balance, emergency, _moment(as_of))
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Struct, frozen=True):
     """Leave to cut once the balance of one snapshot is used up, until it expires."""
 
     sequence: int
@@ -204,8 +203,7 @@ class Arm:
         return cls(sequence, _moment(expiry))
 
 
-@dataclass(frozen=True, slots=True)
-class Customer:
+class Customer(Struct, frozen=True):
     """What is due to a customer.
 
     Args:
@@ -227,8 +225,7 @@ class Customer:
         return cls(protected, never_cut, _moment(since))
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerStatus:
+class CustomerStatus(Struct, frozen=True):
     """What is due to the customer, and what has come of it.
 
     Args:
@@ -256,8 +253,7 @@ class CustomerStatus:
         return cls(protected, never_cut, _moment(since), limited, recurrent)
 
 
-@dataclass(frozen=True, slots=True)
-class ArmedCut:
+class ArmedCut(Struct, frozen=True):
     """Whether a cut is armed, and if so as ``Arm`` said."""
 
     armed: bool
@@ -279,8 +275,7 @@ class ArmedCut:
         return cls(armed, sequence, _moment(expiry))
 
 
-@dataclass(frozen=True, slots=True)
-class Debt:
+class Debt(Struct, frozen=True):
     """What a debt is changed by, or what remains of it.
 
     Args:
@@ -299,8 +294,7 @@ class Debt:
         return cls(*plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What an account is opened with, and when.
 
     Args:
@@ -331,8 +325,7 @@ class Opening:
         return cls(Snapshot._of(snapshot), _moment(anchor), brought, *told)
 
 
-@dataclass(frozen=True, slots=True)
-class ModeChange:
+class ModeChange(Struct, frozen=True):
     """Who keeps the balance from now on.
 
     Args:
@@ -358,8 +351,7 @@ class ModeChange:
         return cls(mode, sequence, balance, register, _moment(as_of))
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What waits for its moment.
 
     Args:
@@ -383,8 +375,7 @@ class Plan:
         return cls(kind, identity, _moment(at))
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True):
     """What the last closing left to be settled by invoice; amounts in minor units.
 
     A balance that the meter has handed over to a head-end leaves the same record; the debts stay
@@ -422,8 +413,7 @@ class Settlement:
         return cls(identity, _moment(time), imported, exported, balance, returned, left)
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedOut:
+class CarriedOut(Struct, frozen=True):
     """A plan that was carried out, with the registers of that moment.
 
     Args:
@@ -457,8 +447,7 @@ class CarriedOut:
 Carried = Snapshot | Arm | Customer | Opening | ModeChange | Debt
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """A transaction as it is ordered.
 
     Args:
@@ -504,8 +493,7 @@ class Order:
         return cls(identity, kind, parameters)
 
 
-@dataclass(frozen=True, slots=True)
-class LastOutcome:
+class LastOutcome(Struct, frozen=True):
     """What became of the last transaction.
 
     Args:

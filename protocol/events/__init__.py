@@ -1,4 +1,4 @@
-"""What passes between the layers: frozen dataclasses, the same for client and server.
+"""What passes between the layers: values, the same for client and server.
 
 A link (HDLC or the TCP wrapper) speaks in ``Link*`` events, an association in COSEM service
 primitives. On the client a request is sent and its response received; on the server the other

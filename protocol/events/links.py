@@ -1,11 +1,11 @@
 """What a link (HDLC, the wrapper, the local port) says and is told."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+
+class Peer(Struct, frozen=True):
     """The two ends of a conversation on a link.
 
     Args:
@@ -19,22 +19,19 @@ class Peer:
     physical: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LinkConnect:
+class LinkConnect(Struct, frozen=True):
     """Ask for a connection (client: send SNRM). A wrapper link has none and ignores it."""
 
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
-class LinkConnected:
+class LinkConnected(Struct, frozen=True):
     """The connection stands. A wrapper link reports it at once."""
 
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
-class LinkData:
+class LinkData(Struct, frozen=True):
     """One whole APDU, to send or received; segmentation and LLC stay in the link.
 
     Args:
@@ -49,16 +46,14 @@ class LinkData:
     unnumbered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LinkBusy:
+class LinkBusy(Struct, frozen=True):
     """Take no more data of this connection for a while (RNR), or take it again; only HDLC can."""
 
     peer: Peer
     busy: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LinkWanted:
+class LinkWanted(Struct, frozen=True):
     """More is wanted of the server: an APDU came that is not, or not all of, the answer.
 
     On HDLC it may speak with its turn only, so the client polls; other links ignore it.
@@ -67,8 +62,7 @@ class LinkWanted:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
-class LinkDisconnect:
+class LinkDisconnect(Struct, frozen=True):
     """Ask for the end of the connection (client: send DISC)."""
 
     peer: Peer
@@ -88,8 +82,7 @@ class DisconnectReason(Enum):
     STREAM_BROKEN = "the octet stream cannot be followed any more: hang up"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkDisconnected:
+class LinkDisconnected(Struct, frozen=True):
     """The connection has ended."""
 
     peer: Peer

@@ -1,6 +1,6 @@
 """Services that refer to several attributes or methods at once."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
@@ -15,56 +15,49 @@ from protocol.events.services import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GetListRequest:
+class GetListRequest(Struct, frozen=True):
     """GET with-list of the attributes in ``requests``, whose own invoke ids do not count."""
 
     requests: tuple[GetRequest, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class GetListResponse:
+class GetListResponse(Struct, frozen=True):
     """The answer to a GET with-list, one result an attribute, in their order."""
 
     results: tuple[Data | DataAccessResult, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class SetListRequest:
+class SetListRequest(Struct, frozen=True):
     """SET with-list; each attribute is written by itself, and one that fails stops no other."""
 
     requests: tuple[SetRequest, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class SetListResponse:
+class SetListResponse(Struct, frozen=True):
     """The answer to a SET with-list, one result an attribute, in their order."""
 
     results: tuple[DataAccessResult, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionListRequest:
+class ActionListRequest(Struct, frozen=True):
     """ACTION with-list; each method is executed by itself, and one that fails stops no other."""
 
     requests: tuple[ActionRequest, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionListResponse:
+class ActionListResponse(Struct, frozen=True):
     """The answer to an ACTION with-list, one result and optional value a method, in their order."""
 
     responses: tuple[ActionResponse, ...]
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(Struct, frozen=True):
     """ACCESS: GETs, SETs and ACTIONs in one APDU.
 
     Args:
@@ -78,8 +71,7 @@ class AccessRequest:
     date_time: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessResponse:
+class AccessResponse(Struct, frozen=True):
     """The answer to ACCESS: one response a request, of the kind of the request."""
 
     responses: tuple[GetResponse | SetResponse | ActionResponse, ...]

@@ -1,13 +1,12 @@
 """What a server says unasked, and what confirms it."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from protocol.axdr import Data
 from protocol.events.references import AttributeRef, LongInvokeId
 
 
-@dataclass(frozen=True, slots=True)
-class EventNotification:
+class EventNotification(Struct, frozen=True):
     """One attribute, sent by the server when something happened.
 
     Args:
@@ -21,8 +20,7 @@ class EventNotification:
     time: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class DataNotification:
+class DataNotification(Struct, frozen=True):
     """What a server pushes.
 
     Args:
@@ -36,8 +34,7 @@ class DataNotification:
     date_time: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class DataNotificationConfirm:
+class DataNotificationConfirm(Struct, frozen=True):
     """The client has the DataNotification of that number."""
 
     invoke: LongInvokeId

@@ -1,13 +1,12 @@
 """What the services refer to: attributes, methods, selections, invoke ids."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from obis.code import ObisCode
 from protocol.axdr import Data
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeRef:
+class AttributeRef(Struct, frozen=True):
     """A COSEM attribute descriptor: class id, logical name, attribute index (1-based)."""
 
     class_id: int
@@ -15,8 +14,7 @@ class AttributeRef:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class MethodRef:
+class MethodRef(Struct, frozen=True):
     """A COSEM method descriptor: class id, logical name, method index (1-based)."""
 
     class_id: int
@@ -24,16 +22,14 @@ class MethodRef:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
-class SelectiveAccess:
+class SelectiveAccess(Struct, frozen=True):
     """An access selector (1 by range, 2 by entry, ...) and its parameters."""
 
     selector: int
     parameters: Data
 
 
-@dataclass(frozen=True, slots=True)
-class InvokeId:
+class InvokeId(Struct, frozen=True):
     """Invoke-id-and-priority: a number 0..15, whether a reply is wanted, whether it is urgent."""
 
     number: int = 1
@@ -41,8 +37,7 @@ class InvokeId:
     high_priority: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class LongInvokeId:
+class LongInvokeId(Struct, frozen=True):
     """Long-invoke-id-and-priority, of ACCESS and DataNotification.
 
     Args:

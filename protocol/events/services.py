@@ -1,6 +1,6 @@
 """Associations, and the services that refer to one attribute or method by its logical name."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from protocol.axdr import Data
 from protocol.codes import (
@@ -17,13 +17,11 @@ from protocol.codes import (
 from protocol.events.references import AttributeRef, InvokeId, MethodRef, SelectiveAccess
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRequest:
+class OpenRequest(Struct, frozen=True):
     """COSEM-OPEN.request: the client sends it; its parameters are the association's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """The association stands, the HLS passes included.
 
     Args:
@@ -42,8 +40,7 @@ class Opened:
     by_short_names: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRefused:
+class OpenRefused(Struct, frozen=True):
     """The association was refused; on the client with what the AARE said."""
 
     result: AssociationResult
@@ -51,18 +48,15 @@ class OpenRefused:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseRequest:
+class ReleaseRequest(Struct, frozen=True):
     """COSEM-RELEASE.request: the client sends it (RLRQ)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Struct, frozen=True):
     """The association has been released (RLRE sent or received)."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetRequest:
+class GetRequest(Struct, frozen=True):
     """GET of one attribute."""
 
     attribute: AttributeRef
@@ -70,16 +64,14 @@ class GetRequest:
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class GetResponse:
+class GetResponse(Struct, frozen=True):
     """The answer to a GET: the value, or why there is none."""
 
     result: Data | DataAccessResult
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class SetRequest:
+class SetRequest(Struct, frozen=True):
     """SET of one attribute."""
 
     attribute: AttributeRef
@@ -88,16 +80,14 @@ class SetRequest:
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class SetResponse:
+class SetResponse(Struct, frozen=True):
     """The answer to a SET."""
 
     result: DataAccessResult
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionRequest:
+class ActionRequest(Struct, frozen=True):
     """ACTION on one method, with its parameter if it takes one."""
 
     method: MethodRef
@@ -105,8 +95,7 @@ class ActionRequest:
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class ActionResponse:
+class ActionResponse(Struct, frozen=True):
     """The answer to an ACTION: its result and, if there are any, the return parameters."""
 
     result: ActionResult
@@ -114,8 +103,7 @@ class ActionResponse:
     invoke: InvokeId = field(default_factory=InvokeId)
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptionRaised:
+class ExceptionRaised(Struct, frozen=True):
     """An exception response was received (client) or sent (server)."""
 
     state_error: StateError

@@ -1,14 +1,13 @@
 """Services that refer to attributes and methods by short names."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
 from protocol.events.references import SelectiveAccess
 
 
-@dataclass(frozen=True, slots=True)
-class ShortName:
+class ShortName(Struct, frozen=True):
     """A named variable: the object's base name plus the offset of the attribute or method.
 
     Args:
@@ -20,22 +19,19 @@ class ShortName:
     access: SelectiveAccess | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRequest:
+class ReadRequest(Struct, frozen=True):
     """READ of named variables; a method with return parameters is read with parameters."""
 
     variables: tuple[ShortName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResponse:
+class ReadResponse(Struct, frozen=True):
     """The answer to a READ, one result a variable, in their order."""
 
     results: tuple[Data | DataAccessResult, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WriteRequest:
+class WriteRequest(Struct, frozen=True):
     """WRITE of named variables; unconfirmed (UnconfirmedWrite) nobody answers it."""
 
     variables: tuple[ShortName, ...]
@@ -43,15 +39,13 @@ class WriteRequest:
     confirmed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResponse:
+class WriteResponse(Struct, frozen=True):
     """The answer to a WRITE, one result a variable, in their order."""
 
     results: tuple[DataAccessResult, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class InformationReport:
+class InformationReport(Struct, frozen=True):
     """What a server reports by short names, unasked.
 
     Args:

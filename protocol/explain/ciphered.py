@@ -4,10 +4,12 @@ Service-specific (glo-, ded-) and general (general-glo, general-ded, general-cip
 the same content: security control octet, invocation counter, protected octets, authentication tag.
 """
 
-from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
 
+from msgspec import Struct
+
+from obis.values import replace
 from protocol.apdu.tags import ApduTag
 from protocol.errors import SecurityError
 from protocol.explain import names
@@ -43,8 +45,7 @@ _BY_CLIENT: Final = frozenset(
 _TITLES: Final = (8,)
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """What is known of a ciphered APDU before its content.
 
     Args:
@@ -197,8 +198,7 @@ def content(walker: Walker, envelope: Envelope) -> None:
             walker.wrong(node, verdict.fault)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(Struct, frozen=True):
     """What the keys make of protected octets.
 
     Args:

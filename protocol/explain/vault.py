@@ -6,10 +6,12 @@ to a challenge is the right one.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct, field
+
+from obis.values import hiding
 from protocol.codes import Mechanism
 from protocol.errors import SecurityError
 from protocol.security import (
@@ -34,16 +36,16 @@ CLIENT, SERVER = "client", "server"
 SIDES: Final = (CLIENT, SERVER)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """The private keys of one side; neither shows in ``repr``."""
 
-    signing: PrivateKey = field(repr=False)
-    agreement: PrivateKey = field(repr=False)
+    signing: PrivateKey
+    agreement: PrivateKey
+
+    __repr__ = hiding("signing", "agreement")
 
 
-@dataclass(frozen=True, slots=True)
-class Vault:
+class Vault(Struct, frozen=True):
     """The further secrets of a key file.
 
     Args:
@@ -52,13 +54,14 @@ class Vault:
         pairs: private keys by side; none in suite 0.
     """
 
-    master_key: bytes = field(default=b"", repr=False)
-    secret: bytes = field(default=b"", repr=False)
+    master_key: bytes = b""
+    secret: bytes = b""
     pairs: Mapping[str, Pair] = field(default_factory=dict)
 
+    __repr__ = hiding("master_key", "secret")
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+
+class Judgement(Struct, frozen=True):
     """What is to be said of octets that somebody vouches with.
 
     Args:

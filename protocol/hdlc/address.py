@@ -10,7 +10,7 @@ the one below that, as a physical address, the device that has called us up (0x7
 own address nobody need know.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.errors import DecodeError, EncodeError
 
@@ -20,8 +20,7 @@ MAX_ADDRESS_OCTETS = 4
 _LAST = 0x01
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcAddress:
+class HdlcAddress(Struct, frozen=True):
     """One address field, with the form it has on the wire.
 
     Args:

@@ -1,6 +1,6 @@
 """The client's half of an HDLC line: the primary half of the state table, for one server."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.events import (
@@ -25,8 +25,7 @@ from protocol.hdlc.unnumbered import UnnumberedReceiver, UnnumberedSender
 from protocol.timing import Instant, earliest, later
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTimes:
+class ClientTimes(Struct, frozen=True):
     """How patient a client is, in milliseconds.
 
     Args:

@@ -6,10 +6,10 @@ is legal. Layouts as gurux-dlms, pydlms-client and the frames published with the
 information exchange examples agree on them.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 import crcmod.predefined
+from msgspec import Struct
 
 from protocol.errors import DecodeError, EncodeError
 from protocol.hdlc.address import HdlcAddress, decode_address
@@ -58,8 +58,7 @@ _KIND_OF_UNNUMBERED = {octet: kind for kind, octet in _UNNUMBERED.items()}
 _KIND_OF_SUPERVISORY = {octet: kind for kind, octet in _SUPERVISORY.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(Struct, frozen=True):
     """The control field.
 
     Args:
@@ -106,8 +105,7 @@ class Control:
         return cls(FrameKind.UNKNOWN, poll, octet=octet)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One frame, without its flags and checks.
 
     Args:
@@ -143,8 +141,7 @@ class Frame:
         return b"%c%b%b%c" % (FLAG, body, _check_octets(body), FLAG)
 
 
-@dataclass(frozen=True, slots=True)
-class Incomplete:
+class Incomplete(Struct, frozen=True):
     """A candidate that is not refuted yet.
 
     Args:

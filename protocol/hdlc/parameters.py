@@ -6,8 +6,9 @@ or group means the default. Values come in as few octets as their sender likes. 
 pydlms-client and the frames published with the DLMS UA's examples agree.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from protocol.errors import DecodeError, EncodeError
 
@@ -32,8 +33,7 @@ class _Group(IntEnum):
     WINDOW_RECEIVE = 0x08
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcParameters:
+class HdlcParameters(Struct, frozen=True):
     """What one side of a link can do; its two directions are independent.
 
     Args:

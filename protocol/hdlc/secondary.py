@@ -1,7 +1,8 @@
 """One connection of a server: the secondary half of the state table, for one client."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from protocol.errors import DecodeError, LocalProtocolError
 from protocol.events import LinkConnected, LinkData, LinkDisconnected, LinkEvent, Peer
@@ -15,8 +16,7 @@ from protocol.hdlc.transfer import Transfer
 from protocol.timing import Instant, earliest, later
 
 
-@dataclass(frozen=True, slots=True)
-class SecondarySettings:
+class SecondarySettings(Struct, frozen=True):
     """What all connections of a server have in common.
 
     Args:

@@ -27,8 +27,9 @@ frames that only the other role may send, fall away. Two rows deserve a word:
 UI frames belong to no connection and move none: see ``unnumbered.py``.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from protocol.events import DisconnectReason
 from protocol.hdlc.frame import FrameKind
@@ -78,8 +79,7 @@ class Answer(Enum):
     TRANSFER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One row's outcome.
 
     Args:

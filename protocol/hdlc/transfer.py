@@ -22,7 +22,8 @@ has several APDUs to say at a stretch, as the blocks of general block transfer, 
 """
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from protocol.errors import LocalProtocolError
 from protocol.hdlc.parameters import HdlcParameters
@@ -33,8 +34,7 @@ MODULUS = 8
 MAX_QUEUED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One information field to send.
 
     Args:

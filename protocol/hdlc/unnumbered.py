@@ -10,8 +10,10 @@ time: what a meter pushes through a port of its own.
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+
+from obis.values import replace
 from protocol.errors import LocalProtocolError
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind
@@ -43,8 +45,7 @@ class UnnumberedReceiver:
         return self._reassembly.accept(frame.information, frame.segmented)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(Struct, frozen=True):
     destination: HdlcAddress
     frames: tuple[Frame, ...]
 

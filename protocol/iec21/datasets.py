@@ -7,8 +7,9 @@ an address, behind another on its line, is another value of the same data set.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.errors import DecodeError, EncodeError
 
@@ -22,8 +23,7 @@ _GROUP: Final = re.compile(r"([^()/!]*)\(([^()*/!]*)(?:\*([^()*/!]*))?\)")
 _NOT_IN_ADDRESS, _NOT_IN_VALUE = frozenset("()/!"), frozenset("()*/!")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value and its unit; without one the unit is empty."""
 
     text: str
@@ -37,8 +37,7 @@ class Value:
         return f"({self.text}*{self.unit})" if self.unit else f"({self.text})"
 
 
-@dataclass(frozen=True, slots=True)
-class DataSet:
+class DataSet(Struct, frozen=True):
     """An address and its values, one at least; an answer's address may be empty.
 
     Raises:

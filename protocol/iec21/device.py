@@ -1,8 +1,9 @@
 """The device's half: a meter on its local port, without the port, a clock or its registers."""
 
 import hmac
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.errors import DecodeError
 from protocol.iec21.characters import (
@@ -61,8 +62,7 @@ _TRIGGERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceTimes:
+class DeviceTimes(Struct, frozen=True):
     """How patient a device is, in milliseconds.
 
     Args:

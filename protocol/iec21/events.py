@@ -1,20 +1,18 @@
 """What the two halves of IEC 62056-21 tell their owners."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from protocol.iec21.datasets import DataSet
 from protocol.iec21.messages import Identification
 
 
-@dataclass(frozen=True, slots=True)
-class BaudSwitch:
+class BaudSwitch(Struct, frozen=True):
     """From now on the line runs at another rate. Where there is none it is only noted."""
 
     baud: int
 
 
-@dataclass(frozen=True, slots=True)
-class Octets:
+class Octets(Struct, frozen=True):
     """Octets that are not of this protocol any more: HDLC, after mode E."""
 
     octets: bytes
@@ -23,8 +21,7 @@ class Octets:
 # --- the device's ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class DataWanted:
+class DataWanted(Struct, frozen=True):
     """A reader wants data: the owner gives them with ``TariffDevice.give``.
 
     Args:
@@ -34,50 +31,43 @@ class DataWanted:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordTried:
+class PasswordTried(Struct, frozen=True):
     """A reader has given a password in the programming mode; ``good`` if it was the right one."""
 
     good: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
+class SessionEnded(Struct, frozen=True):
     """HDLC is over: the device waits for a request again."""
 
 
 # --- the reader's ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(Struct, frozen=True):
     """A device has answered."""
 
     identification: Identification
 
 
-@dataclass(frozen=True, slots=True)
-class Readout:
+class Readout(Struct, frozen=True):
     """A whole readout, checked. The session is over."""
 
     identification: Identification
     sets: tuple[DataSet, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unlocked:
+class Unlocked(Struct, frozen=True):
     """The device took the password; commands may be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """The answer to a command; without data sets it was only acknowledged."""
 
     sets: tuple[DataSet, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The device refused.
 
     Args:
@@ -89,15 +79,13 @@ class Refused:
     over: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcBegun:
+class HdlcBegun(Struct, frozen=True):
     """Both sides speak HDLC from now on; ``octets`` came already."""
 
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Nobody answered, or nothing that could be understood. The session is over."""
 
     reason: str

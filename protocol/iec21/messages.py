@@ -15,10 +15,12 @@ manuals of meters differ, it is said there.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeVar
 
+from msgspec import Struct
+
+from obis.values import hiding, replace
 from protocol.errors import DecodeError, EncodeError
 from protocol.iec21.characters import (
     ACK,
@@ -65,8 +67,7 @@ class Mode(Enum):
     E = "the reader chooses, and may choose HDLC"
 
 
-@dataclass(frozen=True, slots=True)
-class SignOn:
+class SignOn(Struct, frozen=True):
     """The request message; without an address any device is meant."""
 
     address: str = ""
@@ -94,8 +95,7 @@ class SignOn:
         return _decoded(cls, _text(octets[2:-3]))
 
 
-@dataclass(frozen=True, slots=True)
-class Identification:
+class Identification(Struct, frozen=True):
     """The identification message.
 
     Args:
@@ -165,8 +165,7 @@ class Purpose(Enum):
     HDLC = ("2", "2")
 
 
-@dataclass(frozen=True, slots=True)
-class OptionSelect:
+class OptionSelect(Struct, frozen=True):
     """The acknowledgement and option select message: protocol V, rate Z, mode Y."""
 
     protocol: str
@@ -202,8 +201,7 @@ class OptionSelect:
 OPTION_LENGTH: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(Struct, frozen=True):
     """ACK by itself."""
 
     def to_bytes(self) -> bytes:
@@ -211,8 +209,7 @@ class Acknowledge:
         return bytes((ACK,))
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """NAK: what came was not understood and shall come again."""
 
     def to_bytes(self) -> bytes:
@@ -220,8 +217,7 @@ class Repeat:
         return bytes((NAK,))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command of the programming mode.
 
     Args:
@@ -231,7 +227,9 @@ class Command:
     """
 
     name: str
-    data: str | None = field(default=None, repr=False)
+    data: str | None = None
+
+    __repr__ = hiding("data")
 
     def __post_init__(self) -> None:
         known = len(self.name) == 2 and self.name[0] in _COMMANDS and self.name[1] in _DIGITS
@@ -261,8 +259,7 @@ class Command:
 BREAK: Final = Command("B0")
 
 
-@dataclass(frozen=True, slots=True)
-class DataMessage:
+class DataMessage(Struct, frozen=True):
     """A block of data.
 
     Args:
@@ -304,8 +301,7 @@ class DataMessage:
         return _decoded(cls, _text(body), end == ETX)
 
 
-@dataclass(frozen=True, slots=True)
-class Telegram:
+class Telegram(Struct, frozen=True):
     """What mode D sends in one piece: identification, an empty line, data, "!".
 
     There is no check in it but the parity of its characters. The DSMR's P1 telegrams look alike

@@ -1,8 +1,9 @@
 """The reader's half: it signs on, chooses, and reads; without a port or a clock."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct
 
 from protocol.errors import DecodeError, EncodeError, LocalProtocolError
 from protocol.iec21.characters import BAUDS, INITIAL_BAUD, Parity, encode, time_on_wire
@@ -41,8 +42,7 @@ from protocol.timing import Instant, earliest, later
 MAX_READOUT: Final = 0x10000
 
 
-@dataclass(frozen=True, slots=True)
-class ReaderTimes:
+class ReaderTimes(Struct, frozen=True):
     """How patient a reader is, in milliseconds.
 
     Args:

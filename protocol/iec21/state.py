@@ -23,9 +23,10 @@ A trigger without a row is ignored.
 * A break gets no answer. What is refused for itself gets an error message, and the session goes on.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from msgspec import Struct
 
 
 class State(Enum):
@@ -76,8 +77,7 @@ class Answer(Enum):
     AGAIN = auto()  # what was sent last
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One row's outcome: the next state, and what goes out."""
 
     state: State

@@ -1,13 +1,13 @@
 """What one side holds beside the global unicast and authentication keys: for the other suites."""
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct
 
+from obis.values import hiding, replace
 from protocol.security.certificates import Certificate, CertificateType
 from protocol.security.ec import PrivateKey, PublicKey
 
 
-@dataclass(frozen=True)
-class SecurityMaterial:
+class SecurityMaterial(Struct, frozen=True):
     """The further keys of a security relationship; no secret octet shows in ``repr``.
 
     All of them may be missing: what needs a key that is not here is refused by name.
@@ -29,8 +29,8 @@ class SecurityMaterial:
             of the one published example is reproduced by neither. Both sides have to agree.
     """
 
-    broadcast_key: bytes = field(default=b"", repr=False)
-    master_key: bytes = field(default=b"", repr=False)
+    broadcast_key: bytes = b""
+    master_key: bytes = b""
     signing_key: PrivateKey | None = None
     agreement_key: PrivateKey | None = None
     peer_signing_key: PublicKey | None = None
@@ -39,6 +39,8 @@ class SecurityMaterial:
     certificate: Certificate | None = None
     authorities: tuple[Certificate, ...] = ()
     authenticates_header: bool = True
+
+    __repr__ = hiding("broadcast_key", "master_key")
 
     def __post_init__(self) -> None:
         for name in ("broadcast_key", "master_key"):

@@ -7,8 +7,9 @@ authenticated, encrypted, digitally signed; bits 0 and 1 are not used. ``gurux-d
 the version has to be known.
 """
 
-from dataclasses import dataclass
 from enum import IntFlag
+
+from msgspec import Struct
 
 from protocol.security.control import Protection
 
@@ -25,8 +26,7 @@ class SecurityPolicyBits(IntFlag):
     SIGNED_RESPONSE = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(Struct, frozen=True):
     """What a security policy demands.
 
     Args:

@@ -8,7 +8,7 @@ import copy
 import copyreg
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from meter_fw.board import PortId, PortKind
@@ -21,6 +21,7 @@ from meter_fw.server import CosemObject
 from meter_fw.state import MeterState
 from meter_fw.view import Caller
 from obis import catalogue
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.keys import LAB_KEYS
 from prepay.schedule import Schedule

@@ -5,12 +5,13 @@ draw hypothesis makes, so that it can shrink what it found.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from meter_fw.board import PortKind
 from obis import catalogue
+from obis.values import replace
 from protocol.apdu import GLO_BY_PLAIN, ApduTag
 from protocol.errors import DecodeError
 from protocol.hdlc.frame import FLAG, Control, Incomplete, decode_frame, frame_check

@@ -6,13 +6,14 @@ general blocks, and on the line as they should be or damaged once more.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
 from meter_fw.board import PortId, PortKind
 from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import lab_keys
 from protocol import axdr
 from protocol.apdu import (

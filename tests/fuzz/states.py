@@ -6,11 +6,12 @@ The names before the dot say who got so far: a stranger needs no key for it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from meter_fw.board import PortId, PortKind
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol import association, axdr
 from protocol.apdu import (

@@ -3,7 +3,6 @@ who may do most: each has its answer, and the ledger adds up whatever he does.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from meter_fw.board import PortKind
 from meter_fw.server import CosemObject
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.axdr import Data, Tag
 from protocol.codes import ActionResult, DataAccessResult

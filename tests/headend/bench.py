@@ -14,8 +14,6 @@ from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine
-
 from headend.claims import Claims
 from headend.clock import Clock
 from headend.context import Context, Settings
@@ -98,8 +96,8 @@ def _new_database() -> bytes:
 def new_store() -> Store:
     """Return a new database in memory: what the migrations make of it is made once, and copied."""
 
-    def fill(engine: Engine) -> None:
-        with engine.begin() as db:
+    def fill(store: Store) -> None:
+        with store.begin() as db:
             raw = db.connection.driver_connection
         raw.deserialize(made)  # type: ignore[union-attr]  # SQLite has one
 

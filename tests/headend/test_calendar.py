@@ -1,7 +1,6 @@
 """`prepay calendar`: a meter's tables filled for years ahead, in the order that begins no cut."""
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,6 +10,7 @@ from headend.errors import HeadendError, Refused, UsageError
 from headend.transports import LinkKind
 from meter_fw.calendar_tables import tables
 from meter_fw.supply import off_the_calendar
+from obis.values import replace
 from prepay.calendars import tables as made_for
 from tests.headend.bench import Bench
 from tests.headend.unplugged import Unplugged

@@ -4,13 +4,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Connection
 
 from headend.cli import Invocation, main
 from headend.commands.activate import activate
@@ -27,9 +25,11 @@ from headend.line import Line
 from headend.plans import NOT_AFTER, central_topup, local_topup, new_id
 from headend.report import Report
 from headend.store import Store, ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.transactions import Order, State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
+from obis.values import replace
 from prepay.ledger import Account
 from prepay.transactions import Kind, Outcome
 from protocol.cosem_time import CosemDateTime

@@ -5,7 +5,6 @@ import os
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 
@@ -21,6 +20,7 @@ from headend.transports import LinkKind
 from headend.vault import Held, Kind
 from headend.vault.kinds import CHANGEABLE
 from meter_fw import security_setup
+from obis.values import replace
 from prepay.keys import LAB_KEYS, MECHANISMS, MeterKeys
 from protocol.codes import DataAccessResult
 from protocol.errors import AccessRefused

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from sqlalchemy import Connection
 
 from headend import tables
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS
@@ -23,8 +21,10 @@ from headend.errors import Refused
 from headend.importing import Imported, RowsRefused, import_meters
 from headend.life import Life
 from headend.store import Store, meters, registry, schema
+from headend.store.connection import Connection
 from headend.store.registry import Entry
 from headend.tables import FileError
+from obis.values import replace
 from protocol.timing import Instant
 
 NOW = Instant(1_700_000_000_000)

@@ -1,7 +1,6 @@
 """The commands that move money, against the real kernel: limits, exactly once, both modes."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +27,7 @@ from headend.store import Store, ledger, meters, schema, transactions
 from headend.store.transactions import State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
+from obis.values import replace
 from prepay.ledger import Account
 from prepay.tokens.vend import vend_lab
 from protocol.timing import later

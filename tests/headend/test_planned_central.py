@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection
 
 from headend.commands.activate import activate
 from headend.commands.cancel import cancel
@@ -26,6 +25,7 @@ from headend.plans import NOT_AFTER, central_topup, new_id
 from headend.pricing import Reading, price
 from headend.report import Report
 from headend.store import Store, ledger, meters, transactions
+from headend.store.connection import Connection
 from headend.store.meters import Meter
 from headend.store.transactions import Order, State
 from headend.transports import LinkKind

@@ -3,7 +3,6 @@
 import resource
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -16,6 +15,7 @@ from headend.store.prepared import Prepared, among
 from headend.store.registry import Entry
 from headend.store.transactions import Order, State
 from headend.waiting import readable
+from obis.values import replace
 from prepay.ledger import Reason, credit_post
 from protocol.timing import Instant
 from tests.postgres import Postgres, server

@@ -5,7 +5,7 @@ import queue
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from headend.store.registry import Entry
 from headend.transports import LinkKind
 from headend.vault import Vault
 from obis import catalogue
+from obis.values import replace
 from protocol.apdu.notification import EventNotificationApdu
 from protocol.association import Association, ServerPolicy
 from protocol.association.channel import SecureChannel

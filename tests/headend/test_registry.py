@@ -1,7 +1,6 @@
 """The registry: meters by name, what a name brings along, which a selection means, their lives."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from headend.context import Context, Settings
 from headend.entries import FieldError, entry
 from headend.errors import NoAnswer, Refused, UsageError
+from headend.finding import find
 from headend.life import Life
 from headend.reach import reach
 from headend.registry import (
@@ -16,7 +16,6 @@ from headend.registry import (
     Condition,
     Selection,
     change_life,
-    find,
     names_of_file,
     remove,
     select,
@@ -25,6 +24,7 @@ from headend.store import Store, meters, registry, transactions
 from headend.store.registry import Entry
 from headend.store.transactions import Order
 from headend.transports import LinkKind
+from obis.values import field_names, replace
 from protocol.timing import Instant
 from tests.headend.bench import SPECS, Bench
 
@@ -147,7 +147,7 @@ def test_what_is_near_is_found_in_a_large_park(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever the slip is: not all names are compared, those are that share half of it."""
-    monkeypatch.setattr("headend.registry._COMPARED", 20)
+    monkeypatch.setattr("headend.finding._COMPARED", 20)
     added(store, *(Entry(f"OPP{number:09}") for number in range(100, 900)), Entry("OPP123_567%9"))
     for slip in ("OPP12X_567%9", "XPP123_567%9", "OPP123_567%X", "OPP123_5567%9", "OPP123_67%9"):
         with pytest.raises(UsageError, match="did you mean OPP123_567%9"):
@@ -382,7 +382,7 @@ def test_a_meter_that_is_not_what_was_registered_is_not_served(
 
 def test_access_is_of_the_settings_and_holds_no_secret() -> None:
     """What an entry remembers are options; keys and passwords are elsewhere."""
-    assert {"client", "physical", "mechanism"} <= ACCESS <= set(Settings.__dataclass_fields__)
+    assert {"client", "physical", "mechanism"} <= ACCESS <= set(field_names(Settings))
     assert not ACCESS & {"keys", "password", "db", "port", "meter"}
     with pytest.raises(FieldError, match="address_size"):
         entry({"name": "x", "address_size": 3})

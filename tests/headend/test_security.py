@@ -1,7 +1,5 @@
 """The head-end in every suite, mechanism and envelope: top-ups arrive, a stranger's do not."""
 
-from dataclasses import replace
-
 import pytest
 
 from headend import context, reach, security
@@ -10,6 +8,7 @@ from headend.commands.topup import top_up
 from headend.errors import UsageError
 from headend.session import AssociationRefused
 from headend.transports import LinkKind
+from obis.values import replace
 from prepay.keys import MECHANISMS, MeterKeys, lab_keys
 from protocol.association import ClientSettings
 from protocol.codes import Mechanism

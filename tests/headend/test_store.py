@@ -74,7 +74,7 @@ def test_a_new_file_is_brought_up_to_date(tmp_path: Path) -> None:
 def test_the_migrations_lead_to_the_declared_tables(store: Store) -> None:
     """What the migrations make and what the schema declares are the same."""
     with store.begin() as db:
-        context = MigrationContext.configure(db)
+        context = MigrationContext.configure(db.whole)
         assert compare_metadata(context, schema.metadata) == []
 
 
@@ -304,19 +304,24 @@ def test_a_lease_that_is_rolled_back_was_not_given(store: Store) -> None:
 
 def test_counters_are_of_a_key_whichever_meters_share_it(store: Store) -> None:
     """A jump upwards is kept, downwards there is none; another key begins anew."""
+    with store.write_one() as db:  # as a process leases, committed with the statement
+        assert counters.lease_at_once(db, "key", 0, 7) == range(7)
     with store.begin() as db:
         assert counters.lease(db, "key", at_least=1_000).start == 1_000
         assert counters.lease(db, "key", at_least=7).start == 1_000 + counters.BLOCK
         assert counters.lease(db, "other").start == 0
+    assert store.leases.counter("key", at_least=9) == 1_000 + 2 * counters.BLOCK
 
 
 def test_the_last_counters_are_given_and_then_no_more(store: Store) -> None:
     """0xFFFFFFFF itself is never used."""
     with store.begin() as db:
+        assert counters.lease_at_once(db, "key", 0xFFFF_FFFF - 2, counters.BLOCK) is None
         last = counters.lease(db, "key", at_least=0xFFFF_FFFF - 2)
         assert list(last) == [0xFFFF_FFFD, 0xFFFF_FFFE]
         with pytest.raises(CountersExhausted):
             counters.lease(db, "key")
+        assert counters.unleased(db, "key") == 0xFFFF_FFFF
 
 
 def test_the_system_title_is_drawn_once(store: Store) -> None:

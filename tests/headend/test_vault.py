@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from headend.store.keys import State
 from headend.vault import Kind, MasterKey, Masters, Vault, masters
 from headend.vault.kinds import assemble, parts
 from headend.vault.wrapping import LONGEST, Unreadable, label, rewrap, unwrap, wrap
+from obis.values import replace
 from prepay.keys import LAB_KEYS, MeterKeys, lab_keys, parse_keys
 from protocol.timing import Instant
 from tests.headend.vaulted import Killed, dying, own_keys

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
-
-from sqlalchemy import Connection
 
 from headend.context import Context, Settings
 from headend.store import Store, registry
+from headend.store.connection import Connection
 from headend.store.registry import Entry
 from headend.vault import Kind, MasterKey, Masters, Vault
 from headend.vault.kinds import TRANSFERRED
 from meter_fw.keyring import Keyring
+from obis.values import replace
 from prepay.keys import MeterKeys, lab_keys, parse_keys
 from tests.headend.bench import PATIENCE, SPECS, Bench
 from tests.interop.secured import key_file

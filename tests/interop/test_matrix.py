@@ -6,11 +6,11 @@ management client may do everything. A refusal where one is due is as good as a 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from tests.interop.driving import (
     MANAGEMENT,
     MANAGEMENT_DEDICATED,

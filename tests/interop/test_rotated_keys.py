@@ -8,7 +8,6 @@ they wrap with the rotated master key; with the old keys nobody gets in.
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from headend.reach import reached
 from headend.store import Store, registry
 from headend.store.registry import Entry
 from headend.vault import masters
+from obis.values import field_names, replace
 from prepay.keys import MeterKeys, parse_keys
 from protocol.timing import Instant
 from tests.interop.environments import GURUX, PYDLMS
@@ -139,7 +139,7 @@ def test_the_exported_file_has_new_keys_and_no_output_had_any(
     """What is not changed over the line is as it was."""
     found = rotated[way, PYDLMS.name]
     before, after = found.meter.keys, found.keys
-    fields = set(MeterKeys.__dataclass_fields__) - (set() if way[0] else {"meter", "client"})
+    fields = set(field_names(MeterKeys)) - (set() if way[0] else {"meter", "client"})
     assert {name for name in fields if getattr(before, name) != getattr(after, name)} == changed(
         way
     )

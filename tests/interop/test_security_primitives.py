@@ -6,12 +6,12 @@ Each side gets the same keys; what one makes the other reads, in a process of it
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from protocol.apdu import ApduTag, Ciphered
 from protocol.association import ClientSettings
 from protocol.association.channel import SecureChannel

@@ -6,7 +6,6 @@ as many blocks as it takes, and sees the same as one by one.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from headend.context import Context, Settings
 from headend.reach import open_session
 from headend.session import Session
 from obis.code import ObisCode
+from obis.values import replace
 from protocol.association import SUPPORTED, ClientSettings
 from protocol.axdr import octet_string
 from protocol.codes import Conformance, DataAccessResult, Mechanism

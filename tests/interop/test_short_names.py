@@ -9,12 +9,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from tests.interop.driving import (
     AUTHENTICATION_KEY,
     BLOCK_KEY,

@@ -1,10 +1,10 @@
 """Meters for tests of money: a profile with figures in every charge, and what is asked often."""
 
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from obis import catalogue
+from obis.values import replace
 from prepay.charge import Tariff
 from prepay.profile import Profile, load_profile
 from prepay.transactions import Kind

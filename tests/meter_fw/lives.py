@@ -3,7 +3,6 @@
 It is ticked when a slot ends, whenever it wants to be woken, and when something is done to it.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from meter_fw.board import Button, Coil
 from meter_fw.events import Code
 from obis import catalogue
+from obis.values import replace
 from prepay.charge import REMAINDER_PER_MINOR
 from prepay.cut import BalanceMode
 from prepay.profile import Profile, load_profile

@@ -1,6 +1,6 @@
 """A meter on a bench: the real kernel on flash of software, asked without a line in between."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ from meter_fw.state import MeterState
 from meter_fw.view import Caller, Role
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.calendars import of_windows
 from prepay.friendly import DatedWindow, WeeklyWindow
 from prepay.keys import LAB_KEYS, MeterKeys

@@ -4,7 +4,6 @@ The machine keeps the ledger by what was ordered and what was answered, and asks
 own whether a window is open. What it reads of the charges is what they say they have collected.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,6 +16,7 @@ from meter_fw.board import Button, Sign
 from meter_fw.relay import Cause
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.profile import load_profile
 from prepay.transactions import Kind, Outcome

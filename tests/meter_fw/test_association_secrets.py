@@ -1,7 +1,6 @@
 """The secrets of associations: changed by management, kept in flash, shown to nobody."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from meter_fw.policies import MANAGEMENT_SAP, READER_SAP
 from meter_fw.state import MAX_SECRET
 from meter_fw.view import Caller
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import MECHANISMS, MeterKeys, lab_keys
 from protocol import cosem
 from protocol.axdr import octet_string, unsigned

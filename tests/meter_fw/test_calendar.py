@@ -1,6 +1,5 @@
 """The calendar over the line: classes 9, 10 and 11, and how long its tables hold."""
 
-from dataclasses import replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from meter_fw.relay import Cause
 from meter_fw.state import MeterState
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.calendars import commissioned
 from prepay.profile import load_profile
 from prepay.schedule import (

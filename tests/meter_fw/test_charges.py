@@ -371,7 +371,7 @@ def test_what_clears_the_account_is_counted_up_to_the_clearance_threshold() -> N
 
 def test_credit_that_lasts_for_too_few_days_at_recent_use_is_low() -> None:
     """2 kWh a day at 0.50 are 1.00; 30.00 last 30 days, 29.99 only 29: under 30 days is low."""
-    from dataclasses import replace
+    from obis.values import replace
 
     profile = priced(credit=replace(priced().credit, low_days=30, low_threshold=0))
     rig = opened(profile, 10_000, anchor="2026-11-23")
@@ -391,10 +391,9 @@ def test_credit_that_lasts_for_too_few_days_at_recent_use_is_low() -> None:
 
 def test_an_account_from_before_there_were_charges_goes_on_from_its_register() -> None:
     """What it has collected was for energy; its remainder is kept; the account loses nothing."""
-    from dataclasses import replace
-
     from meter_fw import money
     from meter_fw.state import Account, Energy, Totals
+    from obis.values import replace
 
     rig = made(priced())
     old = replace(

@@ -5,11 +5,11 @@ course knows nothing but the rules. What both have done after some weeks is held
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from obis.values import replace
 from tests.meter_fw.lives import QUARTER, Lived, without_start_credit
 from tests.prepay.coursed import Life, coursed
 from tests.prepay.household import Event

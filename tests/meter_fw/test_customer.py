@@ -1,6 +1,5 @@
 """What is due to the customer: protected, never cut, winter, and the clock of six months."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from meter_fw.events import Code
 from meter_fw.relay import Cause
 from meter_fw.transactions import Order, withdraw
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind, Outcome
 from protocol.axdr import Data, octet_string
 from protocol.codes import DataAccessResult

@@ -1,6 +1,5 @@
 """The display: pages and signs of both profiles, and the registers behind them."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from meter_fw.board import Button, Outputs, Sign
 from meter_fw.nvram import Finding
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.profile import Indicator, load_profile
 from prepay.transactions import Kind
 from protocol.axdr import Data, double_long, integer, octet_string

@@ -4,7 +4,6 @@ A rule that fails, fails at every tick, and after a restart again: the house wou
 neither counts nor listens. And no way round between modes makes money twice.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -37,6 +36,7 @@ from meter_fw.state import (
 from meter_fw.view import LAST_YEAR
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.account_rules import MAX_CHARGES
 from prepay.cut import BalanceMode
 from prepay.holdings import ChargeState

@@ -1,4 +1,4 @@
-"""Cells of fixed layout: dataclasses to octets and back."""
+"""Cells of fixed layout: values to octets and back."""
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag
@@ -80,7 +80,7 @@ def test_an_entry_octet_by_octet() -> None:
 
 @given(entries)
 def test_decoding_gives_back_what_was_encoded(entry: Entry) -> None:
-    """With the types of the dataclass, not only their numbers."""
+    """With the types of the value, not only their numbers."""
     decoded = ENTRY.decode(ENTRY.encode(entry))
     assert decoded == entry
     assert [type(getattr(decoded, name)) for name in Entry.__slots__] == [

@@ -1,7 +1,6 @@
 """The kernel: commits before replies, power cuts, wake-ups, and a state that comes back whole."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from meter_fw.kernel import COUNTER_BLOCK, MAX_PORTS
 from meter_fw.nvram import Finding, Journal
 from meter_fw.state import MeterState
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.axdr import integer
 from protocol.codes import DataAccessResult

@@ -1,6 +1,5 @@
 """The limiter: its table cell by cell, its clock to the millisecond, and class 71 on the bench."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,6 +11,7 @@ from meter_fw.board import Sign
 from meter_fw.limiter import TABLE, Seen, State, Watch, emergency_active
 from meter_fw.relay import Cause
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.axdr import (
     Data,

@@ -1,13 +1,12 @@
 """The lines: who is let in by which SAP, and what he may do through the line."""
 
-from dataclasses import replace
-
 import pytest
 
 from meter_fw.board import PortId, PortKind
 from meter_fw.lines import LOGICAL_DEVICE
 from meter_fw.policies import MANAGEMENT_SAP, MAX_PDU, PUBLIC_SAP, READER_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol import axdr
 from protocol.association import ClientSettings

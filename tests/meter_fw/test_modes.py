@@ -1,12 +1,12 @@
 """A live account goes over from the head-end to the meter, and back, and loses nothing."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
 from meter_fw.kernel import Kernel
 from obis import catalogue
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.transactions import Kind, Outcome
 from protocol.axdr import Data, array, enum

@@ -1,6 +1,6 @@
 """Pushing: what the meter says unasked, to whom, when, and what becomes of it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from meter_fw.policies import MANAGEMENT_SAP
 from meter_fw.push import PATIENCE, QUEUE, Cause, Outcome
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.association import Association, ClientSettings
 from protocol.axdr import (

@@ -1,6 +1,5 @@
 """Pushing at the local HDLC port: UI frames, where the meter is alone on its line."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ from meter_fw.board import PortId, PortKind
 from meter_fw.push import Cause, Outcome
 from meter_fw.push_setup import PUSH_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.apdu import ApduTag
 from protocol.association import Association

@@ -1,7 +1,5 @@
 """The meter's local port: what it reads out, and what else it does on that port."""
 
-from dataclasses import replace
-
 import pytest
 
 from meter_fw.board import Button, PortId, PortKind
@@ -10,6 +8,7 @@ from meter_fw.policies import READER_SAP
 from meter_fw.readout import OpticalLink, data_sets, identification
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.keys import LAB_KEYS
 from prepay.transactions import Kind
 from protocol.association import Association

@@ -1,12 +1,11 @@
 """Registers beside import: rates, export, phases; and the charges that count by them."""
 
-from dataclasses import replace
-
 import pytest
 
 from meter_fw.board import Phase
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.charge import Charge, ChargeType, Tariff
 from prepay.profile import Profile
 from protocol.axdr import Data, octet_string

@@ -129,6 +129,6 @@ def test_both_devices_are_served_side_by_side_on_one_stream() -> None:
 )
 def test_the_second_name_is_never_the_first(name: str, second: str) -> None:
     """Nor longer than a name may be."""
-    from dataclasses import replace
+    from obis.values import replace
 
     assert device_name(replace(factory(), name=name), METERING) == second

@@ -1,6 +1,5 @@
 """Security over the lines: every suite and mechanism, new keys, and who guesses too often."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from meter_fw.board import PortId, PortKind
 from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import MECHANISMS, MeterKeys, lab_keys
 from protocol.association import ClientSettings
 from protocol.association.envelope import Signing

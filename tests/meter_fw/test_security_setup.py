@@ -1,6 +1,5 @@
 """Security setup: a stranger to the master key changes nothing, and what changes stays changed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from meter_fw.keyring import MAX_STORED, Keyring
 from meter_fw.state import CERTIFICATES
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import lab_keys
 from protocol.axdr import (
     Data,

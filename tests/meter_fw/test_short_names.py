@@ -1,7 +1,7 @@
 """The meter by short names: where everything lies, the same rights, class 12, and ByShortNames."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from meter_fw.short_names import PLACES, SPACE, ShortNames, execute
 from meter_fw.view import Caller
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.transactions import Kind
 from protocol.association.settings import SHORT_NAMES
 from protocol.association.short_names_view import ByShortNames

@@ -1,6 +1,6 @@
 """The meter's state: changed cheaply, compared by identity, encoded as it is declared."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from meter_fw.board import Button
 from meter_fw.cells import RINGS, SINGLES, changes, restore
 from meter_fw.nvram import CellKey
 from meter_fw.state import Counters, Day, Energy, MeterState, Totals
+from obis.values import replace
 from tests.meter_fw.rig import Rig
 
 CELLS = {**SINGLES, **RINGS}

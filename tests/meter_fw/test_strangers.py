@@ -1,6 +1,5 @@
 """What strangers try at a meter's ports: to stop it, to shut others out, to speak for others."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
 from meter_fw.push import Outcome
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import LAB_KEYS, MECHANISMS, MeterKeys, lab_keys
 from protocol.apdu import (
     GLO_BY_PLAIN,

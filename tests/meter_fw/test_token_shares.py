@@ -1,7 +1,6 @@
 """token_gateway_configuration (class 111, attribute 12): how a token is split between credits."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
@@ -9,6 +8,7 @@ from meter_fw.kernel import Kernel
 from meter_fw.money_state import TokenShares
 from meter_fw.view import Caller
 from obis import catalogue
+from obis.values import replace
 from prepay.cut import BalanceMode
 from prepay.profile import load_profile
 from prepay.transactions import Kind

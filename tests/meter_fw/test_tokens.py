@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from meter_fw.kernel import Kernel
 from meter_fw.money_state import TOKENS_KEPT
 from obis import catalogue
+from obis.values import replace
 from prepay.tokens import scheme
 from prepay.tokens.errors import TokenMalformed
 from prepay.topup import TopUpLimits

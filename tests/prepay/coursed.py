@@ -6,10 +6,11 @@ written in the same words.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
+from obis.values import replace
 from prepay.charge import REMAINDER_PER_MINOR
 from prepay.course import Course, Deed, Place
 from prepay.demand import Demand

@@ -6,12 +6,13 @@ energy is whole Wh, moments are UTC. `tests.prepay.household` lives through time
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from math import floor
 from zoneinfo import ZoneInfo
 
+from obis.values import replace
 from tests.prepay.timetable import Windows, moment
 
 DAY = timedelta(days=1)

@@ -16,10 +16,11 @@ until it is lost.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
+from obis.values import replace
 from tests.prepay.housebook import DAY, HouseBook, Refused, Terms, nearest
 from tests.prepay.timetable import moment
 

@@ -7,11 +7,12 @@ are what ``prepay`` makes of it, so that the two can be held side by side (`Line
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from obis.values import replace
 from prepay.account_rules import AccountRules, DebtRules
 from prepay.charge import REMAINDER_PER_MINOR, Charge, ChargeType, Tariff, When
 from prepay.credit import (

@@ -1,11 +1,10 @@
 """Opening, closing, and the exchange of a meter."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.account_rules import DebtRules
 from prepay.charge import When
 from prepay.money import MAX_AMOUNT, MIN_AMOUNT

@@ -1,6 +1,5 @@
 """Calendars: Sabbath and festivals in Israel, and the holidays that Wallonia does not keep."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from itertools import pairwise
@@ -13,6 +12,7 @@ from astral.sun import dusk, sunset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.calendars import (
     CalendarError,
     HolyTimes,

@@ -1,9 +1,9 @@
 """The course by the rules alone: hand-worked, and how little a long one costs."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.charge import Charge, ChargeType, Tariff, When
 from prepay.course import Course, Deed, Move, Place

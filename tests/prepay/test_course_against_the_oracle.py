@@ -6,7 +6,6 @@ lives of any other. ``HYPOTHESIS_PROFILE=soak`` draws the years as well.
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import combinations
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from obis.values import replace
 from tests.prepay.coursed import Life, coursed, lived
 from tests.prepay.housebook import Terms
 from tests.prepay.household import Event

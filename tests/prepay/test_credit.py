@@ -1,11 +1,10 @@
 """Credits: what a balance amounts to, by hand and by law."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.credit import (
     CreditRules,
     CreditStatus,

@@ -1,6 +1,5 @@
 """The words for why supply is on or off: one for each row of the table, and what comes next."""
 
-from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.account_rules import AccountRules, DebtRules
 from prepay.charge import Charge, ChargeType, Tariff
 from prepay.credit import CreditRules, EmergencySelection, standing

@@ -4,7 +4,6 @@ Windows go in, the tables of classes 10 and 11 are made of them, and those are a
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.calendars import laid_over
 from prepay.friendly import (
     DatedWindow,

@@ -5,13 +5,13 @@ so that 20 Wh are one minor unit and nobody needs a calculator.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from obis.values import replace
 from tests.prepay.housebook import Fee, Terms
 from tests.prepay.household import Event, Household, Load, live
 from tests.prepay.timetable import Entry, Spans, Timetable, Windows

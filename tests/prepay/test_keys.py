@@ -1,11 +1,10 @@
 """Key files: what they may say, what is missing in them, and that no key is ever shown."""
 
-from dataclasses import fields
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import field_names
 from prepay.keys import (
     LAB_KEYS,
     KeyFileError,
@@ -106,12 +105,9 @@ def test_whether_keys_are_published_is_known_key_by_key() -> None:
 def test_each_entry_may_stand_alone(table: str, entry: str, value: str, field: str) -> None:
     """It changes its own key and no other."""
     keys = parse_keys(f'[{table}]\n{entry} = "{value}"')
-    changed = {each.name for each in fields(MeterKeys) if _of(keys, each) != _of(LAB_KEYS, each)}
+    names = field_names(MeterKeys)
+    changed = {name for name in names if getattr(keys, name) != getattr(LAB_KEYS, name)}
     assert changed == {field}
-
-
-def _of(keys: MeterKeys, each: object) -> object:
-    return getattr(keys, each.name)  # type: ignore[attr-defined]  # a dataclass field
 
 
 LENGTHS = [

@@ -1,6 +1,5 @@
 """The ledger: double entry, each post once, balances as folds."""
 
-from dataclasses import FrozenInstanceError
 from itertools import permutations
 
 import pytest
@@ -140,7 +139,7 @@ def test_a_post_has_two_accounts_and_an_id() -> None:
 def test_a_post_cannot_be_changed() -> None:
     """What is booked stays booked."""
     post = credit_post("t", Reason.TOP_UP, 1, 0)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         post.amount = 2  # type: ignore[misc]  # the attempt itself
 
 

@@ -1,6 +1,5 @@
 """Charges for time: ahead, by the rule of three, once for each period."""
 
-from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 from math import floor
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.charge import Charge, ChargeType, When
 from prepay.periods import rule_of_three
 from prepay.purse import (

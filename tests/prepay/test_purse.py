@@ -1,11 +1,10 @@
 """The purse while energy is used: consumption, corrections, and what always holds."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.charge import Tariff, When
 from prepay.money import MAX_AMOUNT, MIN_AMOUNT
 from prepay.purse import (

@@ -1,11 +1,10 @@
 """A share of the top-ups repays the emergency credit: token_proportion of class 111."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.account_rules import AccountRules
 from prepay.billing import Opening, close_account
 from prepay.credit import CreditRules, CreditStatus, EmergencySelection, Standing, standing

@@ -4,7 +4,6 @@ Whatever the charges, credits, windows, loads and events: both are stepped at th
 at each of them have the same to say about money, credit and supply.
 """
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from obis.values import replace
 from tests.prepay.coursed import Life, coursed, lived
 from tests.prepay.housebook import Fee, Terms
 from tests.prepay.household import MINUTE, Event, Household, live

@@ -1,7 +1,6 @@
 """The two calendar tables: dates with wildcards, special days, which entry decides, and bounds."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from time import process_time
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.calendars import laid_over
 from prepay.friendly import DatedWindow, FriendlyError, Weekday, WeeklyWindow
 from prepay.profile import load_profile

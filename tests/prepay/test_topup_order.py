@@ -1,11 +1,10 @@
 """What becomes of a payment, step by step."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from prepay.account_rules import DebtRules
 from prepay.holdings import Purse
 from prepay.purse import NEVER, Opening, Provision, adjust, top_up

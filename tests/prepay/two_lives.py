@@ -5,12 +5,12 @@ has something to say. The load, the payments and their seconds are drawn from a 
 Jewish calendar of 2027 as any calendar has them; the hours of the Sabbath are made up.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 from random import Random
 from zoneinfo import ZoneInfo
 
+from obis.values import replace
 from tests.prepay.coursed import Life
 from tests.prepay.housebook import Fee, Terms
 from tests.prepay.household import Event

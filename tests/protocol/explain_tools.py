@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from obis.values import field_names
 from protocol import apdu
 from protocol.axdr import CompactArray, Data
 from protocol.codes import (
@@ -294,12 +294,11 @@ def plain_values(decoded: Any) -> Iterator[Any]:
         yield from _data_values(decoded)
     elif isinstance(decoded, InvokeId | LongInvokeId):
         return  # one octet or four, with flags
-    elif is_dataclass(decoded):
-        for field in fields(decoded):
-            given = getattr(decoded, field.name)
-            last = field.name == "last" and hasattr(decoded, "window")
-            if field.name not in _OTHERWISE and not last:
-                yield from plain_values(given)
+    elif names := field_names(decoded):
+        for name in names:
+            last = name == "last" and hasattr(decoded, "window")
+            if name not in _OTHERWISE and not last:
+                yield from plain_values(getattr(decoded, name))
     elif isinstance(decoded, tuple) and not hasattr(decoded, "_fields"):
         for one in decoded:
             yield from plain_values(one)

@@ -1,6 +1,5 @@
 """What the tests of suites 1 and 2 share: keys for both sides, and certificates for them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -10,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
+from obis.values import replace
 from protocol.association.entropy import Entropy
 from protocol.security import (
     Certificate,

@@ -1,7 +1,6 @@
 """AARQ, AARE, RLRQ, RLRE and the negotiation inside them."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from obis.values import replace
 from protocol.apdu import (
     Aare,
     Aarq,

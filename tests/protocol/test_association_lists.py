@@ -1,11 +1,11 @@
 """Lists, ACCESS and general blocks between a client and a server that hear each other's APDUs."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from obis.code import ObisCode
+from obis.values import replace
 from protocol.apdu import (
     AccessRequestApdu,
     AccessResponseApdu,

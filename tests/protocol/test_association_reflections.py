@@ -1,10 +1,10 @@
 """What one side says turned against it: challenges, and APDUs of another association."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from protocol.apdu import Aare, Aarq, ApduTag, InitiateRequest, Rlrq, decode
 from protocol.association import SUPPORTED
 from protocol.association.envelope import Envelope, Signing, SigningPlace

@@ -53,7 +53,7 @@ VALUES: dict[str, SearchStrategy[Snapshot | ArmedCut | Order | LastOutcome]] = {
 @pytest.mark.parametrize("name", VALUES)
 @given(st.data())
 def test_values_go_there_and_back(name: str, source: st.DataObject) -> None:
-    """Over the wire and back to the same dataclass."""
+    """Over the wire and back to the same value."""
     value = source.draw(VALUES[name])
     assert type(value).from_data(decode(encode(value.to_data()))) == value
 

@@ -3,11 +3,11 @@
 The conversations are those of our own client and server, of every kind that they can have.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from protocol.apdu import (
     BlockNumberAccess,
     ReadBlock,

@@ -1,9 +1,13 @@
 """The negotiation of an HDLC link's parameters."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import hdlc
 from protocol.errors import DecodeError, EncodeError
 from protocol.hdlc.parameters import HdlcParameters
 
@@ -124,3 +128,21 @@ def test_windows_out_of_range_are_refused(windows: tuple[int, int]) -> None:
     HdlcParameters(128, 128, 1, 7)
     with pytest.raises(EncodeError):
         HdlcParameters(128, 128, *windows)
+
+
+def test_the_parameters_can_be_had_without_the_link() -> None:
+    """A command over TCP knows of them, and imports no client and no checksum."""
+    code = (
+        "import sys, protocol.hdlc.parameters\n"
+        "link = [name for name in sys.modules if name.startswith(('protocol.hdlc.', 'crcmod'))]\n"
+        "print(*link)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "protocol.hdlc.parameters\n"
+
+
+def test_what_the_room_offers_is_there() -> None:
+    """Each by the name under which it is offered; anything else is no attribute."""
+    assert [getattr(hdlc, name).__name__ for name in hdlc.__all__] == hdlc.__all__
+    with pytest.raises(AttributeError, match="HdlcServant"):
+        hdlc.HdlcServant  # type: ignore[attr-defined]  # noqa: B018 - the attempt itself

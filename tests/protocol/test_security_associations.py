@@ -1,10 +1,10 @@
 """Associations of every mechanism, suite and envelope, our client with our server."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from obis.values import replace
 from protocol.apdu import Aarq, ApduTag, InitiateRequest, decode
 from protocol.association import Association, ClientSettings, ServerPolicy
 from protocol.association.envelope import Envelope, Exchange, KeyKind, Signing, SigningPlace

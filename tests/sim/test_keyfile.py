@@ -62,7 +62,7 @@ def test_ecdsa_needs_a_suite_that_has_a_curve() -> None:
 )
 def test_format_and_parse_are_inverses(suite: int, protection: int, password: str) -> None:
     """Whatever the password has in it."""
-    from dataclasses import replace
+    from obis.values import replace
 
     numbers = count(1)
     keys = new_keys(suite, lambda length: next(numbers).to_bytes(length, "big"))

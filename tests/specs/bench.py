@@ -6,7 +6,6 @@ come out even at each minute. While the power is off nothing is asked and nothin
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from meter_fw.relay import Cause
 from meter_fw.view import milliseconds
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.calendars import commissioned
 from prepay.money import format_amount
 from prepay.profile import Profile, Shown, load_profile

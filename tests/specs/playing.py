@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from meter_fw.nvram import Journal
 from meter_fw.state import Clock
 from meter_fw.view import milliseconds
 from obis import catalogue
+from obis.values import replace
 from prepay.keys import LAB_KEYS
 from prepay.money import AmountError, parse_amount
 from prepay.tokens.vend import vend_lab

@@ -4,11 +4,11 @@ Each file of this folder but README.md is the table of the profile of that name,
 real firmware. Expected figures come from ``docs/prepayment.md`` and the profile, never from a run.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from obis.values import replace
 from prepay.cut import BalanceMode
 from tests.specs.bench import Bench, Impossible
 from tests.specs.figures import LOAD, profile_of

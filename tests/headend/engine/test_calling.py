@@ -34,7 +34,7 @@ HEAVY = (
     "cryptography.x509", "rich", "serial", "protocol.apdu", "protocol.hdlc.client",
 )  # fmt: skip # a list
 #: What carries a command out over TCP, on a meter with a key file's keys.
-NEEDED = {"sqlalchemy", "asyncio", "cryptography", "protocol.apdu"}
+NEEDED = {"cryptography", "protocol.apdu"}
 _PROGRAM = (
     "import sys\n"
     "from headend.cli import main\n"
@@ -345,6 +345,9 @@ def test_with_and_without_a_worker_a_command_imports_what_it_needs(tmp_path: Pat
         direct = shop.through("--meter", place.meter, "topup", "5.00")
         assert (direct.code, "topped up" in direct.out) == (0, True), direct.err
         assert set(direct.imported) <= NEEDED | {"protocol.hdlc.client"}
+        for word in ("status", "ledger", "settle"):
+            asked = shop.through("--meter", place.meter, word)
+            assert (asked.code, "sqlalchemy" in asked.imported) == (0, False), asked.err
         worker = place.serve()
         worker.send_signal(signal.SIGSTOP)
         waiting = place.start(

@@ -55,7 +55,10 @@ def test_a_fault_of_ours_is_named_by_its_kind_only() -> None:
     assert "password" not in failure.reason
 
 
-@pytest.mark.parametrize("error", [OSError(24, "x"), MemoryError(), ModuleNotFoundError("x")])
+SHORT = [OSError(24, "x"), MemoryError(), ModuleNotFoundError("x")]
+
+
+@pytest.mark.parametrize("error", [*SHORT, RuntimeError("can't start new thread")])
 def test_a_machine_that_is_short_of_something_ends_no_command(error: Exception) -> None:
     """Files are closed and memory is freed again; who keeps the machine reads of it in the log."""
     failure = judge(error, None)

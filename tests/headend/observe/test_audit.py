@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Connection, delete, text, update
+from sqlalchemy import delete, text, update
 
 from headend.cli import Invocation, main
 from headend.store import Store, audit, schema
 from headend.store.audit import GENESIS, Anchor, Verdict
+from headend.store.connection import Connection
 from protocol.timing import Instant
 
 TABLE = schema.audit
