@@ -87,7 +87,11 @@ def judge(error: Exception, transaction_id: str | None) -> Failure:
     if isinstance(error, OutcomeUnknown) and error.transaction_id != transaction_id:
         happening = Happening.SILENT  # it did not come to its own turn
     code = int(error.exit_code) if isinstance(error, HeadendError) else 1
-    reason = " ".join(str(error).split())
+    # It may repeat what a meter has said, and PostgreSQL does not take every character.
+    reason = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for each in " ".join(str(error).split())
+    )
     return Failure(happening, reason, code, hopeless=isinstance(error, Unknowable))
 
 

@@ -6,7 +6,7 @@ for, and only then is SQLAlchemy imported.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from headend.store.lending import Lender
 from headend.store.pool import Pool, Pooled
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection as _Whole
 else:
     _Whole = object
+
+#: Of a transaction in which a statement failed, as libpq has it.
+_IN_ERROR: Final = 3
+#: "cached plan must not change result type", and a prepared statement that is not there any more.
+_STALE: Final = ("0A000", "26000")
 
 
 class Way:
@@ -122,10 +127,14 @@ class Connection(_Whole):
         """Commit.
 
         Raises:
-            sqlalchemy.exc.DBAPIError: that may have been too late, or it is refused.
+            sqlalchemy.exc.DBAPIError: that may have been too late, or it is refused; or the
+                database has ended the transaction already, and somebody here took no notice.
         """
+        way, driver = self._way, self.pooled.driver
         try:
-            self.pooled.driver.commit()
+            if way.writes and not way.is_single and _is_over(way, driver):
+                raise way.errors("an error ended the transaction, and it went on: it is not kept")
+            driver.commit()
         except self._way.errors as error:
             self.fail(error, "COMMIT")
 
@@ -150,10 +159,32 @@ class Connection(_Whole):
     def let_go(self) -> None:
         """Let SQLAlchemy know that its transaction is over; it does nothing about it."""
         if self._begun is not None:
-            assert self.pooled.adopted is not None  # it has begun something
-            self.lost = self.lost or self.pooled.adopted.invalidated
+            adopted = self.pooled.adopted
+            assert adopted is not None  # it has begun something
+            self.lost = self.lost or adopted.invalidated
             self._begun.close()
             self._begun = None
+            if adopted.in_transaction():  # somebody ended that one, and it began another by itself
+                adopted.rollback()
+
+
+def _is_over(way: Way, driver: Any) -> bool:
+    """Say whether the database has ended a transaction by itself, or will not keep it.
+
+    SQLite does so where the disk is full, and keeps each statement after that by itself; PostgreSQL
+    after any error, and makes a ROLLBACK of the COMMIT without a word.
+    """
+    if way.is_server:
+        return bool(driver.pgconn.transaction_status == _IN_ERROR)
+    return not driver.in_transaction
+
+
+def is_stale(error: BaseException) -> bool:
+    """Say whether a statement is prepared on a connection for tables as they were before.
+
+    The server refuses it there each time; a new connection prepares it anew.
+    """
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _STALE
 
 
 def is_lost(pooled: Pooled, error: BaseException) -> bool:

@@ -97,12 +97,19 @@ _WRITING: Final = (
 _READING: Final = (f"PRAGMA busy_timeout={PATIENCE_MS}", "PRAGMA query_only=ON")
 
 
+class _Opened(sqlite3.Connection):
+    """A connection to a file, with what tells whether that file is still the one of its name."""
+
+    file: tuple[int, int] | None = None
+
+
 def _sqlite(url: DatabaseUrl) -> Ways:
     name, words = _file_of(url)
 
     def connecting(*pragmas: str) -> Pool:
         def connect() -> tuple[Any, Any]:
-            driver = sqlite3.connect(name, **words)
+            driver = sqlite3.connect(name, **words, factory=_Opened)
+            driver.file = _file_at(name)
             try:
                 driver.isolation_level = None  # sqlite3 would begin late
                 for pragma in pragmas:
@@ -112,7 +119,9 @@ def _sqlite(url: DatabaseUrl) -> Ways:
                 raise
             return driver, driver
 
-        return Pool(connect, most=1) if in_memory(url) else Pool(connect)
+        if in_memory(url):
+            return Pool(connect, most=1)
+        return Pool(connect, lambda pooled: pooled.driver.file == _file_at(name))
 
     def way(pool: Pool, statement: str | None, *, writes: bool = False) -> Way:
         def begin(pooled: Pooled) -> None:
@@ -130,6 +139,19 @@ def _sqlite(url: DatabaseUrl) -> Ways:
         return Ways(writer, writer, single, single)  # there is only the one connection
     reading = connecting(*_READING)
     return Ways(writer, way(reading, "BEGIN DEFERRED"), way(reading, None), single)
+
+
+def _file_at(name: str) -> tuple[int, int] | None:
+    """Return which file has a name now; None: none.
+
+    Of one that was removed or replaced SQLite says nothing: what is written there is kept for as
+    long as somebody has it open, and then gone.
+    """
+    try:
+        there = os.stat(name)
+    except OSError:
+        return None
+    return there.st_ino, there.st_dev
 
 
 def _file_of(url: DatabaseUrl) -> tuple[str, dict[str, Any]]:
@@ -310,7 +332,7 @@ def whereabouts(url: DatabaseUrl) -> str:
 
 def explain(error: BaseException) -> str:
     """Return in one line what a driver's error means; never what was written or read."""
-    from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+    from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, TimeoutError
 
     if isinstance(error, NoneFree | TimeoutError):
         return "all of this program's connections are in use: try again"
@@ -324,6 +346,8 @@ def explain(error: BaseException) -> str:
         return next((words for known, words in _POSTGRESQL_WORDS if state.startswith(known)), said)
     if isinstance(error.orig, sqlite3.Error):
         return next((words for known, words in _SQLITE_WORDS if known in said.lower()), said)
+    if not isinstance(error, OperationalError):
+        return said  # the driver's own: it has refused to send such a thing
     return _never_connected(str(error.orig), said)
 
 

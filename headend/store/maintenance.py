@@ -80,7 +80,7 @@ def restore(url: DatabaseUrl, path: Path, *, overwrite: bool) -> None:
         words = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
         _run("pg_restore", url, *words, str(path))
     else:
-        Store(f"sqlite:///{_as_temporary(path, url)}").close()  # it is ours, and whole
+        Store(str(_as_temporary(path, url))).close()  # it is ours, and whole
         _copy(_temporary(url), _file(url))
         _temporary(url).unlink()
     store = Store(url.render_as_string(hide_password=False))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from headend.context import default_database
 from headend.errors import ExitCode, Refused, UsageError
 from headend.store import dialects
-from headend.store.connection import Connection, Way, as_sqlalchemy, is_lost
+from headend.store.connection import Connection, Way, as_sqlalchemy, is_lost, is_stale
 from headend.store.pool import NoneFree
 from headend.store.url import DatabaseUrl
 from headend.store.url import parse_url as parse_url  # where it has always been looked for
@@ -152,12 +152,14 @@ class Transaction:
         usable = False
         try:
             db.let_go()
+            if error is not None and is_stale(error):
+                db.lost = True  # and on all the others it is prepared like that as well
             if error is None and way.is_single:
                 usable = not db.lost
             elif error is None or not way.writes:
                 # What only reads has nothing to undo: psycopg forgets at a ROLLBACK what it has
                 # prepared, and where a statement failed the server makes one of a COMMIT.
-                usable = self._committed(tell=error is None)
+                usable = self._committed(tell=error is None) and not db.lost
             else:
                 usable = db.undo()
         finally:
@@ -217,14 +219,14 @@ def _raised(*others: type[Exception]) -> tuple[type[Exception], ...]:
 
 
 def default_url() -> str:
-    """Return the URL of the database in the user's data directory, which is made if need be."""
+    """Return the path of the database in the user's data directory, which is made if need be."""
     path = default_database()
     directory = path.parent
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make {directory}: {error.strerror}; give --db") from error
-    return f"sqlite:///{path}"
+    return str(path)  # in a URL some characters of it would mean something else
 
 
 def revision(db: Connection) -> str | None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import insert, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from headend.store import Store, StoreError, meters, schema
+from headend.store import Store, StoreError, counters, meters, schema
 from headend.store.connection import Connection
 from headend.store.pool import MOST, NoneFree, Pool, Pooled
 from headend.store.prepared import Prepared
@@ -165,6 +165,60 @@ def test_an_error_that_is_swallowed_in_a_reading_does_no_harm(store: Store) -> N
         with store.read() as db, pytest.raises(DBAPIError):
             WRONG.all(db)
         assert names(store) == []
+
+
+def test_a_transaction_that_the_database_has_given_up_is_not_said_to_be_kept(store: Store) -> None:
+    """Whoever takes no notice of its error is told at the end, and nothing was kept.
+
+    On SQLite it takes a full disk or such a conflict clause, on PostgreSQL any error.
+    """
+
+    def go_on() -> None:
+        with store.begin() as db:
+            meters.meet(db, "A", "there", NOW)
+            with suppress(DBAPIError):
+                db.execute(text(GIVING_UP[db.dialect.name]))
+
+    with pytest.raises(StoreError, match="an error ended the transaction"):
+        go_on()
+    assert names(store) == []
+    with store.begin() as db:
+        meters.meet(db, "B", "there", NOW)
+    assert names(store) == ["B"]
+
+
+GIVING_UP = {
+    "sqlite": "INSERT OR ROLLBACK INTO settings (name) VALUES ('x')",
+    "postgresql": "INSERT INTO settings (name) VALUES ('x')",
+}
+
+
+def test_what_sqlalchemy_began_anew_is_not_left_to_the_next_one(store: Store) -> None:
+    """It begins another by itself where somebody has ended its transaction."""
+    for name in "AB":
+        with store.begin() as db:
+            meters.meet(db, name, "there", NOW)
+            db.rollback()
+            db.scalars(NAMES).all()
+    assert names(store) == ["A", "B"]
+
+
+@pytest.mark.parametrize("character", ["\0", "\N{COMBINING ACUTE ACCENT}", "%s", "\\"])
+def test_a_text_is_kept_or_refused_as_what_it_is(store: Store, character: str) -> None:
+    """PostgreSQL takes no NUL; that is not told as a server that does not answer."""
+    name = f"A{character}B"
+
+    def meet() -> None:
+        with store.begin() as db:
+            meters.meet(db, name, "there", NOW)
+
+    if character == "\0" and store.url.get_backend_name() == "postgresql":
+        with pytest.raises(StoreError, match="cannot contain NUL"):
+            meet()
+        name = ""
+    else:
+        meet()
+    assert names(store) == ([name] if name else [])
 
 
 def test_a_reader_writes_nothing(store: Store) -> None:
@@ -321,6 +375,52 @@ def test_threads_get_connections_of_their_own(store: Store) -> None:
     assert names(store) == sorted(f"{name}{number}" for name in "ABCD" for number in range(5))
 
 
+# --- the file ----------------------------------------------------------------------------------
+
+
+def test_nothing_is_written_into_a_file_that_is_gone(tmp_path: Path) -> None:
+    """Nor read: what was said to be kept there would go with the last one that has it open."""
+    file = tmp_path / "db"
+    store = Store(str(file))
+
+    def meet(name: str) -> None:
+        with store.begin() as db:
+            meters.meet(db, name, "there", NOW)
+
+    meet("A")
+    assert names(store) == ["A"]
+    for each in tmp_path.glob("db*"):
+        each.unlink()
+    with pytest.raises(StoreError, match="no such table"):
+        meet("B")
+    with pytest.raises(StoreError, match="no such table"):
+        names(store)
+    store.close()
+
+
+def test_a_file_that_was_put_in_its_place_is_the_database_from_then_on(tmp_path: Path) -> None:
+    """A backup that was moved there, for one, while this program has the one before open."""
+    file, other = tmp_path / "db", tmp_path / "other"
+    store, made = Store(str(file)), Store(str(other))
+    with made.begin() as db:
+        meters.meet(db, "B", "there", NOW)
+    made.close()
+    with store.begin() as db:
+        meters.meet(db, "A", "there", NOW)
+    assert names(store) == ["A"]
+    for each in tmp_path.glob("db*"):
+        each.unlink()
+    other.rename(file)
+    assert names(store) == ["B"]
+    with store.begin() as db:
+        meters.meet(db, "C", "there", NOW)
+    assert names(store) == ["B", "C"]
+    store.close()
+    again = Store(str(file))
+    assert names(again) == ["B", "C"]
+    again.close()
+
+
 # --- the server --------------------------------------------------------------------------------
 
 
@@ -362,6 +462,29 @@ def test_a_reading_keeps_what_the_server_has_prepared(postgres: Postgres) -> Non
     with store.read() as db:
         prepared = db.execute(text("SELECT statement FROM pg_prepared_statements")).all()
     assert any("FROM meters" in row.statement for row in prepared)
+    store.close()
+
+
+def test_tables_that_were_changed_stop_nobody_for_long(postgres: Postgres) -> None:
+    """What was prepared before is refused by the server once, and not on every connection."""
+    url = postgres.database()
+    store = Store(url)
+    with store.read() as one, store.read() as other:
+        for db in (one, other):
+            counters.unleased(db, "x")
+    with store.look() as db:
+        counters.unleased(db, "x")
+    postgres.execute(url, "ALTER TABLE counters ALTER unleased TYPE integer")
+
+    def ask() -> None:
+        with store.look() as db:
+            counters.unleased(db, "x")
+
+    with pytest.raises(StoreError, match="cached plan"):
+        ask()
+    ask()
+    with store.read() as one, store.read() as other:
+        assert [counters.unleased(db, "x") for db in (one, other)] == [None, None]
     store.close()
 
 

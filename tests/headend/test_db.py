@@ -251,6 +251,30 @@ def test_a_backup_comes_back(database: str, tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_file_that_is_not_ours_is_not_restored_wherever_the_database_is(tmp_path: Path) -> None:
+    """A name like that is no part of a URL, where it would be another file's."""
+    foreign, file = tmp_path / "foreign", tmp_path / "a%20b?c.db"
+    with closing(sqlite3.connect(foreign)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    Store(str(file)).close()
+    with pytest.raises(StoreError, match="not this program's"):
+        restore(Context(Settings(db=str(file))), foreign)
+    Store(str(file)).close()
+    assert not (tmp_path / "a b").exists()
+
+
+def test_the_usual_database_is_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever characters the user's folder has."""
+    home = tmp_path / "50%41?"
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    with closing(Context(Settings()).store) as store:
+        assert store.url.database is not None
+        assert Path(store.url.database).is_relative_to(home)
+        assert Path(store.url.database).exists()
+
+
 def test_a_restored_database_draws_its_system_title_anew(database: str, tmp_path: Path) -> None:
     """Its counters have been used since: with another title no nonce comes twice."""
     store, copy = filled(database), tmp_path / "copy"

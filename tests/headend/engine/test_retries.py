@@ -47,6 +47,12 @@ def test_each_kind_of_failure(error: Exception, happening: Happening, exit_code:
     assert (failure.happening, failure.exit_code) == (happening, exit_code)
 
 
+def test_a_reason_has_only_what_can_be_written_down() -> None:
+    """PostgreSQL takes no NUL, and nothing takes half a surrogate: no end could be noted."""
+    failure = judge(Refused("the meter is  A\0\udcff\nB, \N{LATIN SMALL LETTER E WITH ACUTE}"), OWN)
+    assert failure.reason == "the meter is A\ufffd\ufffd B, \xe9"
+
+
 def test_a_fault_of_ours_is_named_by_its_kind_only() -> None:
     """Nobody knows what the text of an exception holds that nobody foresaw."""
     failure = judge(KeyError("a password"), None)
