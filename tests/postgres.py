@@ -128,6 +128,11 @@ class Postgres:
         """Return the URL of a database."""
         return f"postgresql://{_USER}:{_PASSWORD}@127.0.0.1:{self.port}/{database}"
 
+    def beside(self, url: str) -> str:
+        """Return the same URL by way of the server's socket, as on one machine one would."""
+        name = url.rpartition("/")[2]
+        return f"postgresql://{_USER}:{_PASSWORD}@/{name}?host={self.folder}&port={self.port}"
+
     def empty(self) -> str:
         """Return the URL of a new database without any table."""
         return self._create("template0")

@@ -20,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from headend.clock import Clock
 from headend.engine import Engine, Handed, ticket_of
@@ -46,6 +47,8 @@ _SWEEP = 1.0
 #: What looks at many rows is done at every so many sweeps only: expiring, tidying, and noting
 #: that this worker is there.
 _SELDOM = 10
+#: The engine is asked at every so many sweeps whom it knows: all but a few have a row of ours.
+_NAMED: Final = 3
 #: A ticket that was out at this many sweeps in a row is handed over again.
 _PATIENCE = 3
 
@@ -124,6 +127,8 @@ class Dispatcher:
         self._worker = worker
         self._sessions = sessions
         self._room = sessions * _AHEAD
+        #: A claim costs as much for one command as for several: so few are left when it looks.
+        self._low = sessions - sessions // 4
         #: How many tickets are out here, as the last claim saw it and less what ended since.
         self._out = 0
         self._now = now
@@ -146,7 +151,7 @@ class Dispatcher:
     def ended(self) -> None:
         """Note that an attempt has ended here; from any thread."""
         self._out -= 1  # two at once may count as one: then it looks a little later
-        if self._out <= self._sessions:
+        if self._out <= self._low:
             self._wake.set()
 
     def run(self, stopping: threading.Event, elapsed: Callable[[], float]) -> None:
@@ -175,7 +180,7 @@ class Dispatcher:
     def _is_in_vain(self, *, early: bool) -> bool:
         """Say whether attempts that ended have woken it for room that is filled already."""
         asked, self._asked = self._asked, False
-        return early and not asked and self._out > self._sessions
+        return early and not asked and self._out > self._low
 
     def hand_out(self) -> int:
         """Hand over what is due and may go; return how many commands that were."""
@@ -264,7 +269,8 @@ class Dispatcher:
         """
         with self._store.read() as db:
             known = {each.executor for each in workers.every(db, only_running=True)}
-        others = (known | self._engine.holders()) - {self._worker}
+        named = self._engine.holders() if self._sweeps % _NAMED == 0 else frozenset()
+        others = (known | named) - {self._worker}
         dead = sorted(executor for executor in others if not self._alive(executor))
         if dead:
             self._engine.recover(dead)

@@ -16,6 +16,7 @@ from headend.store import schema
 from headend.store.connection import Connection
 from headend.store.entry import COLUMNS, WRITTEN, Entry, by_ean, by_name
 from headend.store.meters import FOREIGN
+from headend.store.prepared import Prepared
 from protocol.timing import Instant
 
 __all__ = [
@@ -34,7 +35,7 @@ ONE_VOICE = 1
 # Made once: SQLAlchemy compiles a statement once, and would look each new one up.
 _QUERY = select(*(_METERS.c[name] for name in COLUMNS))
 _TAGS_OF = select(_TAGS).where(_TAGS.c.meter_id.in_(bindparam("ids", expanding=True)))
-_PERMITS = select(_LINES.c.name, _LINES.c.permits)
+_PERMITS = Prepared(select(_LINES.c.name, _LINES.c.permits))
 
 
 def _entries(db: Connection, query: Select[Any], **values: Any) -> list[Entry]:
@@ -225,7 +226,7 @@ def lines(db: Connection) -> list[Line]:
 
 def permits(db: Connection) -> dict[str, int]:
     """Return how many meters may be spoken to at a time, for each line that somebody said it of."""
-    return {row.name: row.permits for row in db.execute(_PERMITS)}
+    return dict(_PERMITS.all(db))
 
 
 def set_line(db: Connection, name: str, permits: int) -> None:
