@@ -329,7 +329,7 @@ def claimable(
 def _claimable(*closed: str) -> Select[Any]:
     """Return the query for what may be handed out, where these are closed in part."""
     query = _rows().add_columns(_METERS.c.line)
-    query = query.where(_TABLE.c.state == bindparam("state"), _IS_DUE, _TABLE.c.ticket.is_(None))
+    query = query.where(_TABLE.c.state == bindparam("state"), _IS_DUE, *_WAITS)
     spoken_to = _TABLE.alias("out")
     query = query.where(
         _TABLE.c.meter_id.not_in(
@@ -363,7 +363,7 @@ def hand_out(db: Connection, tickets: Sequence[Ticket]) -> None:
 def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
     """Return commands that wait although their not-after has passed, their rows held."""
     waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
-    query = _rows().where(waits, _TABLE.c.ticket.is_(None), _TABLE.c.not_after < now)
+    query = _rows().where(waits, *_WAITS, _TABLE.c.not_after < now)
     held = query.limit(limit).with_for_update(skip_locked=True, of=_TABLE)
     return [_command(row) for row in db.execute(held)]
 
@@ -515,18 +515,18 @@ _HANDED_OUT = Prepared(
     .where(_TABLE.c.ticket.is_not(None))
 )
 _IS_DUE = _TABLE.c.due <= bindparam("now")
+#: As the indexes have it.
+_WAITS: Final = (_TABLE.c.ticket.is_(None), _TABLE.c.finished.is_(None))
 _PROMOTE = Prepared(
     update(_TABLE)
-    .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE)
+    .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE, *_WAITS)
     .values(state=after(State.PLANNED, Happening.DUE).value)
 )
 _WAITING: Final = (State.QUEUED, State.UNKNOWN, State.PLANNED)
 _DUE = Prepared(
     select(
         *(
-            select(_TABLE.c.number)
-            .where(_TABLE.c.state == state.value, _IS_DUE, _TABLE.c.ticket.is_(None))
-            .exists()
+            select(_TABLE.c.number).where(_TABLE.c.state == state.value, _IS_DUE, *_WAITS).exists()
             for state in _WAITING
         )
     )

@@ -4,6 +4,8 @@ Money is an integer number of minor units, an amount of energy an integer number
 an integer number of milliseconds since 1970-01-01T00:00:00Z (``protocol.timing.Instant``).
 """
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from headend.store.opening import HEAD as HEAD  # what its tables are the revision of
@@ -83,6 +86,7 @@ transactions = Table(
     Column("not_after", BigInteger, nullable=False),
     Index(None, "meter_id", "state"),
     Index(None, "meter_id", "number"),
+    Index(None, "meter_id", "kind"),
 )
 
 #: Immutable. A correction is another post.
@@ -167,6 +171,15 @@ campaigns = Table(
     Column("finished", BigInteger),
 )
 
+
+def _partial(*columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of the rows of which something holds."""
+    of = text(where)
+    return Index(None, *columns, unique=unique, sqlite_where=of, postgresql_where=of)
+
+
+_WAITS: Final = "ticket IS NULL AND finished IS NULL"
+
 #: Durable commands. The engine carries them out; what became of each stands here.
 commands = Table(
     "commands",
@@ -196,11 +209,12 @@ commands = Table(
     Column("created", BigInteger, nullable=False),
     Column("started", BigInteger),
     Column("finished", BigInteger),
-    Index(None, "ticket", unique=True),
-    Index(None, "state", "priority", "number"),  # as the dispatcher takes them
-    Index(None, "state", "due"),
     Index(None, "meter_id", "number"),
-    Index(None, "campaign_id", "state"),
+    # Of the few that are not final, since nearly all are; a query has to say the same of them.
+    _partial("ticket", where="ticket IS NOT NULL", unique=True),
+    _partial("state", "priority", "number", where=_WAITS),  # as the dispatcher takes them
+    _partial("state", "due", where=_WAITS),
+    _partial("campaign_id", "state", where="campaign_id IS NOT NULL"),
 )
 
 #: Processes that carry commands out.
