@@ -449,7 +449,7 @@ def ended(
     return {
         "state": state.value,
         "reason": reason,
-        "answer": None if answer is None else json.dumps(dict(answer), ensure_ascii=False),
+        "answer": None if answer is None else json.dumps(dict(answer)),
         "finished": now if state.is_final else None,
         "due": None if state.is_final else due,
     }
@@ -482,6 +482,7 @@ def hurry(db: Connection, command: Command, now: Instant) -> None:
 def cancel_campaign(db: Connection, campaign_id: int, now: Instant) -> None:
     """Withdraw what of a campaign waits, and ask that what is under way be withdrawn."""
     ours = _TABLE.c.campaign_id == campaign_id
+    begin_claiming(db)  # who claims holds several rows too: no two are to wait for each other
     idle = and_(ours, _TABLE.c.ticket.is_(None), _TABLE.c.attempts == 0)
     waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
     gone = {"state": State.CANCELLED.value, "finished": now, "cancel": True}

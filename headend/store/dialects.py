@@ -4,7 +4,7 @@
 |---|---|---|
 | what writes | BEGIN IMMEDIATE: one at a time | READ COMMITTED, ``meters.hold`` first |
 | what reads | a connection that cannot write | REPEATABLE READ, READ ONLY |
-| survives a power cut | WAL, ``synchronous=FULL`` | as the server is set up |
+| survives a power cut | WAL, ``synchronous=FULL`` | ``synchronous_commit``, never off |
 | patience with others | ``busy_timeout`` | ``lock_timeout`` |
 | number of a transaction | the last one and 1: nobody else writes | a sequence |
 | two that upgrade at once | the second waits | an advisory lock |
@@ -184,7 +184,8 @@ def _postgresql(url: DatabaseUrl) -> Ways:
         driver = dialect.connect(*places, **words)
         try:
             _check_server(driver)
-        except UnfitServer:
+            _wait_for_disk(driver)
+        except BaseException:
             driver.close()
             raise
         return driver
@@ -280,6 +281,22 @@ def _check_server(connection: Any) -> None:
     if version // 10_000 < _OLDEST[0]:
         shown = f"{version // 10_000}.{version % 10_000}"
         raise UnfitServer(f"PostgreSQL {shown} is too old: {_OLDEST[0]} or newer is needed")
+
+
+def _wait_for_disk(connection: Any) -> None:
+    """See to it that what is committed outlasts the server, whatever is usual there.
+
+    A lease that is forgotten would repeat invocation counters, a payment would be sent again under
+    another id. Who waits for standbys as well goes on doing so.
+    """
+    connection.execute(_KEPT)
+    connection.commit()
+
+
+_KEPT: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
 
 
 def lock_for_upgrade(db: Connection) -> None:

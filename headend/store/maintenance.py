@@ -80,9 +80,11 @@ def restore(url: DatabaseUrl, path: Path, *, overwrite: bool) -> None:
         words = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
         _run("pg_restore", url, *words, str(path))
     else:
-        Store(str(_as_temporary(path, url))).close()  # it is ours, and whole
-        _copy(_temporary(url), _file(url))
-        _temporary(url).unlink()
+        try:
+            Store(str(_as_temporary(path, url))).close()  # it is ours, and whole
+            _copy(_temporary(url), _file(url))
+        finally:
+            _temporary(url).unlink(missing_ok=True)
     store = Store(url.render_as_string(hide_password=False))
     try:
         with store.begin() as db:
@@ -137,7 +139,6 @@ def _as_temporary(path: Path, url: DatabaseUrl) -> Path:
         except sqlite3.DatabaseError as error:
             found = str(error)
     if found != "ok":
-        _temporary(url).unlink()
         raise UsageError(f"{path} is damaged: {found}")
     return _temporary(url)
 

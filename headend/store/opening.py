@@ -53,7 +53,11 @@ class Store:
             self._ways = dialects.ways(self.url)
         except _raised(ModuleNotFoundError) as error:
             raise UsageError(f"--db cannot be used: {error}") from error
-        _upgrade(self)
+        try:
+            _upgrade(self)
+        except BaseException:
+            self.close()
+            raise
 
     def begin(self) -> AbstractContextManager[Connection]:
         """Give a connection in a transaction, committed at the end unless something raises.

@@ -447,6 +447,18 @@ def test_a_server_that_was_started_anew_finds_no_old_connection_in_use() -> None
         store.close()
 
 
+@pytest.mark.parametrize(("usual", "ours"), [("off", "on"), ("local", "local"), ("on", "on")])
+def test_what_is_kept_outlasts_the_server(postgres: Postgres, usual: str, ours: str) -> None:
+    """Whatever the database usually does: a lease that is forgotten would repeat counters."""
+    url = postgres.database()
+    name = url.rpartition("/")[2]
+    postgres.execute(url, f'ALTER DATABASE "{name}" SET synchronous_commit TO {usual}')
+    with closing(Store(url)) as store:
+        for way in (store.begin, store.write_one, store.begin):
+            with way() as db:
+                assert db.scalar(text("SHOW synchronous_commit")) == ours
+
+
 def test_a_reading_keeps_what_the_server_has_prepared(postgres: Postgres) -> None:
     """A ROLLBACK would have psycopg throw it away, and each statement be parsed anew."""
     store = Store(postgres.database())

@@ -338,6 +338,7 @@ def test_what_is_no_backup_changes_nothing(
     with pytest.raises((UsageError, Refused, StoreError), match=words):
         run(url, restore, copy, overwrite=True)
     assert names(store) == ["OPP1"]
+    assert list(tmp_path.glob("*.restoring*")) == []
     store.close()
 
 
