@@ -185,7 +185,7 @@ def _postgresql(url: DatabaseUrl) -> Ways:
         try:
             _check_server(driver)
             _wait_for_disk(driver)
-        except BaseException:
+        except BaseException:  # Ctrl-C included: the server has a place free again
             driver.close()
             raise
         return driver

@@ -55,7 +55,7 @@ class Store:
             raise UsageError(f"--db cannot be used: {error}") from error
         try:
             _upgrade(self)
-        except BaseException:
+        except BaseException:  # whatever it was: nothing stays open of what nobody has
             self.close()
             raise
 
