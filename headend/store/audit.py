@@ -25,7 +25,7 @@ GENESIS: Final = "0" * 64
 #: What is said of a log that is gone.
 GONE: Final = "the audit log is empty, and orders were booked"
 #: Under this name the settings have the anchor.
-_ANCHOR: Final = "audit anchor"
+ANCHOR: Final = "audit anchor"
 #: The columns of a row, in the order in which they are read.
 COLUMNS: Final = (
     "number", "moment", "caller", "action", "subject", "details", "previous", "digest",
@@ -149,7 +149,7 @@ def add(db: Connection, told: Told) -> None:
     row = {"number": number, **told.columns()}
     digest = seal(last.digest, row)
     row |= {"previous": last.digest, "digest": digest}
-    anchor = {"name": _ANCHOR, "value": str(Anchor(number, digest))}
+    anchor = {"name": ANCHOR, "value": str(Anchor(number, digest))}
     if db.dialect.name == "postgresql":
         _INSERT_AND_KEEP.run(db, **row, **anchor)
     else:
@@ -166,10 +166,10 @@ def _end(db: Connection) -> Anchor:
     """
     if db.dialect.name != "postgresql":  # SQLite has one writer anyway
         return _last(db)
-    held = _HELD.first(db, name=_ANCHOR)
+    held = _HELD.first(db, name=ANCHOR)
     if held is None:  # nobody has ever appended; two that do so first come one after the other
         _ALONE.all(db)
-        held = _HELD.first(db, name=_ANCHOR)
+        held = _HELD.first(db, name=ANCHOR)
     anchor = None if held is None else Anchor.parse(held[0])
     return _last(db) if anchor is None or held is None or held[1] > anchor.number else anchor
 
@@ -263,7 +263,7 @@ def check(db: Connection, kept: Sequence[Anchor] = ()) -> Verdict:
         if fault:
             return Verdict(end, end.number + 1, fault)
         end = Anchor(number, digest)
-    own = Anchor.parse(_KEPT.scalar(db, name=_ANCHOR) or "")
+    own = Anchor.parse(_KEPT.scalar(db, name=ANCHOR) or "")
     if is_gone(db):
         return Verdict(end, 1, GONE)
     if own is None and end.number:

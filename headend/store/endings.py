@@ -74,6 +74,7 @@ def _at_once(
         "carried": command.ticket,
         **commands.ended(state, now, reason, answer, None),
         **told.columns(),
+        "anchor": audit.ANCHOR,
         "before": before,
         "after": after_it,
     }
@@ -93,7 +94,7 @@ _SUCCEED: Final = Prepared(
             SELECT number FROM commands WHERE number = :row AND ticket = :carried FOR UPDATE
         ), held AS (
             SELECT value FROM settings
-            WHERE name = 'audit anchor' AND EXISTS (SELECT FROM mine) FOR UPDATE
+            WHERE name = :anchor AND EXISTS (SELECT FROM mine) FOR UPDATE
         ), fit AS (
             SELECT split_part(value, ':', 1)::integer + 1 AS number,
                 split_part(value, ':', 2) AS digest
@@ -115,7 +116,7 @@ _SUCCEED: Final = Prepared(
             FROM fit RETURNING number, digest
         ), kept AS (
             UPDATE settings SET value = appended.number || ':' || appended.digest
-            FROM appended WHERE name = 'audit anchor'
+            FROM appended WHERE name = :anchor
         )
         SELECT (SELECT count(*) FROM mine), (SELECT count(*) FROM fit)
         """
