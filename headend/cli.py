@@ -145,7 +145,7 @@ def _ordered(context: Context, parameters: dict[str, Any], asked: dict[str, Any]
     while scope.parent is not None:
         words.insert(0, scope.info_name or "")
         scope = scope.parent
-    from headend.calling import Call
+    from headend.console.calling import Call
     from headend.engine.arguments import METER
 
     if parameters.get(METER) is not None:  # the same as --meter
@@ -203,7 +203,7 @@ class Commands(click.Group):
         later = getattr(module, "DURABLE", not offline)
         _with_common(command, offline=offline, keys=keys, named=named, durable=later)
         if isinstance(command, click.Group):
-            from headend.helping import short
+            from headend.console.helping import short
 
             for name, each in command.commands.items():
                 asks = name in getattr(module, "REACHING", ())
@@ -213,7 +213,7 @@ class Commands(click.Group):
                 _with_common(each, offline=away, keys=known[0], named=known[1], durable=later)
                 each.short_help = each.short_help or short(each.help or "")
         if ctx.resilient_parsing:  # a shell asks
-            from headend.completing import prepare
+            from headend.console.completing import prepare
 
             each_of = command.commands.values() if isinstance(command, click.Group) else ()
             for each in (command, *each_of):
@@ -292,7 +292,7 @@ def _report_error(error: Exception, *, as_json: bool, direct: bool) -> int:
         if direct and isinstance(error, NoAnswer) and error.hint:
             message = f"{message}; {error.hint}"
     elif isinstance(error, click.NoSuchOption):
-        from headend.helping import listed
+        from headend.console.helping import listed
 
         message, code = listed(error).format_message(), int(ExitCode.USAGE)
     elif isinstance(error, click.ClickException):
@@ -314,14 +314,14 @@ def _first_line(name: str) -> str:
 
 def _names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of meters for the shell's tab key, which makes no database."""
-    from headend.completing import meters  # click's part for shells
+    from headend.console.completing import meters  # click's part for shells
 
     return meters(ctx, parameter, incomplete)
 
 
 def _files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
     """Let the shell offer its files."""
-    from headend.completing import files
+    from headend.console.completing import files
 
     return files(ctx, parameter, incomplete)
 

@@ -188,7 +188,7 @@ class Context:
         """
         if self.chosen.meter is None:
             return None
-        from headend.finding import find  # with it comes the database
+        from headend.registry.finding import find  # with it comes the database
 
         with self.store.look() as db:
             return find(db, self.chosen.meter)
@@ -202,7 +202,7 @@ class Context:
         """
         if self.registered is None:
             return self.chosen
-        from headend.finding import applied
+        from headend.registry.finding import applied
 
         return applied(self.chosen, self.registered)
 
@@ -271,7 +271,7 @@ class Context:
         from headend.transports import PortSpec
 
         if self.registered is not None:
-            from headend.life import check_reachable
+            from headend.registry.life import check_reachable
 
             check_reachable(self.registered.name, self.registered.life)
         if not self.settings.port:

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from headend.context import Context
 from headend.device import Device
 from headend.errors import NoAnswer, Refused, UsageError
-from headend.life import Life, check_reachable
 from headend.reach import Reached, mechanism_of, reach
+from headend.registry.life import Life, check_reachable
 from headend.store import StoreError, meters, transactions
 from headend.store.meters import Meter
 from headend.store.transactions import Transaction

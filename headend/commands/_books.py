@@ -1,6 +1,6 @@
 """What the lists from the database share."""
 
-from headend.finding import find
+from headend.registry.finding import find
 from headend.store import meters
 from headend.store.connection import Connection
 from headend.store.meters import Meter

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from headend.values import one_to_json
+from headend.reading.values import one_to_json
 from protocol.explain import Node
 
 if TYPE_CHECKING:

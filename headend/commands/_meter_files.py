@@ -15,7 +15,7 @@ from headend.errors import Refused, UsageError
 from headend.report import Report, show
 
 if TYPE_CHECKING:  # with it comes the database
-    from headend.importing import Imported
+    from headend.registry.importing import Imported
 
 _FORMAT = click.option(
     "--format", "kind", type=click.Choice(["csv", "json"]), help="Else by the file's ending."
@@ -46,7 +46,7 @@ def import_(context: Context, file: str, kind: str | None, dry_run: bool) -> Rep
 
     Exit code 2: rows are wrong; each is told with its line, and nothing was written.
     """
-    from headend.importing import RowsRefused
+    from headend.registry.importing import RowsRefused
 
     try:
         return import_file(context, file, kind, dry=dry_run)
@@ -72,8 +72,8 @@ def import_file(
         UsageError: the file cannot be read.
         RowsRefused: rows are wrong; nothing was written.
     """
-    from headend import tables
-    from headend.importing import import_meters
+    from headend.registry import tables
+    from headend.registry.importing import import_meters
 
     kind = tables.format_of(Path(file), kind)
     try:
@@ -153,8 +153,8 @@ def export_file(
         UsageError: neither CSV nor JSON, or a choice that cannot be understood.
         Refused: the file cannot be written; what was there before is as it was.
     """
-    from headend import tables
-    from headend.registry import Selection, select
+    from headend.registry import tables
+    from headend.registry.meters import Selection, select
     from headend.store import registry
 
     names = names_in(listed)

@@ -50,8 +50,8 @@ def untag(context: Context, /, tag: str, names: tuple[str, ...], **chosen: Any) 
 def _tagged(
     context: Context, tag: str, names: tuple[str, ...], chosen: Mapping[str, Any], *, give: bool
 ) -> Report:
-    from headend.entries import FieldError, check_tag
-    from headend.finding import find
+    from headend.registry.entries import FieldError, check_tag
+    from headend.registry.finding import find
     from headend.store import registry
 
     try:

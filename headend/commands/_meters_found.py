@@ -78,10 +78,10 @@ def find_meters(
         UsageError: a range or a field that is none.
         NoAnswer: the port cannot be opened, or nobody answers.
     """
-    from headend.discovery import Found, chosen_fields, discover, known_as, register
-    from headend.discovery import addresses as to_ask
+    from headend.console.progress import progress
     from headend.errors import NoAnswer
-    from headend.progress import progress
+    from headend.registry.discovery import Found, chosen_fields, discover, known_as, register
+    from headend.registry.discovery import addresses as to_ask
     from headend.store import audit, registry
 
     if not port:

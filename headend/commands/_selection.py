@@ -44,7 +44,7 @@ def names_in(file: str | None) -> tuple[str, ...] | None:
     """
     if file is None:
         return None
-    from headend.registry import names_of_file
+    from headend.registry.meters import names_of_file
 
     try:
         if file == "-":
@@ -68,6 +68,6 @@ def chosen(db: Any, tags: tuple[str, ...], listed: str | None, query: str | None
     Raises:
         UsageError: a choice that cannot be understood.
     """
-    from headend.registry import Selection, select
+    from headend.registry.meters import Selection, select
 
     return select(db, Selection.parse(tags, names_in(listed), query))

@@ -6,7 +6,7 @@ got lost is given again. What the meter has already is not written: it would be 
 
 from headend.device import Device
 from headend.errors import Refused, UsageError
-from headend.objects import refusal
+from headend.reading.objects import refusal
 from protocol.axdr import Data, encode
 from protocol.errors import AccessRefused, ProtocolError
 from protocol.events import AttributeRef

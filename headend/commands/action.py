@@ -4,10 +4,10 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
-from headend.objects import Wanted, refusal
 from headend.reach import reached
+from headend.reading.objects import Wanted, refusal
+from headend.reading.values import format_value, parse_value, to_json
 from headend.report import Report
-from headend.values import format_value, parse_value, to_json
 from protocol.errors import ActionRefused
 from protocol.events import MethodRef
 

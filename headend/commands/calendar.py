@@ -10,8 +10,8 @@ from headend.cli import with_context
 from headend.context import Context
 from headend.device import DATA, VALUE, Device
 from headend.errors import Refused, UsageError
-from headend.objects import profile_of
 from headend.reach import reached
+from headend.reading.objects import profile_of
 from headend.report import Report
 from headend.times import meter_text
 from obis import catalogue

@@ -99,7 +99,7 @@ def start(
     from headend.commands._selection import names_in
     from headend.engine import campaigns
     from headend.engine.queueing import Terms, moment
-    from headend.registry import Selection
+    from headend.registry.meters import Selection
 
     ours = {o for p in click.get_current_context().command.params for o in p.opts}
     campaigns.check_order(words, ours)

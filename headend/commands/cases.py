@@ -49,7 +49,7 @@ def listed(context: Context, kind: str | None, limit: int, *, closed: bool = Fal
     Raises:
         UsageError: no such kind, or no such meter.
     """
-    from headend.alarms import KINDS
+    from headend.listener.alarms import KINDS
     from headend.store import cases
     from headend.times import utc
 
@@ -145,7 +145,7 @@ def _found(context: Context, number: int) -> Any:
 
 
 def _told(case: Any) -> dict[str, Any]:
-    from headend.alarms import KINDS
+    from headend.listener.alarms import KINDS
     from headend.times import utc
 
     last = case.details.get("last")

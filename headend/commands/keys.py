@@ -337,7 +337,7 @@ def _name(context: Context, text: str) -> str:
     Raises:
         UsageError: there is none.
     """
-    from headend.finding import find
+    from headend.registry.finding import find
 
     with context.store.read() as db:
         return find(db, text).name

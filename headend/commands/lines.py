@@ -75,8 +75,8 @@ def set_line(context: Context, name: str, permits: int) -> Report:
     Raises:
         UsageError: no name that a line can have, or no number of permits.
     """
-    from headend.entries import FieldError, check_text
-    from headend.importing import check_permits
+    from headend.registry.entries import FieldError, check_text
+    from headend.registry.importing import check_permits
     from headend.store import audit, registry
 
     try:

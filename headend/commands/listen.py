@@ -6,13 +6,13 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
-from headend.ears import Keeper
 from headend.errors import NoAnswer, UsageError
-from headend.listening import Listener
-from headend.overhearing import LineListener
-from headend.receiving import identity_of
+from headend.listener.ears import Keeper
+from headend.listener.listening import Listener
+from headend.listener.overhearing import LineListener
+from headend.listener.receiving import identity_of
+from headend.listener.sayings import said, text
 from headend.report import Report
-from headend.sayings import said, text
 from headend.times import utc
 from headend.transports import LinkKind
 from protocol.timing import later
@@ -61,7 +61,7 @@ def command(
         raise UsageError("--believe-clear goes with --store")
     keeper: Keeper | None = None
     if store:
-        from headend.reception import Reception  # with it comes the database
+        from headend.listener.reception import Reception  # with it comes the database
 
         keeper = Reception(context, in_clear=believe_clear)
     return listen(context, count, seconds, keeper)

@@ -142,8 +142,8 @@ def show_meter(context: Context, name: str) -> Report:
     Raises:
         UsageError: there is none.
     """
-    from headend.finding import find
-    from headend.life import STEPS, Life
+    from headend.registry.finding import find
+    from headend.registry.life import STEPS, Life
     from headend.store import meters
 
     with context.store.read() as db:
@@ -207,12 +207,12 @@ def add_meter(context: Context, name: str, fields: Mapping[str, Any]) -> Report:
     Args:
         context: the run of the command.
         name: logical device name.
-        fields: more of ``headend.entries``; None is not said.
+        fields: more of ``headend.registry.entries``; None is not said.
 
     Raises:
         UsageError: a field says what it may not, or the meter is registered already.
     """
-    from headend.life import Life
+    from headend.registry.life import Life
     from headend.store import audit, registry
 
     with context.store.begin() as db:
@@ -240,8 +240,8 @@ def _made(context: Context, fields: Mapping[str, Any], before: "Entry | None") -
     Raises:
         UsageError: one of them says what it may not.
     """
-    from headend.entries import FieldError, entry
-    from headend.registry import access_of
+    from headend.registry.entries import FieldError, entry
+    from headend.registry.meters import access_of
 
     said = {key: value for key, value in fields.items() if value is not None}
     said |= access_of(context.chosen)
@@ -308,7 +308,7 @@ def set_meter(
     Args:
         context: the run of the command.
         name: its name or EAN.
-        fields: of ``headend.entries``; None is not said.
+        fields: of ``headend.registry.entries``; None is not said.
         unset: of its access, what to forget.
         insist: retire it whatever is open.
 
@@ -316,8 +316,8 @@ def set_meter(
         UsageError: a field says what it may not, or there is no such meter.
         Refused: its life does not take that step.
     """
-    from headend.life import Life
-    from headend.registry import ACCESS, change_life, held
+    from headend.registry.life import Life
+    from headend.registry.meters import ACCESS, change_life, held
     from headend.store import audit, registry
 
     gone = {each.lstrip("-").replace("-", "_") for each in unset}
@@ -348,7 +348,7 @@ def remove(context: Context, name: str) -> Report:
 
     Example: prepay meters remove OPP0000000000017
     """
-    from headend import registry
+    from headend.registry import meters as registry
     from headend.store import audit
 
     with context.store.begin() as db:

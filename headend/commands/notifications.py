@@ -106,8 +106,8 @@ def shown(context: Context, number: int) -> Report:
 
 
 def _told(each: "Notification") -> dict[str, Any]:
+    from headend.listener.worded import words
     from headend.times import utc
-    from headend.worded import words
 
     return {
         "number": each.number,

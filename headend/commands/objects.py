@@ -11,8 +11,8 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.errors import Refused, UsageError
-from headend.objects import class_name, name_of, object_list
 from headend.reach import reached
+from headend.reading.objects import class_name, name_of, object_list
 from headend.report import Report
 
 
@@ -75,8 +75,8 @@ def dump_objects(context: Context, *, as_xml: bool, out: Path | None = None) -> 
     Raises:
         Refused, NoAnswer: see there; also a file that cannot be written.
     """
-    from headend.dump import dump, entries, meter_name
-    from headend.dump_xml import to_xml
+    from headend.reading.dump import dump, entries, meter_name
+    from headend.reading.dump_xml import to_xml
 
     with reached(context) as device:
         listed = entries(device)

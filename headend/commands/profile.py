@@ -8,8 +8,8 @@ from headend.cli import with_context
 from headend.context import Context
 from headend.device import VALUE
 from headend.errors import Refused
-from headend.objects import profile_of
 from headend.reach import reached
+from headend.reading.objects import profile_of
 from headend.report import Report
 from obis import catalogue
 from prepay.money import format_amount

@@ -9,12 +9,12 @@ from headend.cli import with_context
 from headend.context import Context
 from headend.device import VALUE, Device
 from headend.errors import ExitCode, Refused, UsageError
-from headend.objects import Wanted, name_of, refusal
 from headend.reach import reached
-from headend.readable import readable
+from headend.reading.objects import Wanted, name_of, refusal
+from headend.reading.readable import readable
+from headend.reading.rows import PROFILE_GENERIC, Part, rows
+from headend.reading.values import format_value, to_json
 from headend.report import Report
-from headend.rows import PROFILE_GENERIC, Part, rows
-from headend.values import format_value, to_json
 from protocol.errors import AccessRefused
 from protocol.events import AttributeRef
 

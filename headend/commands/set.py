@@ -5,10 +5,10 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.device import VALUE
-from headend.objects import Wanted, refusal
 from headend.reach import reached
+from headend.reading.objects import Wanted, refusal
+from headend.reading.values import format_value, parse_value, to_json
 from headend.report import Report
-from headend.values import format_value, parse_value, to_json
 from protocol.errors import AccessRefused
 from protocol.events import AttributeRef
 

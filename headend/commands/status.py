@@ -12,8 +12,8 @@ from headend.commands._due import customer, debt_words, debts, words
 from headend.context import Context
 from headend.device import Device
 from headend.errors import Refused, UsageError
-from headend.objects import profile_of
 from headend.reach import mechanism_of, reached
+from headend.reading.objects import profile_of
 from headend.report import Report
 from headend.times import iso, meter_iso
 from prepay.credit import EMERGENCY_CREDIT, TOKEN_CREDIT

@@ -13,7 +13,7 @@ from headend.context import Context
 from headend.device import Device
 from headend.errors import Refused, UsageError
 from headend.line import Line, open_line
-from headend.objects import refusal
+from headend.reading.objects import refusal
 from headend.report import Report
 from headend.times import meter_iso
 from obis import catalogue

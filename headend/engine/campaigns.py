@@ -19,7 +19,7 @@ from headend.engine.typed import typed
 from headend.engine.views import DIGITS, LEAST
 from headend.engine.wake import wake, wake_with
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
-from headend.registry import Selection, select
+from headend.registry.meters import Selection, select
 from headend.report import Report, show_aside
 from headend.store import audit, campaigns, commands, meters
 from headend.store.campaigns import Campaign

@@ -1,9 +1,9 @@
 """The desk of a worker: queues what the command lines of its user's own machine ask for.
 
 What it does is what ``headend.engine.ordering`` does in any process, in this one, where all of it
-is imported and the database is open; what is said is told in ``headend.calling``. Each caller has
-a thread. Who does not say a whole line in time, says too long a one, or one that is none, hears
-why and is let go; one that is of another user hears nothing.
+is imported and the database is open; what is said is told in ``headend.console.calling``. Each
+caller has a thread. Who does not say a whole line in time, says too long a one, or one that is
+none, hears why and is let go; one that is of another user hears nothing.
 """
 
 import json
@@ -19,7 +19,15 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from headend.calling import LONGEST, LONGEST_NAME, SPOKEN, identity_of, is_socket, place, same_user
+from headend.console.calling import (
+    LONGEST,
+    LONGEST_NAME,
+    SPOKEN,
+    identity_of,
+    is_socket,
+    place,
+    same_user,
+)
 from headend.context import Context, Settings
 from headend.engine import ordering
 from headend.engine.arguments import IDENTITY
@@ -50,7 +58,7 @@ class _Gone(Exception):
 
 
 class _Asked(Struct, frozen=True):
-    """What a caller asks for; see ``headend.calling``.
+    """What a caller asks for; see ``headend.console.calling``.
 
     Args:
         draw: id of the row.

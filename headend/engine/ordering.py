@@ -21,8 +21,8 @@ from headend.engine.states import State
 from headend.engine.typed import typed
 from headend.engine.wake import wake, wake_with
 from headend.errors import UsageError
-from headend.life import check_reachable
-from headend.registry import ACCESS
+from headend.registry.life import check_reachable
+from headend.registry.meters import ACCESS
 from headend.report import Report
 from headend.store import commands, workers
 from headend.store.commands import Command, New

@@ -10,10 +10,10 @@ from headend.context import Context
 from headend.engine import Engine
 from headend.engine.desk import Desk
 from headend.engine.worker import Worker, executor_id
+from headend.listener.receiving import listening
 from headend.observe import logs
 from headend.observe.options import Watching
 from headend.observe.telling import Teller
-from headend.receiving import listening
 from headend.report import Report, show_aside
 from headend.store import Store, StoreError, workers
 from headend.store.commands import Command
@@ -43,7 +43,7 @@ def serve(
         sessions: how many meters are spoken to at a time.
         watching: how it is watched; None is a log of what matters.
         listen: port specs at which meters are heard beside the work.
-        believe_clear: as ``headend.reception.Reception`` has it.
+        believe_clear: as ``headend.listener.reception.Reception`` has it.
 
     Raises:
         PortUnusable: it cannot be listened at one of them.

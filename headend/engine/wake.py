@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from headend.calling import clear_away, is_socket, numbered
+from headend.console.calling import clear_away, is_socket, numbered
 from headend.store.connection import Connection
 from headend.store.url import DatabaseUrl
 

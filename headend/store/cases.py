@@ -36,7 +36,7 @@ class Case(Struct, frozen=True):
     Args:
         number: by which people name it.
         meter_id, meter: row number and name of the meter.
-        kind: one of ``headend.alarms.KINDS``.
+        kind: one of ``headend.listener.alarms.KINDS``.
         state: see the module.
         notification: row number of what opened it.
         details: "told": what the meter said; "times": how often; "last": when it was last said;

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headend.life import Life
+from headend.registry.life import Life
 from headend.store.connection import Connection
 from headend.store.prepared import Prepared, Row
 
@@ -26,7 +26,7 @@ class Entry:
         transport: port spec by which it is reached; None: not by its name.
         access: how it is spoken to: names and values of ``Settings``.
         line: line or concentrator that it shares with others.
-        life: one of ``headend.life.Life``.
+        life: one of ``headend.registry.life.Life``.
         tags: sorted.
         id: row number; 0 before it has one.
         port: the port spec it was last met at, empty before that.

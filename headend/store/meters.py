@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from headend.life import Life
+from headend.registry.life import Life
 from headend.store.connection import Connection
 from headend.store.prepared import Prepared, Row
 from obis.values import field_names, replace
@@ -29,7 +29,7 @@ class Meter(Struct, frozen=True):
         priced_wh: register reading in Wh up to which consumption is priced; None before that.
         priced_at: the moment of that reading, by the meter's clock.
         remainder: what pricing left below one minor unit, as ``prepay.charge`` counts it.
-        life: how far its life has come, as ``headend.life`` has it.
+        life: how far its life has come, as ``headend.registry.life`` has it.
         system_title: hexadecimal, as it had it when it was last associated with; empty before.
     """
 

@@ -1,7 +1,8 @@
 """The registry's rows: which meters there are, how each is reached, its tags and its line.
 
 A meter is one row of ``meters``, whether it was registered from paper or met at a port; its books
-hang on that row. What may stand in a row is in ``headend.registry``, its life in ``headend.life``.
+hang on that row. What may stand in a row is in ``headend.registry.meters``, its life in
+``headend.registry.life``.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
-from headend.life import Life
+from headend.registry.life import Life
 from headend.store import schema
 from headend.store.connection import Connection
 from headend.store.entry import COLUMNS, WRITTEN, Entry, by_ean, by_name

@@ -20,7 +20,7 @@ from typing import Final, cast
 
 from msgspec import Struct
 
-from headend.life import check_order
+from headend.registry.life import check_order
 from headend.store import ledger, meters
 from headend.store.connection import Connection
 from headend.store.meters import Meter

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from headend.ears import Ear, Identity, Memory
+from headend.listener.ears import Ear, Identity, Memory
 from headend.transports import LinkKind
 from protocol import axdr
 from protocol.apdu import (

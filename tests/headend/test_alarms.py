@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headend.alarms import AS_MADE, CAUSES, EVENTS, KINDS, RELAY_EVENTS, alarms, attributes
+from headend.listener.alarms import AS_MADE, CAUSES, EVENTS, KINDS, RELAY_EVENTS, alarms, attributes
 from headend.store.meters import FOREIGN, Meter
 from meter_fw.events import Code, RelayCode
 from meter_fw.push_setup import AS_MADE as PUSHED

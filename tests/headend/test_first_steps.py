@@ -23,7 +23,7 @@ from headend.context import Context, Settings, default_database
 from headend.device import Device
 from headend.errors import NoAnswer
 from headend.reach import reached
-from headend.readable import readable
+from headend.reading.readable import readable
 from headend.session import Patience
 from headend.store import schema
 from headend.times import meter_text

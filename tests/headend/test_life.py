@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headend.ean import LENGTH, check_digit, check_ean
 from headend.errors import Refused
-from headend.life import NO_MONEY, STEPS, Life, check_order, check_reachable, check_step
+from headend.registry.ean import LENGTH, check_digit, check_ean
+from headend.registry.life import NO_MONEY, STEPS, Life, check_order, check_reachable, check_step
 from headend.store.transactions import Order
 
-#: The table of ``headend.life``, written down a second time: rows from, columns to.
+#: The table of ``headend.registry.life``, written down a second time: rows from, columns to.
 ALLOWED = """
                  met registered commissioned in-service out-of-service retired
 met               x      x           x           x            -           x

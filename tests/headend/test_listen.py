@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from headend.cli import main
 from headend.clock import system_clock
-from headend.ears import METERS, Ear, Heard, Identity, Memory, Sender
 from headend.errors import PortUnusable
-from headend.listening import CONNECTIONS, Listener
+from headend.listener.ears import METERS, Ear, Heard, Identity, Memory, Sender
+from headend.listener.listening import CONNECTIONS, Listener
 from headend.transports import LinkKind, PortSpec
 from obis import catalogue
 from prepay.keys import LAB_KEYS

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from headend import tables
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS
-from headend.ean import check_digit
-from headend.entries import FieldError, entry
 from headend.errors import Refused
-from headend.importing import Imported, RowsRefused, import_meters
-from headend.life import Life
+from headend.registry import tables
+from headend.registry.ean import check_digit
+from headend.registry.entries import FieldError, entry
+from headend.registry.importing import Imported, RowsRefused, import_meters
+from headend.registry.life import Life
+from headend.registry.tables import FileError
 from headend.store import Store, meters, registry, schema
 from headend.store.connection import Connection
 from headend.store.registry import Entry
-from headend.tables import FileError
 from obis.values import replace
 from protocol.timing import Instant
 

@@ -22,7 +22,7 @@ from headend.commands.tariff import tariff
 from headend.commands.thresholds import thresholds
 from headend.engine.arguments import durable, freeze, thaw
 from headend.errors import ExitCode, HeadendError, NoAnswer, Refused, UsageError
-from headend.rows import Part
+from headend.reading.rows import Part
 from headend.store.transactions import State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs

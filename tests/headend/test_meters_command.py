@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headend.cli import Invocation, main
-from headend.discovery import Address, addresses
 from headend.errors import UsageError
+from headend.registry.discovery import Address, addresses
 from headend.session import Patience
 from headend.store import Store
 from headend.transports import LinkKind

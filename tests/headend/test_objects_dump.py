@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 
-from headend.dump import _Right
-from headend.dump_xml import ELEMENTS, value_to_xml
+from headend.reading.dump import _Right
+from headend.reading.dump_xml import ELEMENTS, value_to_xml
 from headend.transports import LinkKind
 from protocol import axdr
 from protocol.axdr import Data, Tag

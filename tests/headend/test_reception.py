@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select
 
-from headend.alarms import KINDS
 from headend.cli import main
 from headend.context import Context, Settings
-from headend.ears import Ear, Heard
 from headend.errors import HeadendError, PortUnusable
-from headend.flood import SOURCES, Rates
-from headend.receiving import identity_of, start
-from headend.reception import CLEAR_BODY, CLEAR_BURST, WINDOW_MS, Reception
+from headend.listener.alarms import KINDS
+from headend.listener.ears import Ear, Heard
+from headend.listener.flood import SOURCES, Rates
+from headend.listener.receiving import identity_of, start
+from headend.listener.reception import CLEAR_BODY, CLEAR_BURST, WINDOW_MS, Reception
 from headend.store import Store, cases, meters, notifications, registry, schema, senders
 from headend.store.cases import Case
 from headend.store.registry import Entry

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from headend.context import Context, Settings
-from headend.entries import FieldError, entry
 from headend.errors import NoAnswer, Refused, UsageError
-from headend.finding import find
-from headend.life import Life
 from headend.reach import reach
-from headend.registry import (
+from headend.registry.entries import FieldError, entry
+from headend.registry.finding import find
+from headend.registry.life import Life
+from headend.registry.meters import (
     ACCESS,
     Condition,
     Selection,
@@ -147,7 +147,7 @@ def test_what_is_near_is_found_in_a_large_park(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever the slip is: not all names are compared, those are that share half of it."""
-    monkeypatch.setattr("headend.finding._COMPARED", 20)
+    monkeypatch.setattr("headend.registry.finding._COMPARED", 20)
     added(store, *(Entry(f"OPP{number:09}") for number in range(100, 900)), Entry("OPP123_567%9"))
     for slip in ("OPP12X_567%9", "XPP123_567%9", "OPP123_567%X", "OPP123_5567%9", "OPP123_67%9"):
         with pytest.raises(UsageError, match="did you mean OPP123_567%9"):

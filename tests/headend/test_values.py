@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headend.errors import UsageError
-from headend.values import format_value, parse_value, to_json
+from headend.reading.values import format_value, parse_value, to_json
 from protocol import axdr
 from protocol.axdr import Data, Tag
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from headend import alarms, worded
-from headend.values import to_json
+from headend.listener import alarms, worded
+from headend.reading.values import to_json
 from meter_fw import events
 from obis import catalogue
 from obis.code import ObisCode

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from headend.dump_xml import ELEMENTS, value_to_xml
+from headend.reading.dump_xml import ELEMENTS, value_to_xml
 from protocol import axdr
 from protocol.axdr import Data, Tag
 from protocol.explain import Node, explain

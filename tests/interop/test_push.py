@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headend.values import to_json
+from headend.reading.values import to_json
 from protocol import axdr
 from tests.interop.environments import DLMS_COSEM, GURUX, HERE, PYDLMS, Peer
 from tests.interop.processes import environment, free_port, running, script

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from headend import calling
-from headend.calling import place
 from headend.cli import Invocation, main
+from headend.console import calling
+from headend.console.calling import place
 from headend.context import Context, Settings
 from headend.engine import ordering
 from headend.engine.states import State

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headend import calling
-from headend.calling import LONGEST, SPOKEN, identity_of, place
+from headend.console import calling
+from headend.console.calling import LONGEST, SPOKEN, identity_of, place
 from headend.context import Context, Settings
 from headend.engine import desk as desks
 from headend.engine.desk import Desk

@@ -7,9 +7,9 @@ from msgspec import Struct, field
 
 from headend.device import Device
 from headend.errors import Refused
-from headend.objects import class_name, name_of
+from headend.reading.objects import class_name, name_of
+from headend.reading.values import to_json
 from headend.session import ExceptionAnswered
-from headend.values import to_json
 from obis import catalogue
 from obis.code import ObisCode, ObisError
 from protocol.axdr import Data, Tag

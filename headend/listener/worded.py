@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
-from headend.alarms import AS_MADE, EVENTS, OWN, RELAY_EVENTS, is_ours
+from headend.listener.alarms import AS_MADE, EVENTS, OWN, RELAY_EVENTS, is_ours
 from obis import catalogue
 from obis.code import ObisCode
 from protocol.cosem import account, disconnect_control, vendor

@@ -22,14 +22,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from headend.alarms import alarms
 from headend.ciphered import LeasedCounters, fingerprint_of
 from headend.clock import Clock, wall_clock
 from headend.context import Context
-from headend.ears import Heard, Sender, replayed
 from headend.errors import HeadendError
-from headend.flood import Rates
-from headend.sayings import said
+from headend.listener.alarms import alarms
+from headend.listener.ears import Heard, Sender, replayed
+from headend.listener.flood import Rates
+from headend.listener.sayings import said
 from headend.security import key_set
 from headend.store import Store, cases, keys, meters, notifications, senders
 from headend.store.connection import Connection
@@ -58,7 +58,7 @@ _ELSEWHERE: Final = ("time", "from", "system_title", "confirmed", "meter", "agai
 
 
 class Reception:
-    """Keeps what meters say in the database; a ``headend.ears.Keeper``.
+    """Keeps what meters say in the database; a ``headend.listener.ears.Keeper``.
 
     Args:
         context: database, keys and vault.

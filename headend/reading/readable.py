@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from headend.device import Device
 from headend.errors import Refused
-from headend.objects import profile_of
+from headend.reading.objects import profile_of
 from headend.times import meter_text
 from obis import catalogue
 from obis.code import ObisCode

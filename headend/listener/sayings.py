@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from headend.ears import Heard
+from headend.listener.ears import Heard
+from headend.reading.values import format_value, to_json
 from headend.times import meter_text
-from headend.values import format_value, to_json
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import ProtocolError
 from protocol.events import DataNotification, EventNotification, InformationReport

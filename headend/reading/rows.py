@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from headend.device import Device
 from headend.errors import Refused, UsageError
-from headend.objects import name_of
+from headend.reading.objects import name_of
+from headend.reading.values import format_value, to_json
 from headend.times import meter_text
-from headend.values import format_value, to_json
 from obis import catalogue
 from obis.code import ObisCode
 from obis.units import SCALERS, format_scaled, symbol

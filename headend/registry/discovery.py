@@ -14,11 +14,11 @@ from msgspec import Struct
 
 from headend.context import Context
 from headend.device import Device
-from headend.entries import FieldError, check_name, check_text, entry, shown
 from headend.errors import HeadendError, NoAnswer, Refused, UsageError
-from headend.life import Life
 from headend.reach import open_plain
-from headend.registry import access_of
+from headend.registry.entries import FieldError, check_name, check_text, entry, shown
+from headend.registry.life import Life
+from headend.registry.meters import access_of
 from headend.session import AssociationRefused, Patience
 from headend.store import registry
 from headend.store.connection import Connection

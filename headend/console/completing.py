@@ -89,7 +89,7 @@ def _commands(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
 
 def names(ctx: click.Context, incomplete: str, kind: str = "meters") -> list[str]:
     """Return names out of the database, which is not made for it; see ``naming``."""
-    from headend.naming import beginning  # the database, which only this needs
+    from headend.console.naming import beginning  # the database, which only this needs
 
     values: Any = getattr(ctx.find_object(object), "values", {})
     return beginning(values.get("db"), incomplete, kind)

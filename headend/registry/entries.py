@@ -8,7 +8,7 @@
 | profile | one of those that come with the program, empty where it is not known |
 | port | port spec by which commands reach it; a path in it is made absolute |
 | line | line or concentrator it shares with others: up to 64 characters |
-| life | one of ``headend.life.Life`` |
+| life | one of ``headend.registry.life.Life`` |
 | tags | words of letters, digits and ``._:/+-``, up to 64 characters each |
 | those of ``registry.ACCESS`` | how it is spoken to, as the options of the same names have it |
 """
@@ -19,10 +19,10 @@ from functools import cache
 from typing import Any
 
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS
-from headend.ean import check_ean
 from headend.errors import PortUnusable
-from headend.life import Life
-from headend.registry import ACCESS
+from headend.registry.ean import check_ean
+from headend.registry.life import Life
+from headend.registry.meters import ACCESS
 from headend.store.registry import Entry
 from headend.transports import PortSpec
 from headend.transports.tcp import parse_address

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree
 
-from headend.dump import AttributeDump, ObjectDump
+from headend.reading.dump import AttributeDump, ObjectDump
 from protocol import axdr
 from protocol.axdr import Data, Tag
 

@@ -1,4 +1,4 @@
-"""Listening for what meters say unasked, on TCP or UDP: the sockets under ``headend.ears``.
+"""Listening for what meters say unasked, on TCP or UDP: the sockets under ``ears``.
 
 What is there at one time is read together, kept together - one commit - and then confirmed.
 What a source says beyond its rate is dropped unread, and a connection that does so is closed; a
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from selectors import EVENT_READ, DefaultSelector
 
 from headend.clock import Clock
-from headend.ears import Blocks, Ear, Heard, Identity, Keeper, Memory
 from headend.errors import HeadendError, PortUnusable
-from headend.flood import Rates
+from headend.listener.ears import Blocks, Ear, Heard, Identity, Keeper, Memory
+from headend.listener.flood import Rates
 from headend.transports import LinkKind, PortSpec
 from headend.transports.tcp import parse_address
 from protocol.events import Peer

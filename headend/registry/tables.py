@@ -25,9 +25,9 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
-from headend.entries import shown
 from headend.errors import UsageError
-from headend.registry import ACCESS
+from headend.registry.entries import shown
+from headend.registry.meters import ACCESS
 from headend.store.registry import Entry, Line
 
 #: Of a file: more than 400,000 meters fit; a larger park comes in several.

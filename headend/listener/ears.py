@@ -2,10 +2,10 @@
 
 Nothing is agreed upon with whoever speaks: the associations are pre-established, one in clear
 and one for each system title, under keys that a keeper knows. What cannot be read is told as such
-and harms nobody. No sockets here; ``headend.listening`` has them.
+and harms nobody. No sockets here; ``headend.listener.listening`` has them.
 
 What is read is given to the keeper, and only what he keeps is confirmed: ``Memory`` keeps nothing
-but invocation counters, ``headend.reception`` has the database.
+but invocation counters, ``headend.listener.reception`` has the database.
 """
 
 from collections.abc import Callable, Sequence

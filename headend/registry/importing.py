@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from headend.entries import FieldError, check_text, entry
 from headend.errors import Refused, UsageError
-from headend.life import Life, check_step
-from headend.registry import check_at_rest
+from headend.registry.entries import FieldError, check_text, entry
+from headend.registry.life import Life, check_step
+from headend.registry.meters import check_at_rest
+from headend.registry.tables import Content, Raw
 from headend.store import Store, audit, registry
 from headend.store.connection import Connection
 from headend.store.registry import Entry
-from headend.tables import Content, Raw
 from obis.values import replace
 from protocol.timing import Instant
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from headend.ciphered import LeasedCounters, fingerprint
 from headend.context import Context
-from headend.ears import Heard, Identity, Keeper
 from headend.errors import HeadendError
-from headend.listening import Listener
+from headend.listener.ears import Heard, Identity, Keeper
+from headend.listener.listening import Listener
 from headend.security import key_set
 from headend.transports import PortSpec
 from protocol.security import KeySet
@@ -118,13 +118,13 @@ def start(
     Args:
         context: database, keys and clock.
         specs: port specs, ``tcp:HOST:PORT`` or ``udp:HOST:PORT``.
-        in_clear: as ``headend.reception.Reception`` has it.
+        in_clear: as ``headend.listener.reception.Reception`` has it.
         tell: as ``Receiving`` has it.
 
     Raises:
         PortUnusable: it cannot be listened at one of them.
     """
-    from headend.reception import Reception  # with it come the tables
+    from headend.listener.reception import Reception  # with it come the tables
 
     keeper = Reception(context, in_clear=in_clear)
     return Receiving(context, [PortSpec.parse(spec) for spec in specs], keeper, tell)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from headend.clock import Clock
-from headend.ears import Ear, Heard, Identity, Keeper, Memory
+from headend.listener.ears import Ear, Heard, Identity, Keeper, Memory
 from headend.transports import LinkKind, PortSpec, TransportFactory
 from protocol.timing import Instant, earliest, later
 

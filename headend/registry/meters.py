@@ -1,7 +1,7 @@
 """The registry: a meter's life, what of its access is remembered, and which ones are meant.
 
-How the one that a command names is found is in ``headend.finding``, what an entry may say in
-``headend.entries``, its life in ``headend.life``, its rows in ``headend.store.registry``.
+How the one that a command names is found is in ``finding``, what an entry may say in ``entries``,
+its life in ``life``, its rows in ``headend.store.registry``.
 """
 
 import re
@@ -16,8 +16,8 @@ from sqlalchemy import select as select_rows
 
 from headend.context import Settings
 from headend.errors import Refused, UsageError
-from headend.finding import find, unknown
-from headend.life import Life, check_step
+from headend.registry.finding import find, unknown
+from headend.registry.life import Life, check_step
 from headend.store import registry, schema, transactions
 from headend.store.connection import Connection
 from headend.store.entry import Entry

@@ -1,0 +1,1 @@
+"""What meters say unasked: heard, kept once, confirmed, and looked after."""

@@ -1,0 +1,1 @@
+"""What a meter tells when it is asked, for people and for machines."""

@@ -1,0 +1,1 @@
+"""The registry: who the meters are, how they are reached, and in which state of life they are."""
