@@ -3,7 +3,6 @@
 import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from headend.clock import Clock, system_clock
 from headend.errors import UsageError
+from headend.lazy import lazy
 from obis.values import hiding, replace
 
 if TYPE_CHECKING:  # each of these costs time that not every command has to pay
@@ -162,7 +162,7 @@ class Context:
         """Whether nobody in this process has opened the database."""
         return self._given_store is None and "store" not in self.__dict__
 
-    @cached_property
+    @lazy
     def store(self) -> "Store":
         """The database, opened when first asked for."""
         if self._given_store is not None:
@@ -172,14 +172,14 @@ class Context:
 
         return Store(self.chosen.db or default_url())
 
-    @cached_property
+    @lazy
     def claims(self) -> "Claims":
         """The locks that this run holds: one session with a meter at a time, whoever opens it."""
         from headend.claims import Claims
 
         return Claims(self.store.locks, self.lock_patience_ms)
 
-    @cached_property
+    @lazy
     def registered(self) -> "Entry | None":
         """What the registry says of the meter that was given by name; None for one by port.
 
@@ -193,7 +193,7 @@ class Context:
         with self.store.look() as db:
             return find(db, self.chosen.meter)
 
-    @cached_property
+    @lazy
     def settings(self) -> Settings:
         """What the user chose; for a meter by name, what the registry says where nobody chose.
 
@@ -206,7 +206,7 @@ class Context:
 
         return applied(self.chosen, self.registered)
 
-    @cached_property
+    @lazy
     def keys(self) -> "MeterKeys":
         """The meter's keys: the key file's, else the vault's, else the lab's.
 
@@ -228,7 +228,7 @@ class Context:
         except KeyFileError as error:
             raise UsageError(f"key file {path}: {error}") from error
 
-    @cached_property
+    @lazy
     def held(self) -> "Held | None":
         """What the vault has of the meter that was given by name.
 
@@ -241,7 +241,7 @@ class Context:
             return None
         return self.vault.held(self.registered.name) if self.registered.has_keys else None
 
-    @cached_property
+    @lazy
     def vault(self) -> "Vault":
         """The keys of meters in the database.
 
@@ -252,7 +252,7 @@ class Context:
 
         return Vault(self.store, self._masters or masters.find(os.environ), self.entropy)
 
-    @cached_property
+    @lazy
     def caller(self) -> str:
         """Who runs this, for the audit log: the system's user unless somebody else is set."""
         try:
@@ -260,7 +260,7 @@ class Context:
         except (KeyError, OSError):  # nobody that the system knows by name
             return "unknown"
 
-    @cached_property
+    @lazy
     def port(self) -> "PortSpec":
         """Where the meter is.
 
@@ -298,7 +298,7 @@ class Context:
         """What is known of the meter by which it is locked: its place, and its name if told."""
         return self.place, *(() if self.registered is None else (self.registered.name,))
 
-    @cached_property
+    @lazy
     def transports(self) -> "TransportFactory":
         """What opens ports."""
         from headend.transports import open_transport

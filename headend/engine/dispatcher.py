@@ -28,8 +28,9 @@ from headend.engine.arguments import durable
 from headend.engine.queueing import booked, expired, note
 from headend.engine.states import Happening, State
 from headend.errors import UsageError
-from headend.store import Store, StoreError, campaigns, commands, registry, workers
-from headend.store.commands import Closed, Command, HandedOut
+from headend.store import Store, StoreError, campaigns, claiming, commands, registry, workers
+from headend.store.claiming import Closed, HandedOut
+from headend.store.commands import Command
 from headend.store.connection import Connection
 from prepay.transactions import transaction_id
 from protocol.timing import Instant
@@ -185,7 +186,7 @@ class Dispatcher:
     def hand_out(self) -> int:
         """Hand over what is due and may go; return how many commands that were."""
         with self._store.look() as db:
-            due = commands.due(db, self._now())
+            due = claiming.due(db, self._now())
         if not due:
             return 0
         with self._store.begin() as db:
@@ -200,8 +201,8 @@ class Dispatcher:
         commands.begin_claiming(db)
         now = self._now()
         if State.PLANNED in due:
-            commands.promote(db, now)
-        out = commands.handed_out(db)
+            claiming.promote(db, now)
+        out = claiming.handed_out(db)
         self._out = sum(each.worker == self._worker for each in out)
         room = self._room - self._out
         standing = _standing(db, out)
@@ -211,7 +212,7 @@ class Dispatcher:
                 continue
             while len(taken) < room:
                 limit = min(_PORTION, room - len(taken))
-                rows = commands.claimable(db, state, standing.closed(), now, limit)
+                rows = claiming.claimable(db, state, standing.closed(), now, limit)
                 more = [command for command, line in rows if standing.take(command, line)]
                 taken += more
                 if not more or len(rows) < limit:
@@ -223,10 +224,10 @@ class Dispatcher:
         """Write the next tickets of commands; they are one batch, named by the first of them."""
         tickets = [ticket_of(command.id, command.attempts + 1) for command in taken]
         given = [
-            commands.Ticket(command, ticket, tickets[0], self._worker, self._identity(command, now))
+            claiming.Ticket(command, ticket, tickets[0], self._worker, self._identity(command, now))
             for command, ticket in zip(taken, tickets, strict=True)
         ]
-        commands.hand_out(db, given)
+        claiming.hand_out(db, given)
         return [Handed(each.ticket, each.batch, each.command.meter) for each in given]
 
     def _identity(self, command: Command, now: Instant) -> str | None:
@@ -285,7 +286,7 @@ class Dispatcher:
         broken off where the engine could not see it: the command gets the next attempt's ticket.
         """
         with self._store.read() as db:
-            out = commands.handed_out(db)
+            out = claiming.handed_out(db)
         self._sightings = Counter({o.ticket: self._sightings[o.ticket] + 1 for o in out})
         stale = [each for each in out if self._sightings[each.ticket] >= _PATIENCE]
         if not stale:
@@ -308,7 +309,7 @@ class Dispatcher:
     def _expire(self, db: Connection) -> None:
         """End what waits past its not-after, unless something of it is booked: that is sent for."""
         now = self._now()
-        for command in commands.overdue(db, now, _PORTION):
+        for command in claiming.overdue(db, now, _PORTION):
             if booked(db, command) is None:
                 reason = expired(command, "its not-after has passed")
                 state = commands.end(db, command, Happening.TOO_LATE, now, reason=reason)

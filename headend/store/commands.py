@@ -1,13 +1,12 @@
 """The rows of durable commands; their states and what moves them are in ``engine.states``."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import (
-    BindParameter,
+    ColumnElement,
     Select,
     and_,
     bindparam,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     insert,
     literal_column,
     null,
-    or_,
     select,
     update,
 )
@@ -27,8 +25,8 @@ from headend.store.prepared import Prepared
 from obis.values import field_names, replace
 from protocol.timing import Instant
 
-_TABLE = schema.commands
-_METERS = schema.meters
+TABLE = schema.commands
+METERS = schema.meters
 
 #: A claim takes this lock where rows are locked one by one, so that permits are counted right.
 _CLAIMING: Final = 0x0FFA11
@@ -110,8 +108,8 @@ Answer = Mapping[str, Any]
 _NAMES: Final = field_names(Command)
 
 
-def _command(row: Sequence[Any]) -> Command:
-    """Return the command of a row; what it has beyond that is somebody else's."""
+def command_of(row: Sequence[Any]) -> Command:
+    """Return the command of a row of ``rows``; what it has beyond that is somebody else's."""
     values = dict(zip(_NAMES, row, strict=False))
     values["state"] = State(values["state"])
     values["arguments"] = json.loads(values["arguments"])
@@ -120,10 +118,11 @@ def _command(row: Sequence[Any]) -> Command:
     return Command(**values)
 
 
-def _rows() -> Select[Any]:
-    met = _METERS.c.id == _TABLE.c.meter_id
-    named = {**_TABLE.c, "meter": _METERS.c.name.label("meter")}
-    return select(*(named[name] for name in _NAMES)).select_from(_TABLE.join(_METERS, met))
+def rows() -> Select[Any]:
+    """Return the query for commands, whose columns ``command_of`` takes."""
+    met = METERS.c.id == TABLE.c.meter_id
+    named = {**TABLE.c, "meter": METERS.c.name.label("meter")}
+    return select(*(named[name] for name in _NAMES)).select_from(TABLE.join(METERS, met))
 
 
 def add(db: Connection, commands: Sequence[New], now: Instant) -> None:
@@ -155,7 +154,7 @@ def add(db: Connection, commands: Sequence[New], now: Instant) -> None:
         for new in commands
     ]
     if rows:
-        db.execute(insert(_TABLE), rows)
+        db.execute(insert(TABLE), rows)
 
 
 def _is_due(new: New, now: Instant) -> bool:
@@ -165,25 +164,25 @@ def _is_due(new: New, now: Instant) -> bool:
 def get(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id."""
     row = _BY_ID.first(db, key=command_id)
-    return None if row is None else _command(row)
+    return None if row is None else command_of(row)
 
 
 def beginning_with(db: Connection, prefix: str) -> list[Command]:
     """Return the commands, two at most, whose id begins so: people do not type 32 digits."""
-    query = _rows().where(_TABLE.c.id.startswith(prefix, autoescape=True)).limit(2)
-    return [_command(row) for row in db.execute(query)]
+    query = rows().where(TABLE.c.id.startswith(prefix, autoescape=True)).limit(2)
+    return [command_of(row) for row in db.execute(query)]
 
 
 def of_key(db: Connection, idempotency_key: str) -> Command | None:
     """Return the command that was queued with an idempotency key."""
-    row = db.execute(_rows().where(_TABLE.c.idempotency_key == idempotency_key)).first()
-    return None if row is None else _command(row)
+    row = db.execute(rows().where(TABLE.c.idempotency_key == idempotency_key)).first()
+    return None if row is None else command_of(row)
 
 
 def of_ticket(db: Connection, ticket: str) -> Command | None:
     """Return the command that carries a ticket, its row held until the transaction ends."""
     row = _HOLD_BY_TICKET.first(db, ticket=ticket)
-    return None if row is None else _command(row)
+    return None if row is None else command_of(row)
 
 
 def still_carries(db: Connection, command: Command) -> bool:
@@ -194,7 +193,7 @@ def still_carries(db: Connection, command: Command) -> bool:
 def hold(db: Connection, command_id: str) -> Command | None:
     """Return the command of an id, its row held until the transaction ends."""
     row = _HOLD_BY_ID.first(db, key=command_id)
-    return None if row is None else _command(row)
+    return None if row is None else command_of(row)
 
 
 def newest(
@@ -206,178 +205,54 @@ def newest(
     limit: int = 50,
 ) -> list[Command]:
     """Return the newest commands of these states, meter and campaign; newest first."""
-    query = _rows().order_by(_TABLE.c.number.desc()).limit(limit)
+    query = rows().order_by(TABLE.c.number.desc()).limit(limit)
     if states:
-        query = query.where(_TABLE.c.state.in_([state.value for state in states]))
+        query = query.where(TABLE.c.state.in_([state.value for state in states]))
     if meter_id is not None:
-        query = query.where(_TABLE.c.meter_id == meter_id)
+        query = query.where(TABLE.c.meter_id == meter_id)
     if campaign_id is not None:
-        query = query.where(_TABLE.c.campaign_id == campaign_id)
-    return [_command(row) for row in db.execute(query)]
+        query = query.where(TABLE.c.campaign_id == campaign_id)
+    return [command_of(row) for row in db.execute(query)]
 
 
-def undone(db: Connection, campaign_id: int, limit: int) -> list[Command]:
-    """Return what of a campaign is over and not done, unknown, or waits after an attempt failed."""
+def undone(db: Connection, campaign_id: int, limit: int, behind: int = 0) -> list[Command]:
+    """Return what of a campaign is over and not done, unknown, or waits after an attempt failed.
+
+    Args:
+        db: the database.
+        campaign_id: number of the campaign.
+        limit: how many at most, in the order in which they were queued.
+        behind: number of a command; those up to it are left out.
+    """
+    query = rows().where(_undone(campaign_id), TABLE.c.number > behind)
+    return [command_of(row) for row in db.execute(query.order_by(TABLE.c.number).limit(limit))]
+
+
+def count_undone(db: Connection, campaign_id: int, behind: int = 0) -> int:
+    """Return how many ``undone`` would return without a limit."""
+    query = select(func.count()).where(_undone(campaign_id), TABLE.c.number > behind)
+    return db.scalar(query) or 0
+
+
+def _undone(campaign_id: int) -> ColumnElement[bool]:
     bad = (State.REFUSED, State.EXPIRED, State.CANCELLED, State.UNKNOWN)
-    over = _TABLE.c.state.in_([state.value for state in bad])
-    failed = (_TABLE.c.state == State.QUEUED.value) & _TABLE.c.reason.is_not(None)
-    query = _rows().where(_TABLE.c.campaign_id == campaign_id, over | failed)
-    return [_command(row) for row in db.execute(query.order_by(_TABLE.c.number).limit(limit))]
+    over = TABLE.c.state.in_([state.value for state in bad])
+    failed = (TABLE.c.state == State.QUEUED.value) & TABLE.c.reason.is_not(None)
+    return and_(TABLE.c.campaign_id == campaign_id, over | failed)
 
 
 def counts(db: Connection, campaign_id: int | None = None) -> dict[State, int]:
     """Return how many commands are in each state that any is in."""
-    query = select(_TABLE.c.state, func.count()).group_by(_TABLE.c.state)
+    query = select(TABLE.c.state, func.count()).group_by(TABLE.c.state)
     if campaign_id is not None:
-        query = query.where(_TABLE.c.campaign_id == campaign_id)
+        query = query.where(TABLE.c.campaign_id == campaign_id)
     return {State(state): count for state, count in db.execute(query)}
-
-
-# --- the dispatcher ----------------------------------------------------------------------------
-
-
-class HandedOut(Struct, frozen=True):
-    """A command that an engine has.
-
-    Args:
-        command_id, ticket, meter_id, campaign_id, worker: see ``Command``.
-        batch: of the claim that wrote the ticket.
-        meter, line: the meter's name, and the line that it shares with others.
-    """
-
-    command_id: str
-    ticket: str
-    batch: str
-    meter_id: int
-    meter: str
-    line: str | None
-    campaign_id: int | None
-    worker: str
-
-
-class Ticket(Struct, frozen=True):
-    """What a claim writes on a command.
-
-    Args:
-        command: as it stands in its row.
-        ticket: of its next attempt.
-        batch: of this claim.
-        worker: executor that takes it.
-        transaction_id: under which it acts from now on.
-    """
-
-    command: Command
-    ticket: str
-    batch: str
-    worker: str
-    transaction_id: str | None
-
-
-def begin_claiming(db: Connection) -> None:
-    """Let no other dispatcher claim until this transaction ends.
-
-    On SQLite the transaction itself does that.
-    """
-    if db.dialect.name == "postgresql":
-        _ALONE.all(db)
-
-
-def handed_out(db: Connection) -> list[HandedOut]:
-    """Return every command that carries a ticket."""
-    return [HandedOut(*row) for row in _HANDED_OUT.all(db)]
-
-
-def promote(db: Connection, now: Instant) -> None:
-    """Queue what was planned for a moment that has come."""
-    _PROMOTE.run(db, now=now)
-
-
-class Closed(Struct, frozen=True):
-    """What nothing is claimed from, besides meters of which a command carries a ticket.
-
-    Args:
-        meters: row numbers of meters of which one is taken.
-        lines: whose permits are used up.
-        campaigns: that are paused, or have as many running as they may.
-    """
-
-    meters: Collection[int]
-    lines: Collection[str]
-    campaigns: Collection[int]
-
-
-def claimable(
-    db: Connection, state: State, closed: Closed, now: Instant, limit: int
-) -> list[tuple[Command, str | None]]:
-    """Return the next commands of a state that may be handed out, and their meters' lines.
-
-    Their rows are held until the transaction ends.
-    """
-    asked = {"state": state.value, "now": now, "limit": limit}
-    shut: dict[str, list[Any]] = {
-        "meters": list(closed.meters),
-        "lines": list(closed.lines),
-        "campaigns": list(closed.campaigns),
-    }
-    told = {name: values for name, values in shut.items() if values}
-    rows: Iterable[Sequence[Any]]
-    rows = db.execute(_claimable(*told), asked | told) if told else _CLAIMABLE.all(db, **asked)
-    return [(_command(row), row[-1]) for row in rows]
-
-
-@cache
-def _claimable(*closed: str) -> Select[Any]:
-    """Return the query for what may be handed out, where these are closed in part."""
-    query = _rows().add_columns(_METERS.c.line)
-    query = query.where(_TABLE.c.state == bindparam("state"), _IS_DUE, *_WAITS)
-    spoken_to = _TABLE.alias("out")
-    query = query.where(
-        _TABLE.c.meter_id.not_in(
-            select(spoken_to.c.meter_id).where(spoken_to.c.ticket.is_not(None))
-        )
-    )
-    if "meters" in closed:
-        query = query.where(_TABLE.c.meter_id.not_in(bindparam("meters", expanding=True)))
-    for name, column in (("lines", _METERS.c.line), ("campaigns", _TABLE.c.campaign_id)):
-        if name in closed:
-            shut: BindParameter[Any] = bindparam(name, expanding=True)
-            query = query.where(or_(column.is_(None), column.not_in(shut)))
-    query = query.order_by(_TABLE.c.priority, _TABLE.c.number).limit(bindparam("limit"))
-    return query.with_for_update(skip_locked=True, of=_TABLE)
-
-
-def hand_out(db: Connection, tickets: Sequence[Ticket]) -> None:
-    """Write the tickets of next attempts on commands; an id that one has is never replaced."""
-    for each in tickets:
-        _HAND_OUT.run(
-            db,
-            row=each.command.number,
-            ticket=each.ticket,
-            batch=each.batch,
-            worker=each.worker,
-            attempts=each.command.attempts + 1,
-            identity=each.transaction_id,
-        )
-
-
-def overdue(db: Connection, now: Instant, limit: int) -> list[Command]:
-    """Return commands that wait although their not-after has passed, their rows held."""
-    waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
-    query = _rows().where(waits, *_WAITS, _TABLE.c.not_after < now)
-    held = query.limit(limit).with_for_update(skip_locked=True, of=_TABLE)
-    return [_command(row) for row in db.execute(held)]
-
-
-def due(db: Connection, now: Instant) -> frozenset[State]:
-    """Return in which states there is a command whose moment has come and that has no ticket."""
-    found = _DUE.one(db, now=now)
-    return frozenset(state for state, there in zip(_WAITING, found, strict=True) if there)
 
 
 def all_final(db: Connection, campaign_id: int) -> bool:
     """Say whether each command of a campaign is final."""
-    still = _TABLE.c.state.in_([state.value for state in OPEN])
-    query = select(_TABLE.c.number).where(_TABLE.c.campaign_id == campaign_id, still).limit(1)
+    still = TABLE.c.state.in_([state.value for state in OPEN])
+    query = select(TABLE.c.number).where(TABLE.c.campaign_id == campaign_id, still).limit(1)
     return db.execute(query).first() is None
 
 
@@ -393,7 +268,7 @@ def begin_queued(db: Connection, ticket: str, worker: str, now: Instant) -> Comm
     """
     values = {"state": _BEGUN.value, "worker": worker, "now": now}
     row = _BEGIN_QUEUED.first(db, ticket=ticket, **values)
-    return None if row is None else replace(_command(row), state=State.QUEUED)
+    return None if row is None else replace(command_of(row), state=State.QUEUED)
 
 
 def begin(db: Connection, command: Command, worker: str, now: Instant) -> None:
@@ -465,7 +340,7 @@ def forget_id(db: Connection, command: Command) -> None:
 
 def ask_cancel(db: Connection, command: Command) -> None:
     """Note that somebody wants a command withdrawn; the attempt looks before it sends."""
-    db.execute(update(_TABLE).where(_TABLE.c.number == command.number).values(cancel=True))
+    db.execute(update(TABLE).where(TABLE.c.number == command.number).values(cancel=True))
 
 
 def cancel_asked(db: Connection, command_id: str) -> bool:
@@ -475,102 +350,72 @@ def cancel_asked(db: Connection, command_id: str) -> bool:
 
 def hurry(db: Connection, command: Command, now: Instant) -> None:
     """Let a command that waits for its next attempt be looked at now."""
-    row = and_(_TABLE.c.number == command.number, _TABLE.c.ticket.is_(None))
-    db.execute(update(_TABLE).where(row, _TABLE.c.due > now).values(due=now))
+    row = and_(TABLE.c.number == command.number, TABLE.c.ticket.is_(None))
+    db.execute(update(TABLE).where(row, TABLE.c.due > now).values(due=now))
+
+
+def begin_claiming(db: Connection) -> None:
+    """Let no other dispatcher claim until this transaction ends.
+
+    On SQLite the transaction itself does that.
+    """
+    if db.dialect.name == "postgresql":
+        _ALONE.all(db)
 
 
 def cancel_campaign(db: Connection, campaign_id: int, now: Instant) -> None:
     """Withdraw what of a campaign waits, and ask that what is under way be withdrawn."""
-    ours = _TABLE.c.campaign_id == campaign_id
+    ours = TABLE.c.campaign_id == campaign_id
     begin_claiming(db)  # who claims holds several rows too: no two are to wait for each other
-    idle = and_(ours, _TABLE.c.ticket.is_(None), _TABLE.c.attempts == 0)
-    waits = _TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
+    idle = and_(ours, TABLE.c.ticket.is_(None), TABLE.c.attempts == 0)
+    waits = TABLE.c.state.in_([State.PLANNED.value, State.QUEUED.value])
     gone = {"state": State.CANCELLED.value, "finished": now, "cancel": True}
-    db.execute(update(_TABLE).where(idle, waits).values(**gone))
-    still = _TABLE.c.state.not_in([state.value for state in FINAL])
-    db.execute(update(_TABLE).where(ours, still).values(cancel=True))
+    db.execute(update(TABLE).where(idle, waits).values(**gone))
+    still = TABLE.c.state.not_in([state.value for state in FINAL])
+    db.execute(update(TABLE).where(ours, still).values(cancel=True))
 
 
+#: What waits to be handed out, as the indexes have it.
+WAITS: Final = (TABLE.c.ticket.is_(None), TABLE.c.finished.is_(None))
 # Made once: a worker asks these for each attempt.
-_OF_ID = _rows().where(_TABLE.c.id == bindparam("key"))
+_OF_ID = rows().where(TABLE.c.id == bindparam("key"))
 _BY_ID = Prepared(_OF_ID)
-_HOLD_BY_ID = Prepared(_OF_ID.with_for_update(of=_TABLE))
-_BY_TICKET = _TABLE.c.ticket == bindparam("ticket")
-_HOLD_BY_TICKET = Prepared(_rows().where(_BY_TICKET).with_for_update(of=_TABLE))
+_HOLD_BY_ID = Prepared(_OF_ID.with_for_update(of=TABLE))
+_BY_TICKET = TABLE.c.ticket == bindparam("ticket")
+_HOLD_BY_TICKET = Prepared(rows().where(_BY_TICKET).with_for_update(of=TABLE))
 _HOLD_CARRIED = Prepared(
-    select(_TABLE.c.number).where(_TABLE.c.number == bindparam("row"), _BY_TICKET).with_for_update()
+    select(TABLE.c.number).where(TABLE.c.number == bindparam("row"), _BY_TICKET).with_for_update()
 )
-_CANCEL = Prepared(select(_TABLE.c.cancel).where(_TABLE.c.id == bindparam("key")))
-_HANDED_OUT = Prepared(
-    select(
-        _TABLE.c.id.label("command_id"),
-        _TABLE.c.ticket,
-        _TABLE.c.batch,
-        _TABLE.c.meter_id,
-        _METERS.c.name.label("meter"),
-        _METERS.c.line,
-        _TABLE.c.campaign_id,
-        _TABLE.c.worker,
-    )
-    .select_from(_TABLE.join(_METERS, _METERS.c.id == _TABLE.c.meter_id))
-    .where(_TABLE.c.ticket.is_not(None))
-)
-_IS_DUE = _TABLE.c.due <= bindparam("now")
-#: As the indexes have it.
-_WAITS: Final = (_TABLE.c.ticket.is_(None), _TABLE.c.finished.is_(None))
-_PROMOTE = Prepared(
-    update(_TABLE)
-    .where(_TABLE.c.state == State.PLANNED.value, _IS_DUE, *_WAITS)
-    .values(state=after(State.PLANNED, Happening.DUE).value)
-)
-_WAITING: Final = (State.QUEUED, State.UNKNOWN, State.PLANNED)
-_DUE = Prepared(
-    select(
-        *(
-            select(_TABLE.c.number).where(_TABLE.c.state == state.value, _IS_DUE, *_WAITS).exists()
-            for state in _WAITING
-        )
-    )
-)
-_CLAIMABLE = Prepared(_claimable())
-_CHANGE = update(_TABLE).where(_TABLE.c.number == bindparam("row"))
-_HAND_OUT = Prepared(
-    _CHANGE.values(
-        ticket=bindparam("ticket"),
-        batch=bindparam("batch"),
-        worker=bindparam("worker"),
-        attempts=bindparam("attempts"),
-        transaction_id=func.coalesce(_TABLE.c.transaction_id, bindparam("identity")),
-    )
-)
+_CANCEL = Prepared(select(TABLE.c.cancel).where(TABLE.c.id == bindparam("key")))
+CHANGE = update(TABLE).where(TABLE.c.number == bindparam("row"))
 _ALONE = Prepared(select(func.pg_advisory_xact_lock(literal_column(str(_CLAIMING)))))
-_FORGET_ID = Prepared(_CHANGE.values(transaction_id=null()))
+_FORGET_ID = Prepared(CHANGE.values(transaction_id=null()))
 _BEGINNING: Final[dict[str, Any]] = {
     "state": bindparam("state"),
     "worker": bindparam("worker"),
-    "started": func.coalesce(_TABLE.c.started, bindparam("now")),
+    "started": func.coalesce(TABLE.c.started, bindparam("now")),
 }
-_BEGIN = Prepared(_CHANGE.values(_BEGINNING))
+_BEGIN = Prepared(CHANGE.values(_BEGINNING))
 _BEGUN: Final = after(State.QUEUED, Happening.BEGUN)
-_MINE = select(_METERS.c.name).where(_METERS.c.id == _TABLE.c.meter_id).scalar_subquery()
+_MINE = select(METERS.c.name).where(METERS.c.id == TABLE.c.meter_id).scalar_subquery()
 _BEGIN_QUEUED = Prepared(
-    update(_TABLE)
+    update(TABLE)
     .where(
         _BY_TICKET,
-        _TABLE.c.state == State.QUEUED.value,
-        _TABLE.c.cancel.is_(False),
-        _TABLE.c.not_after >= bindparam("now"),
+        TABLE.c.state == State.QUEUED.value,
+        TABLE.c.cancel.is_(False),
+        TABLE.c.not_after >= bindparam("now"),
     )
     .values(_BEGINNING)
-    .returning(*(_MINE if name == "meter" else _TABLE.c[name] for name in _NAMES))
+    .returning(*(_MINE if name == "meter" else TABLE.c[name] for name in _NAMES))
 )
 _ENDING: Final[dict[str, Any]] = {
     "state": bindparam("state"),
     "reason": bindparam("reason"),
     "ticket": null(),
-    "answer": func.coalesce(bindparam("answer"), _TABLE.c.answer),
-    "finished": func.coalesce(bindparam("finished"), _TABLE.c.finished),
-    "due": func.coalesce(bindparam("due"), _TABLE.c.due),
+    "answer": func.coalesce(bindparam("answer"), TABLE.c.answer),
+    "finished": func.coalesce(bindparam("finished"), TABLE.c.finished),
+    "due": func.coalesce(bindparam("due"), TABLE.c.due),
 }
-_END = Prepared(_CHANGE.values(_ENDING))
-_END_CARRIED = Prepared(_CHANGE.where(_TABLE.c.ticket == bindparam("carried")).values(_ENDING))
+_END = Prepared(CHANGE.values(_ENDING))
+_END_CARRIED = Prepared(CHANGE.where(TABLE.c.ticket == bindparam("carried")).values(_ENDING))

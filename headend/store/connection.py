@@ -96,12 +96,9 @@ class Connection(_Whole):
         Raises:
             sqlalchemy.exc.DBAPIError: whatever the driver raised.
         """
-        way = self._way
         try:
-            if way.is_server:
-                return self.pooled.cursor.execute(sql, told, prepare=True)
             return self.pooled.cursor.execute(sql, told)
-        except way.errors as error:
+        except self._way.errors as error:
             self.fail(error, sql)
 
     def fail(self, error: Exception, sql: str | None = None) -> NoReturn:

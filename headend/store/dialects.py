@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from headend.store.connection import Connection, Way
+from headend.store.cursors import Cursors
 from headend.store.lending import Lender
 from headend.store.pool import NoneFree, Pool, Pooled
 from headend.store.url import DatabaseUrl
@@ -192,7 +193,7 @@ def _postgresql(url: DatabaseUrl) -> Ways:
 
     def pooled() -> tuple[Any, Any]:
         driver = connect()
-        return driver, driver.cursor()
+        return driver, Cursors(driver)
 
     def way(
         level: "IsolationLevel | None" = None,

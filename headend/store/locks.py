@@ -32,6 +32,7 @@ from msgspec import Struct
 from headend.context import LOCK_PATIENCE_MS
 from headend.errors import NoAnswer
 from headend.store import dialects
+from headend.store.cursors import Cursors
 from headend.store.url import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -298,6 +299,10 @@ class _Line:
 
     connection: "psycopg.Connection[tuple[object, ...]]"
     taken: set[str] = field(default_factory=set)
+    cursors: Cursors = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cursors = Cursors(self.connection)
 
 
 _TAKE: Final = "pg_try_advisory_lock(%s)"
@@ -450,7 +455,8 @@ class ServerLocks(MeterLocks):
         from headend.store.opening import StoreError
 
         try:
-            return line.connection.execute(query.encode(), values).fetchall()
+            found: list[tuple[object, ...]] = line.cursors.execute(query, values).fetchall()
+            return found
         except psycopg.Error as error:
             line.connection.close()
             if self._line is line:

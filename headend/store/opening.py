@@ -5,7 +5,7 @@ SQLite in one file (WAL), or PostgreSQL by URL; what they do differently is in `
 
 import sys
 from contextlib import AbstractContextManager
-from functools import cached_property
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +49,9 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
+        self._making = Lock()  # threads that ask at once have the same leases and locks
+        self._leases: Leases | None = None
+        self._locks: MeterLocks | None = None
         try:
             self._ways = dialects.ways(self.url)
         except _raised(ModuleNotFoundError) as error:
@@ -93,24 +96,30 @@ class Store:
         single = self._ways.single.is_server  # SQLite's patience is known with BEGIN IMMEDIATE
         return Transaction(self._ways.single, self.url) if single else self.begin()
 
-    @cached_property
+    @property
     def leases(self) -> "Leases":
         """The invocation counters that this process holds of this database."""
-        from headend.store.leases import Leases
+        if self._leases is None:
+            from headend.store.leases import Leases
 
-        return Leases(self)
+            with self._making:
+                self._leases = self._leases or Leases(self)
+        return self._leases
 
-    @cached_property
+    @property
     def locks(self) -> "MeterLocks":
         """Who may speak to a meter, among everybody who has this database."""
-        from headend.store.locks import meter_locks
+        if self._locks is None:
+            from headend.store.locks import meter_locks
 
-        return meter_locks(self.url)
+            with self._making:
+                self._locks = self._locks or meter_locks(self.url)
+        return self._locks
 
     def close(self) -> None:
         """Let go of the database, and of every lock."""
-        if "locks" in self.__dict__:
-            self.locks.close()
+        if self._locks is not None:
+            self._locks.close()
         self._ways.close()
 
 

@@ -29,7 +29,7 @@ class Pooled:
 
     Args:
         driver: it.
-        cursor: what executes on it: psycopg takes longer to make a cursor than to use it again.
+        cursor: what executes on it.
         generation: of the pool when it was made.
     """
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, delete, text, update
 
 from headend.engine.queueing import told
 from headend.engine.states import State
-from headend.store import Store, audit, commands, registry, schema
-from headend.store.commands import Command, New, Ticket
+from headend.store import Store, audit, claiming, commands, registry, schema
+from headend.store.claiming import Ticket
+from headend.store.commands import Command, New
 from headend.store.endings import succeed
 from protocol.timing import Instant
 
@@ -41,7 +42,7 @@ def running(store: Store, number: int) -> Command:
         commands.add(db, [new], NOW)
         queued = commands.get(db, identity)
         assert queued is not None
-        commands.hand_out(db, [Ticket(queued, ticket, ticket, "w", "ab" * 16)])
+        claiming.hand_out(db, [Ticket(queued, ticket, ticket, "w", "ab" * 16)])
     with store.write_one() as db:
         found = commands.begin_queued(db, ticket, "w", NOW)
     assert found is not None

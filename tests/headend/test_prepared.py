@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, not_, select, text
 from sqlalchemy.exc import IntegrityError
 
 from headend.store import Store, StoreError, ledger, meters, registry, schema, transactions
+from headend.store.listed import as_list, listed
 from headend.store.meters import Meter
 from headend.store.prepared import Prepared, among
 from headend.store.registry import Entry
@@ -20,6 +21,12 @@ from prepay.ledger import Reason, credit_post
 from protocol.timing import Instant
 from tests.postgres import Postgres, server
 
+METERS = schema.meters.c
+LISTED = Prepared(select(METERS.line).where(listed(METERS.line, "lines")))
+REST = Prepared(select(METERS.line).where(not_(listed(METERS.line, "lines"))))
+NUMBERED = Prepared(select(METERS.id).where(listed(METERS.id, "meters")))
+NAMED = Prepared(select(METERS.name).where(METERS.name == bindparam("name")))
+ALL = Prepared(select(METERS.name).order_by(METERS.name))
 NOW = Instant(1_700_000_000_000)
 IDENTITY = "01" * 16
 
@@ -197,6 +204,45 @@ def test_a_server_that_was_started_anew_is_met_as_if_nothing_had_been() -> None:
         with store.look() as db:
             assert meters.by_name(db, "OPP1") is not None
         store.close()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [(), ("a",), ("a", "b"), ("it's", 'a "quoted" one', "\\"), ("Straße", "b"), ("1",), ("null",)],
+)
+def test_a_condition_on_a_list_is_one_statement_however_long_it_is(
+    store: Store, lines: tuple[str, ...]
+) -> None:
+    """What is listed is found, what is not is the rest; each member means itself."""
+    every = {"a", "b", "it's", 'a "quoted" one', "\\", "Straße", "1", "null", "none of them"}
+    with store.begin() as db:
+        for number, line in enumerate(sorted(every)):
+            registry.add(db, [Entry(f"OPP{number}", line=line)], NOW)
+        assert {row[0] for row in LISTED.all(db, lines=as_list(lines))} == set(lines)
+        assert {row[0] for row in REST.all(db, lines=as_list(lines))} == every - set(lines)
+
+
+def test_a_condition_on_a_list_of_numbers(store: Store) -> None:
+    """Numbers are compared as numbers are, on both databases."""
+    numbers = [met(store, f"OPP{index}").id for index in range(12)]
+    with store.look() as db:
+        for chosen in ([], numbers[:1], numbers[3:], [*numbers, 999_999]):
+            found = {row[0] for row in NUMBERED.all(db, meters=as_list(chosen))}
+            assert found == set(numbers) & set(chosen)
+
+
+def test_a_statement_is_executed_again_before_the_first_rows_were_used(store: Store) -> None:
+    """Each has its own rows, on a connection on which many other things are executed."""
+    for index in range(300):
+        met(store, f"OPP{index:04}")
+    with store.read() as db:
+        one = NAMED.all(db, name="OPP0001")
+        every = ALL.all(db)
+        other = NAMED.all(db, name="OPP0002")
+        again = ALL.all(db)
+    assert (one, other) == ([("OPP0001",)], [("OPP0002",)])
+    assert every == again
+    assert len(every) == 300
 
 
 def test_files_of_any_number_are_waited_for() -> None:

@@ -8,7 +8,7 @@ from headend.engine import Handed
 from headend.engine.dispatcher import Dispatcher
 from headend.engine.queueing import Terms
 from headend.engine.states import State
-from headend.store import Store, campaigns, commands, registry, schema, workers
+from headend.store import Store, campaigns, claiming, commands, registry, schema, workers
 from headend.store.commands import New
 from headend.store.registry import Entry
 from protocol.timing import Instant, later
@@ -208,8 +208,8 @@ def test_a_transaction_id_is_drawn_at_the_first_hand_out_and_never_again(world: 
     with world.store.begin() as db:
         command = commands.get(db, topup)
         assert command is not None
-        commands.hand_out(
-            db, [commands.Ticket(command, f"{topup}-000002", "batch", HERE, "ff" * 16)]
+        claiming.hand_out(
+            db, [claiming.Ticket(command, f"{topup}-000002", "batch", HERE, "ff" * 16)]
         )
         again = commands.get(db, topup)
     assert again is not None
