@@ -231,5 +231,8 @@ def _open_once(context: Context, at_least: int) -> Session:
         protection=asked.protection,
         signed=asked.sign,
     )
+    if context.unjudged is not None:
+        material = replace(settings.material, peer_signing_key=context.unjudged)
+        settings = replace(settings, material=material)
     source = LeasedCounters(context.store, fingerprint(context), at_least)
     return open_session(context, asked.client or client_of(mechanism), settings, source)

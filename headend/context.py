@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from headend.clock import Clock, system_clock
-from headend.errors import UsageError
+from headend.errors import NoMasterKey, UsageError
 from headend.lazy import lazy
 from obis.values import hiding, replace
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # each of these costs time that not every command has to pay
     from headend.store.entry import Entry
     from headend.transports import PortSpec, TransportFactory
     from headend.vault import Held, Masters, Vault
+    from headend.vault.pairs import Unjudged
     from prepay.keys import MeterKeys
     from protocol.events import AttributeRef
     from protocol.timing import Instant
@@ -154,6 +155,8 @@ class Context:
         #: Called where a command goes to its meter, its parameters judged and nothing done yet:
         #: a rehearsal (``headend.engine.arguments``) raises here, and so goes no further.
         self.set_out: Callable[[], None] = lambda: None
+        #: Stands for the meter's key for signatures where nobody knows which one it has.
+        self.unjudged: Unjudged | None = None
         #: Asked before a session is opened; raises ``Cancelled`` or ``Expired``.
         self.permit: Callable[[], None] = lambda: None
 
@@ -246,11 +249,15 @@ class Context:
         """The keys of meters in the database.
 
         Raises:
-            UsageError: there is no master key, or it cannot be used.
+            NoMasterKey: there is none, or it cannot be used.
         """
         from headend.vault import Vault, masters
 
-        return Vault(self.store, self._masters or masters.find(os.environ), self.entropy)
+        try:
+            found = self._masters or masters.find(os.environ)
+        except UsageError as error:
+            raise NoMasterKey(str(error)) from error
+        return Vault(self.store, found, self.entropy)
 
     @lazy
     def caller(self) -> str:

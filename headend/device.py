@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec import Struct
 
 from headend.errors import Refused
-from headend.session import Session
+from headend.session import ExceptionAnswered, Session
 from obis import catalogue
 from obis.code import ObisCode
 from prepay.transactions import REMEMBERED, Outcome
 from protocol import axdr
 from protocol.axdr import Data, Tag
 from protocol.codes import DataAccessResult
-from protocol.cosem import types, vendor
+from protocol.cosem import types, vendor, vendor_shown
 from protocol.cosem.account import MODE_AND_STATUS, AccountStatus, PaymentMode
 from protocol.cosem.disconnect_control import ControlState
 from protocol.cosem.register import SCALER_UNIT
@@ -28,6 +28,7 @@ from protocol.events import AttributeRef, MethodRef
 #: The interface classes that are asked here.
 DATA, REGISTER, PROFILE_GENERIC, CLOCK, DISCONNECT_CONTROL = 1, 3, 7, 8, 70
 ACCOUNT, CREDIT, CHARGE, TOKEN_GATEWAY = 111, 112, 113, 115
+ASSOCIATION_SN, ASSOCIATION_LN = 12, 15
 #: Attribute 2 is the value of nearly every class.
 VALUE = 2
 
@@ -39,11 +40,11 @@ SNAPSHOT = AttributeRef(DATA, catalogue.SNAPSHOT, VALUE)
 
 _PREPAYMENT_ACTIVE = (PaymentMode.PREPAYMENT, AccountStatus.ACTIVE)
 _CAUSES = {
-    vendor.RelayCauseBit.CREDIT: "credit",
-    vendor.RelayCauseBit.OPERATOR: "operator",
-    vendor.RelayCauseBit.LIMITER: "limiter",
-    vendor.RelayCauseBit.TAMPER: "tamper",
-    vendor.RelayCauseBit.GAS_SAFETY: "gas safety",
+    vendor_shown.RelayCauseBit.CREDIT: "credit",
+    vendor_shown.RelayCauseBit.OPERATOR: "operator",
+    vendor_shown.RelayCauseBit.LIMITER: "limiter",
+    vendor_shown.RelayCauseBit.TAMPER: "tamper",
+    vendor_shown.RelayCauseBit.GAS_SAFETY: "gas safety",
 }
 
 if TYPE_CHECKING:  # the rules of prepayment take time, and a plain read needs none
@@ -101,6 +102,22 @@ class Device(Struct, frozen=True):
         """Return the last invocation counter that the meter accepted."""
         return _number(self.get(catalogue.INVOCATION_COUNTER))
 
+    def security_setup(self, *, short_names: bool = False) -> ObisCode:
+        """Return the security setup of this association, which a meter may have several of.
+
+        Its own where it names one, as attribute 9 of class 15 or 4 of class 12; else the first.
+
+        Args:
+            short_names: the association is by short names.
+        """
+        class_id, index = (ASSOCIATION_SN, 4) if short_names else (ASSOCIATION_LN, 9)
+        ref = AttributeRef(class_id, catalogue.CURRENT_ASSOCIATION, index)
+        try:
+            named: bytes = types.LOGICAL_NAME.from_data(self.session.get(ref))
+        except (AccessRefused, ExceptionAnswered, types.TypeMismatch):
+            return catalogue.SECURITY_SETUP
+        return ObisCode.from_bytes(named) if any(named) else catalogue.SECURITY_SETUP
+
     # --- clock and registers -------------------------------------------------------------------
 
     def clock(self) -> CosemDateTime:
@@ -149,9 +166,9 @@ class Device(Struct, frozen=True):
         """Return the last snapshot that the meter took; its sequence is 0 before the first."""
         return _made(vendor.Snapshot.from_data, self.get(catalogue.SNAPSHOT))
 
-    def armed(self) -> vendor.ArmedCut:
+    def armed(self) -> vendor_shown.ArmedCut:
         """Return whether a cut is armed, for which snapshot, and until when."""
-        return _made(vendor.ArmedCut.from_data, self.get(catalogue.ARMED_CUT))
+        return _made(vendor_shown.ArmedCut.from_data, self.get(catalogue.ARMED_CUT))
 
     def low_credit(self) -> bool:
         """Whether the meter announces low credit."""
@@ -161,25 +178,25 @@ class Device(Struct, frozen=True):
         """Whether a friendly window is in force."""
         return bool(_typed(types.BOOLEAN, self.get(catalogue.FRIENDLY_WINDOW)))
 
-    def customer(self) -> vendor.CustomerStatus:
+    def customer(self) -> vendor_shown.CustomerStatus:
         """Return what is due to the customer, and what has come of it."""
-        return _made(vendor.CustomerStatus.from_data, self.get(catalogue.CUSTOMER))
+        return _made(vendor_shown.CustomerStatus.from_data, self.get(catalogue.CUSTOMER))
 
-    def settlement(self) -> vendor.Settlement:
+    def settlement(self) -> vendor_shown.Settlement:
         """Return what the last closing, or hand-over to a head-end, left to be settled."""
-        return _made(vendor.Settlement.from_data, self.get(catalogue.SETTLEMENT))
+        return _made(vendor_shown.Settlement.from_data, self.get(catalogue.SETTLEMENT))
 
     def opened(self) -> CosemDateTime:
         """Return when the account was last activated, by the meter's clock."""
         return _moment(self.get(catalogue.ACCOUNT, ACCOUNT, 13))
 
-    def plan(self) -> vendor.Plan:
+    def plan(self) -> vendor_shown.Plan:
         """Return the plan that waits for its moment; its kind is 0 where there is none."""
-        return _made(vendor.Plan.from_data, self.get(catalogue.PLAN))
+        return _made(vendor_shown.Plan.from_data, self.get(catalogue.PLAN))
 
-    def carried_out(self) -> tuple[vendor.CarriedOut, ...]:
+    def carried_out(self) -> tuple[vendor_shown.CarriedOut, ...]:
         """Return the last plans that the meter carried out, with the registers of that moment."""
-        return _made(vendor.CarriedOut.all_from_data, self.get(catalogue.CARRIED_OUT))
+        return _made(vendor_shown.CarriedOut.all_from_data, self.get(catalogue.CARRIED_OUT))
 
     def remaining(self, slot: int) -> int:
         """Return what remains of the debt in a slot of the account, in minor units."""
@@ -202,7 +219,7 @@ class Device(Struct, frozen=True):
 
     def relay_causes(self) -> list[str]:
         """Return what holds the relay open."""
-        bits = _typed(vendor.RELAY_CAUSES_TYPE, self.get(catalogue.RELAY_CAUSES))
+        bits = _typed(vendor_shown.RELAY_CAUSES_TYPE, self.get(catalogue.RELAY_CAUSES))
         return [name for cause, name in _CAUSES.items() if bits[cause] == "1"]
 
     # --- transactions --------------------------------------------------------------------------

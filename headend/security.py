@@ -1,7 +1,7 @@
 """How the head-end proves itself to a meter and protects what it says: the key file's settings.
 
 The meter's half of the key file gives the public keys alone: what a head-end does not need it does
-not use, although the lab's file has both.
+not use, although the lab's file has both. Of a meter that made its own there is no more.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from protocol.security import (
     KeySet,
     PrivateKey,
     Protection,
+    PublicKey,
     SecurityMaterial,
     SecuritySuite,
 )
@@ -28,6 +29,27 @@ def key_set(keys: "MeterKeys") -> KeySet:
     return KeySet(keys.block_cipher_key, keys.authentication_key, SecuritySuite(keys.suite))
 
 
+def half_of(suite: SecuritySuite, key: bytes) -> PrivateKey | PublicKey:
+    """Return a key of a pair, as far as it is known.
+
+    Raises:
+        ValueError: it is none of the suite's curve.
+    """
+    return (
+        PublicKey(suite, key) if len(key) == 2 * suite.coordinate_length else PrivateKey(suite, key)
+    )
+
+
+def public_of(suite: SecuritySuite, key: bytes) -> PublicKey:
+    """Return the public key of a pair of which either key is known.
+
+    Raises:
+        ValueError: it is none of the suite's curve.
+    """
+    half = half_of(suite, key)
+    return half.public if isinstance(half, PrivateKey) else half
+
+
 def material(keys: "MeterKeys") -> SecurityMaterial:
     """Return everything beside them: our private keys, and the meter's public ones."""
     suite = SecuritySuite(keys.suite)
@@ -38,8 +60,8 @@ def material(keys: "MeterKeys") -> SecurityMaterial:
         master_key=keys.master_key,
         signing_key=PrivateKey(suite, keys.client.signing_key),
         agreement_key=PrivateKey(suite, keys.client.agreement_key),
-        peer_signing_key=PrivateKey(suite, keys.meter.signing_key).public,
-        peer_agreement_key=PrivateKey(suite, keys.meter.agreement_key).public,
+        peer_signing_key=public_of(suite, keys.meter.signing_key),
+        peer_agreement_key=public_of(suite, keys.meter.agreement_key),
     )
 
 
@@ -55,7 +77,7 @@ ENVELOPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "static": {"exchange": Exchange(KeyKind.STATIC_UNIFIED)},
 }
 #: Those that need a curve, which suite 0 has not.
-_CURVES: Final = ("one-pass", "static")
+AGREEING: Final = ("one-pass", "static")
 #: Where another suite comes from.
 _OTHER_SUITE: Final = ", in a key file of both sides: prepay-sim keys --suite 1 prints one"
 #: How services may be protected, by the name of ``--protection``.
@@ -88,7 +110,7 @@ def management(
     Raises:
         UsageError: they do not go together, for instance signatures and suite 0.
     """
-    if envelope in _CURVES and not keys.suite:
+    if envelope in AGREEING and not keys.suite:
         raise UsageError(
             f"suite 0 agrees on no keys: --envelope {envelope} needs suite 1 or 2{_OTHER_SUITE}"
         )

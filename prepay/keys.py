@@ -27,7 +27,9 @@ A key file is TOML, every key as hexadecimal:
     [tokens]                    # the lab token's message authentication
     key = "202122232425262728292A2B2C2D2E2F303132333435363738393A3B3C3D3E3F"
 
-What a file leaves out keeps the lab default of its suite.
+What a file leaves out keeps the lab default of its suite. A meter that has made itself a pair shows
+its private key to nobody: the head-end's file then has X || Y, the public one, in its place, as
+``signing_public_key`` or ``agreement_public_key`` of ``[meter]``, 64 octets, 96 in suite 2.
 """
 
 import tomllib
@@ -64,8 +66,10 @@ class KeyFileError(ValueError):
 class KeyPairs(Struct, frozen=True):
     """One side's private keys on the curve of its suite: P-256, or P-384 in suite 2.
 
+    Of a meter that made them itself they are the public ones (``is_public``).
+
     Args:
-        signing_key: for ECDSA; 32 octets, 48 in suite 2.
+        signing_key: for ECDSA; 32 octets, 48 in suite 2; public X || Y, twice as many.
         agreement_key: for ECDH; the same.
     """
 
@@ -86,7 +90,7 @@ class MeterKeys(Struct, frozen=True):
         broadcast_key: global broadcast encryption key, as long as the others.
         master_key: key encrypting key, as long as the others.
         secret: of HLS mechanisms 2, 3, 4 and 6; 16 to 64 octets.
-        meter: the meter's own private keys.
+        meter: the meter's own keys, which a head-end may know the public half of only.
         client: the management client's private keys. A real meter has its certificates instead;
             here both sides are given the same file, and the meter takes the public half.
         suite: security suite, 0 to 2.
@@ -128,6 +132,11 @@ def private_length(suite: int) -> int:
     return 48 if suite == 2 else 32
 
 
+def is_public(key: bytes) -> bool:
+    """Return whether a key of a pair is the public one, X || Y."""
+    return len(key) in (64, 96)
+
+
 def lab_keys(suite: int) -> MeterKeys:
     """Return the documented defaults, published here and so unsafe for anything but a lab."""
     length, private = symmetric_length(suite), private_length(suite)
@@ -159,7 +168,12 @@ def _count(first: int, length: int) -> bytes:
 #: The lab's keys of suite 0.
 LAB_KEYS: Final = lab_keys(0)
 
-_SYMMETRIC, _PRIVATE = "symmetric", "private"
+_SYMMETRIC, _PRIVATE, _PUBLIC = "symmetric", "private", "public"
+#: What stands for a private key of the meter's that nobody else has.
+_PUBLIC_ENTRIES: Final = {
+    "signing_public_key": "signing_key",
+    "agreement_public_key": "agreement_key",
+}
 #: What a file may hold: the lengths of each entry, least and most, or by the suite.
 _ENTRIES: Final[Mapping[str, Mapping[str, tuple[int, int] | str]]] = {
     "management": {
@@ -171,7 +185,11 @@ _ENTRIES: Final[Mapping[str, Mapping[str, tuple[int, int] | str]]] = {
     },
     "reader": {"password": (1, 64)},
     "tokens": {"key": (16, 64)},
-    "meter": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
+    "meter": {
+        "signing_key": _PRIVATE,
+        "agreement_key": _PRIVATE,
+        **dict.fromkeys(_PUBLIC_ENTRIES, _PUBLIC),
+    },
     "client": {"signing_key": _PRIVATE, "agreement_key": _PRIVATE},
 }
 _LONGEST_NAME: Final = max(len(name) for table in _ENTRIES.values() for name in table)
@@ -185,13 +203,29 @@ _ORDERS: Final = {
         16,
     ),
 }
+#: p and b of the same curves, y^2 = x^3 - 3x + b: what makes X || Y a point of one.
+_CURVES: Final = {
+    32: (
+        0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
+        0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    ),
+    48: (
+        2**384 - 2**128 - 2**96 + 2**32 - 1,
+        int(
+            "B3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE814112"
+            "0314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF",
+            16,
+        ),
+    ),
+}
 
 
-def parse_keys(text: str) -> MeterKeys:
+def parse_keys(text: str, *, of_meter: bool = False) -> MeterKeys:
     """Return the keys that a key file names, lab defaults for those it leaves out.
 
     Args:
         text: the file's content.
+        of_meter: the meter itself reads it, so its own keys have to be the private ones.
 
     Raises:
         KeyFileError: empty, not TOML, an unknown table or entry, or a key of the wrong form or
@@ -213,6 +247,7 @@ def parse_keys(text: str) -> MeterKeys:
         for table, entries in document.items()
         if table not in _SETTINGS
     }
+    pairs = _own_pairs(found.get("meter", {}), of_meter=of_meter)
     if MECHANISMS[mechanism] == MECHANISMS["hls-ecdsa"] and suite == 0:
         raise KeyFileError("mechanism hls-ecdsa needs suite 1 or 2")
     lab = lab_keys(suite)
@@ -222,7 +257,7 @@ def parse_keys(text: str) -> MeterKeys:
         **found.get("management", {}),
         **found.get("reader", {}),
         token_key=tokens.get("key", lab.token_key),
-        meter=replace(lab.meter, **found.get("meter", {})),
+        meter=replace(lab.meter, **pairs),
         client=replace(lab.client, **found.get("client", {})),
         mechanism=MECHANISMS[mechanism],
         protection=PROTECTIONS[protection],
@@ -243,6 +278,19 @@ def _table(table: str, entries: Any) -> Mapping[str, Any]:
     if not isinstance(entries, dict):
         raise KeyFileError(f"{table} has to be a table: [{table}]")
     return entries
+
+
+def _own_pairs(entries: Mapping[str, bytes], *, of_meter: bool) -> Mapping[str, bytes]:
+    """Return the meter's entries by the names of the fields; a public key stands in its place."""
+    found = {_PUBLIC_ENTRIES.get(name, name): key for name, key in entries.items()}
+    public = next((name for name in entries if name in _PUBLIC_ENTRIES), "")
+    if public and of_meter:
+        raise KeyFileError(
+            f"[meter] {public}: a meter needs its private key, and this is a head-end's file"
+        )
+    if len(found) < len(entries):
+        raise KeyFileError(f"[meter] {public}: there is the private key already")
+    return found
 
 
 def _shown(name: str) -> str:
@@ -267,13 +315,25 @@ def _key(table: str, name: str, value: Any, suite: int) -> bytes:
         raise KeyFileError(f"{where} has to be {length} octets long, it is {len(key)}")
     if _ENTRIES[table][name] == _PRIVATE and not 0 < int.from_bytes(key) < _ORDERS[len(key)]:
         raise KeyFileError(f"{where} is no private key of the curve of suite {suite}")
+    if _ENTRIES[table][name] == _PUBLIC and not _on_curve(key):
+        raise KeyFileError(f"{where} is no public key of the curve of suite {suite}")
     return key
+
+
+def _on_curve(point: bytes) -> bool:
+    """Return whether X || Y is a point of its curve."""
+    p, b = _CURVES[len(point) // 2]
+    x, y = (int.from_bytes(half) for half in (point[: len(point) // 2], point[len(point) // 2 :]))
+    return x < p and y < p and (y * y - (x**3 - 3 * x + b)) % p == 0
 
 
 def _lengths(declared: tuple[int, int] | str, suite: int) -> tuple[int, int]:
     if isinstance(declared, tuple):
         return declared
-    length = symmetric_length(suite) if declared == _SYMMETRIC else private_length(suite)
+    if declared == _SYMMETRIC:
+        length = symmetric_length(suite)
+    else:
+        length = private_length(suite) * (2 if declared == _PUBLIC else 1)
     return length, length
 
 
@@ -289,7 +349,10 @@ def format_keys(keys: MeterKeys) -> str:
     if keys.suite:
         for side in ("meter", "client"):
             pairs: KeyPairs = getattr(keys, side)
-            values[side] = {name: getattr(pairs, name) for name in _ENTRIES[side]}
+            values[side] = {}
+            for public, name in _PUBLIC_ENTRIES.items():
+                key = getattr(pairs, name)
+                values[side][public if is_public(key) else name] = key
     lines = [
         f"suite = {keys.suite}",
         f'mechanism = "{mechanisms[keys.mechanism]}"',

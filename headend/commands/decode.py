@@ -13,10 +13,10 @@ from headend.commands._hex import Line, lines_of
 from headend.context import Context
 from headend.errors import ExitCode, UsageError
 from headend.report import Report, show
-from headend.security import key_set
+from headend.security import half_of, key_set
 from protocol.explain import FORMS, MAX_OCTETS, Conversation, Node, explain, form_of
 from protocol.explain.vault import CLIENT, SERVER, Pair, Vault
-from protocol.security import TITLE_LENGTH, PrivateKey, SecuritySuite
+from protocol.security import TITLE_LENGTH, SecuritySuite
 
 if TYPE_CHECKING:
     from prepay.keys import MeterKeys
@@ -111,7 +111,7 @@ def _vault(keys: "MeterKeys") -> Vault:
     suite = SecuritySuite(keys.suite)
     sides = {CLIENT: keys.client, SERVER: keys.meter} if suite else {}
     pairs = {
-        side: Pair(PrivateKey(suite, pair.signing_key), PrivateKey(suite, pair.agreement_key))
+        side: Pair(half_of(suite, pair.signing_key), half_of(suite, pair.agreement_key))
         for side, pair in sides.items()
     }
     return Vault(keys.master_key, keys.secret, pairs)

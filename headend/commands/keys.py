@@ -27,6 +27,10 @@ KINDS = (
     "broadcast_key",
     "secret",
     "password",
+    "client_signing_key",
+    "client_agreement_key",
+    "meter_agreement_key",
+    "meter_signing_key",
 )
 
 
@@ -132,8 +136,9 @@ def take_out(context: Context, meter_name: str, file: Path, reason: str) -> Repo
         UsageError: no such meter, no reason, or the file is there already.
         Refused: the vault has no keys of it.
     """
+    from headend.vault.kinds import OUR_PAIRS
     from headend.vault.masters import write_private
-    from prepay.keys import format_keys
+    from prepay.keys import format_keys, is_public
 
     name = _name(context, meter_name)
     if file.exists():
@@ -145,7 +150,18 @@ def take_out(context: Context, meter_name: str, file: Path, reason: str) -> Repo
     data = {"meter": name, "file": str(file), "pending": pending and pending.pending}
     if pending is not None and pending.pending is not None:
         lines.append(f"a new {pending.pending} is pending: the file has the one before")
-    return Report(data, lines)
+    halves = {"meter_signing_key": keys.meter.signing_key}
+    halves |= {"meter_agreement_key": keys.meter.agreement_key}
+    public = [kind for kind, key in halves.items() if is_public(key)]
+    if public:
+        lines.append(
+            f"of {' and '.join(public)} the file has the public key only: the meter made the pair "
+            "itself, and shows the private key to nobody"
+        )
+    if pending is not None and any(pending.drawn.get(kind) for kind in OUR_PAIRS):
+        title = context.store.leases.system_title(context.entropy).hex().upper()
+        lines.append(f"the meter knows the client's pairs by the system title {title} alone")
+    return Report({**data, "public": public}, lines)
 
 
 # --- rotation ------------------------------------------------------------------------------------
@@ -162,7 +178,8 @@ def rotate_command(
     """Bring new keys to METER: all that can be changed over the line, one after the other.
 
     A new key is written down before it is sent. When its answer gets lost, both are kept, and
-    whatever reaches the meter next finds out which one it has.
+    whatever reaches the meter next finds out which one it has. The key pairs of suites 1 and 2 go
+    with certificates of our own authority (prepay keys authority).
 
     Example: prepay keys rotate OPP0000000000001
 
@@ -191,7 +208,7 @@ def rotate(
         NoAnswer: the meter was not reached; what was changed before stays changed.
         OutcomeUnknown: a key was sent, and its answer got lost.
     """
-    from headend.plans import check_id
+    from headend.plans.planning import check_id
     from headend.vault.kinds import Kind
     from headend.vault.turning import End
     from headend.vault.turning import rotate as turn
@@ -226,16 +243,51 @@ def decide_command(context: Context, meter_name: str, taken: bool | None, reason
 
     Example: prepay keys decide OPP0000000000001 --old --reason "read in the workshop"
     """
+    return decide(context, meter_name, reason, taken=taken)
+
+
+def decide(context: Context, meter_name: str, reason: str, *, taken: bool | None) -> Report:
+    """Say which key a meter has.
+
+    Raises:
+        UsageError: no such meter, or neither which nor why is said.
+        Refused: none is pending, or the meter can be asked.
+    """
     name = _name(context, meter_name)
     held = context.vault.held(name)
     if held is None or held.pending is None:
         raise Refused(f"no key of {name} is pending")
+    if held.pending in ("meter_signing_key", "meter_agreement_key"):
+        raise Refused(
+            f"a new {held.pending} is made by the meter itself, which can be asked which one it "
+            f"has: prepay keys rotate {name} --kind {held.pending}"
+        )
     if taken is None or not reason.strip():
         raise UsageError("say which key the meter has, --new or --old, and how you know")
     context.vault.settle(held, context.now(), context.caller, taken=taken, why=reason)
     which = "new" if taken else "old"
     data = {"meter": name, "kind": held.pending, "in_force": which}
     return Report(data, (f"{name}: the {which} {held.pending} is in force",))
+
+
+# --- what certifies key pairs --------------------------------------------------------------------
+
+
+@command.command("authority")
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--suite", type=click.Choice(["1", "2"]), help="Make it if there is none yet.")
+@with_context
+def authority_command(context: Context, file: Path | None, suite: str | None) -> Report:
+    """Show our authority, which certifies key pairs of suites 1 and 2; its certificate into FILE.
+
+    The first rotation of a key pair makes it, and meters that know no authority take it then. FILE
+    is new, and is written as PEM.
+
+    Example: prepay keys authority --suite 1 authority.pem
+    """
+    from headend.commands._authority import authority
+
+    return authority(context, file, None if suite is None else int(suite))
 
 
 # --- the master key ------------------------------------------------------------------------------

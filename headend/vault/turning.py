@@ -13,6 +13,18 @@
 A master key whose answer was lost is sent once more as well, wrapped under itself first: a meter
 that has it can unwrap it, and one that has it not refuses and gets it under the one before.
 
+A pair that the meter makes itself is pending before it is told to make one, and nobody knows it:
+
+| state | the meter has | who reaches it |
+|---|---|---|
+| pending, not known | the pair before, or a new one | asks it first which, see ``answering`` |
+| pending, known | the new one | under the new one, else the one before |
+| current | the new one, with our certificate unless it refused that | under the new one |
+
+What signs the answers of a session is what the meter had when that began. So it is told to make a
+pair, asked which one, and given its certificate in one session; and wherever that breaks off, the
+next one begins by asking. It is never told to make another while one is pending that it has made.
+
 A refusal is believed where the key was never sent before. Where it may have been, the meter may
 have the key and refuse it for having it: the key stays pending, for people to look at.
 """
@@ -24,32 +36,21 @@ from typing import Final
 from msgspec import Struct
 
 from headend.context import Context
-from headend.device import Device
 from headend.errors import Cancelled, Expired, NoAnswer, OutcomeUnknown, Refused, UsageError
 from headend.reach import mechanism_of, reach
+from headend.security import public_of
 from headend.session import ExceptionAnswered
-from headend.vault.answering import refresh, settle
-from headend.vault.kinds import TRANSFERRED, Kind, opens, why_not
-from headend.vault.vault import Held
-from obis import catalogue
-from prepay.keys import MeterKeys, symmetric_length
-from protocol import axdr
+from headend.vault import pairs
+from headend.vault.answering import learn, opens_here, refresh, settle
+from headend.vault.held import Held
+from headend.vault.kinds import OWN_PAIRS, Kind, kept_public, pair_of, why_not
+from headend.vault.sending import drawn, send
 from protocol.codes import Mechanism
-from protocol.cosem.security_setup import KEY_DATA
-from protocol.cosem.types import ArrayOf, to_data
 from protocol.errors import AccessRefused, ActionRefused
-from protocol.events import AttributeRef, MethodRef
-from protocol.security import KeyId, wrap_key
+from protocol.security import PublicKey, SecuritySuite
 
 #: How often a key is sent and asked about before that is left to the next run.
 ATTEMPTS: Final = 3
-_SECURITY_SETUP, _KEY_TRANSFER = 64, 2
-_ASSOCIATION_LN, _LLS_SECRET, _CHANGE_HLS_SECRET = 15, 7, 2
-_ASSOCIATION_SN, _CHANGE_SECRET, _CHANGE_HLS_SECRET_SN = 12, 5, 6
-#: Of a password: digits and letters that nobody mixes up when reading them out.
-_ALPHABET: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-#: Octets of the shortest password and secret that are made here.
-_LEAST_PASSWORD, _LEAST_SECRET = 8, 16
 
 
 class End(StrEnum):
@@ -117,6 +118,8 @@ def _turned(context: Context, kind: Kind, identity: str) -> Turned:
         return Turned(kind, End.KEPT, f"not begun: a new {held.pending} is still pending")
     if held.pending is not kind and held.drawn[kind] == identity:
         return Turned(kind, End.NEW)  # a run before this one has done it
+    if kind in OWN_PAIRS:
+        return _turn_own(context, kind, identity)
     return _turn(context, kind, identity)
 
 
@@ -137,7 +140,7 @@ def _held(context: Context) -> Held:
 
 def _too_open(context: Context, kind: Kind) -> str:
     """Return why a secret is not sent in a session that others can read; empty where it is."""
-    if kind in TRANSFERRED or context.settings.protection != "authenticated":
+    if kind not in (Kind.SECRET, Kind.PASSWORD) or context.settings.protection != "authenticated":
         return ""
     return "it would go over the line in clear: leave out --protection authenticated"
 
@@ -150,7 +153,7 @@ def _turn(context: Context, kind: Kind, identity: str) -> Turned:
     context.vault.begin_rotation(
         meter,
         kind,
-        lambda keys: _drawn(context, kind, keys),
+        lambda keys: drawn(context, kind, keys),
         identity,
         context.now(),
         context.caller,
@@ -173,14 +176,14 @@ def _turn(context: Context, kind: Kind, identity: str) -> Turned:
                 return _refused(context, held, refusal)
             _check_permitted(context, sent=doubtful)
             before, doubtful = doubtful, True
-            _send(found.device, context, held, again=before)
+            send(found.device, context, held, again=before)
             fate = "it says that it has, and answers under the one before"
-            if not opens(kind, held.keys):
+            if not opens_here(context, kind):
                 settle(context, held, taken=True, why="the meter says so")
                 return Turned(kind, End.NEW)
-        except (AccessRefused, ActionRefused) as error:
+        except (AccessRefused, ActionRefused, pairs.Mistrusted) as error:
             refusal = f"the meter refuses it: {error}"
-            if not opens(kind, held.keys):
+            if not opens_here(context, kind):
                 return _refused(context, held, refusal, doubtful=before)
         except (NoAnswer, ExceptionAnswered) as error:  # nothing authenticates an exception
             fate = str(error)
@@ -191,6 +194,127 @@ def _turn(context: Context, kind: Kind, identity: str) -> Turned:
         "the same command again finds out",
         identity,
     )
+
+
+def _turn_own(context: Context, kind: Kind, identity: str) -> Turned:
+    """Have the meter make itself a new pair, and give it a certificate of it."""
+    fate = ""
+    for _ in range(ATTEMPTS):
+        told = _held(context).pending is kind  # it may have been told to make one
+        _check_permitted(context, sent=told)
+        try:
+            found = reach(context)
+        except NoAnswer as error:
+            if not told:
+                raise
+            fate = str(error)
+            continue
+        try:
+            done = _turn_once(context, pairs.Setup.of(found.device), kind, identity)
+            if done is not None:
+                return done
+            fate = "the meter refuses its certificate"
+        except (AccessRefused, ActionRefused, pairs.Mistrusted, pairs.Unproven) as error:
+            fate = f"the meter refuses it: {error}"
+            if _held(context).pending is not kind:
+                return Turned(kind, End.REFUSED, fate)
+        except (NoAnswer, ExceptionAnswered) as error:
+            if _held(context).pending is not kind:
+                raise  # it was not even told to
+            fate = str(error)
+        finally:
+            found.session.close()
+    raise OutcomeUnknown(
+        f"it is not known whether {_held(context).meter} has made itself a new {kind} ({fate}); "
+        "whoever reaches it next asks, and the same command again goes on",
+        identity,
+    )
+
+
+def _turn_once(context: Context, setup: pairs.Setup, kind: Kind, identity: str) -> Turned | None:
+    """Do in one session what is left to be done; None where only the next one shows its end."""
+    held = _held(context)
+    if held.pending is kind and not held.unknown:
+        answered = context.keys == held.turned  # under the new one; else under the one before
+        same = _shown(context, setup, kind)
+        lacking = _uncertified(context, setup)
+        if not lacking or not opens_here(context, kind) or (same and answered):
+            return _own_turned(context, lacking)
+        return _refused(context, _held(context), lacking) if same else None
+    before = _before(context, setup, kind)
+    _check_permitted(context, sent=held.pending is kind)
+    _begin_own(context, kind, identity)
+    refusal = _made(context, setup, before)
+    if refusal:
+        return _refused(context, _held(context), refusal)
+    lacking = _uncertified(context, setup)
+    if lacking and opens_here(context, kind):
+        return None  # a session under the new one shows whether the meter has it all the same
+    return _own_turned(context, lacking)
+
+
+def _before(context: Context, setup: pairs.Setup, kind: Kind) -> PublicKey:
+    """Return which key the meter has before it makes another: it can show it, and trusts us."""
+    held = _held(context)
+    suite = SecuritySuite(held.keys.suite)
+    shown = pairs.requested(setup, suite, OWN_PAIRS[kind])
+    try:
+        pairs.entrust(setup, context.vault.authority(suite, context.now(), context.caller))
+    except (AccessRefused, ActionRefused, pairs.Mistrusted) as error:
+        if held.unknown and shown == public_of(suite, pair_of(held.keys, kind)):
+            settle(context, held, taken=False, why=f"it has the one before, and {error}")
+        raise
+    return shown
+
+
+def _begin_own(context: Context, kind: Kind, identity: str) -> None:
+    """Write down that the meter is about to make a pair, which nobody knows."""
+    meter, now = _held(context).meter, context.now()
+    context.vault.begin_rotation(meter, kind, lambda _: b"", identity, now, context.caller)
+    refresh(context)
+
+
+def _made(context: Context, setup: pairs.Setup, before: PublicKey) -> str:
+    """Have the meter make a pair and note which; return why it has none, empty where it has."""
+    held = _held(context)
+    assert held.pending is not None  # it was written down
+    purpose, refusal = OWN_PAIRS[held.pending], "the meter says that it has, and has the one before"
+    try:
+        pairs.generate(setup, purpose)
+    except ActionRefused as error:
+        refusal = f"the meter refuses it: {error}"
+    key = pairs.requested(setup, before.suite, purpose)
+    if key == before:
+        return refusal
+    learn(context, held, key)
+    return ""
+
+
+def _shown(context: Context, setup: pairs.Setup, kind: Kind) -> bool:
+    """Have the meter show once more which pair it has; say whether it is the one that is known."""
+    held = _held(context)
+    key = pairs.requested(setup, SecuritySuite(held.keys.suite), OWN_PAIRS[kind])
+    if kept_public(key) == held.new:
+        return True
+    learn(context, held, key)
+    return False
+
+
+def _uncertified(context: Context, setup: pairs.Setup) -> str:
+    """Give the meter a certificate of the pair that it has made; return why it takes none."""
+    try:
+        pairs.certify_own(setup, context, _held(context))
+    except (AccessRefused, ActionRefused, pairs.Mistrusted) as error:
+        return f"the meter refuses its certificate: {error}"
+    return ""
+
+
+def _own_turned(context: Context, lacking: str) -> Turned:
+    """Note that the meter has the pair that it has made, be it without our certificate."""
+    held = _held(context)
+    assert held.pending is not None  # it is known by now
+    settle(context, held, taken=True, why=lacking or "the meter has asked for its certificate")
+    return Turned(held.pending, End.NEW, lacking and f"and in force, but {lacking}")
 
 
 def _refused(context: Context, held: Held, refusal: str, *, doubtful: bool = False) -> Turned:
@@ -215,60 +339,3 @@ def _check_permitted(context: Context, *, sent: bool) -> None:
         raise Cancelled("withdrawn before the key was sent")
     if context.not_after is not None and context.now() > context.not_after:
         raise Expired("too late: the key was not sent")
-
-
-# --- new keys ------------------------------------------------------------------------------------
-
-
-def _drawn(context: Context, kind: Kind, keys: MeterKeys) -> bytes:
-    """Return a new key; secrets are as long as those before, which the meter has room for."""
-    if kind in TRANSFERRED:
-        return context.entropy(symmetric_length(keys.suite))
-    if kind is Kind.SECRET:
-        return context.entropy(max(len(keys.secret), _LEAST_SECRET))
-    octets = context.entropy(max(len(keys.password), _LEAST_PASSWORD))
-    return "".join(_ALPHABET[octet % len(_ALPHABET)] for octet in octets).encode("ascii")
-
-
-# --- over the line -------------------------------------------------------------------------------
-
-
-def _send(device: Device, context: Context, held: Held, *, again: bool) -> None:
-    """Send the pending key.
-
-    Raises:
-        AccessRefused, ActionRefused: the meter refuses it.
-        NoAnswer, ExceptionAnswered: it is not known what became of it.
-    """
-    assert held.pending is not None  # it was written down before
-    kind, short = held.pending, context.settings.short_names
-    here = catalogue.CURRENT_ASSOCIATION
-    new = axdr.octet_string(held.new)
-    if kind is Kind.MASTER:
-        _send_master(device, held, again=again)
-    elif kind in TRANSFERRED:
-        _transfer(device, TRANSFERRED[kind], held.keys.master_key, held.new)
-    elif kind is Kind.SECRET:
-        method = (_ASSOCIATION_SN, _CHANGE_HLS_SECRET_SN)
-        class_id, index = method if short else (_ASSOCIATION_LN, _CHANGE_HLS_SECRET)
-        device.session.action(MethodRef(class_id, here, index), new)
-    elif short:
-        device.session.action(MethodRef(_ASSOCIATION_SN, here, _CHANGE_SECRET), new)
-    else:
-        device.session.set(AttributeRef(_ASSOCIATION_LN, here, _LLS_SECRET), new)
-
-
-def _send_master(device: Device, held: Held, *, again: bool) -> None:
-    if again:
-        try:
-            _transfer(device, KeyId.MASTER, held.new, held.new)
-        except ActionRefused:
-            pass  # the meter does not have it yet
-        else:
-            return
-    _transfer(device, KeyId.MASTER, held.keys.master_key, held.new)
-
-
-def _transfer(device: Device, key_id: KeyId, wrapping: bytes, key: bytes) -> None:
-    method = MethodRef(_SECURITY_SETUP, catalogue.SECURITY_SETUP, _KEY_TRANSFER)
-    device.session.action(method, to_data(ArrayOf(KEY_DATA), [(key_id, wrap_key(wrapping, key))]))

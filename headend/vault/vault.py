@@ -4,74 +4,29 @@ Whatever changes a key writes a row of the audit log in the same transaction.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
-
-from msgspec import Struct, field
+from typing import TYPE_CHECKING, Final
 
 from headend.errors import Refused, UsageError
 from headend.store import Store, audit, keys, meters
 from headend.store.connection import Connection
 from headend.store.keys import State, Wrapped
+from headend.vault.held import Held, Listed
 from headend.vault.kinds import Kind, assemble, parts
 from headend.vault.masters import Masters
 from headend.vault.wrapping import Unreadable, label, rewrap, unwrap, wrap
-from obis.values import hiding, replace
+from obis.values import replace
 from prepay.keys import MeterKeys
 from protocol.timing import Instant
 
+if TYPE_CHECKING:  # few meters have key pairs
+    from headend.vault.authority import Authorities, Authority
+    from protocol.security import SecuritySuite
+
 #: Keys that one transaction wraps anew: it keeps others waiting for some milliseconds.
 _PORTION: Final = 200
-
-
-class Held(Struct, frozen=True):
-    """What the vault has of one meter.
-
-    Args:
-        meter_id, meter: row number and name.
-        keys: those in force, as far as is known.
-        pending: the kind of the key that the meter may have, or not; None: all is known.
-        new: that key.
-        version: its version; 0 without one.
-        drawn: the transaction id of the rotation that each key in force came by.
-    """
-
-    meter_id: int
-    meter: str
-    keys: MeterKeys
-    pending: Kind | None = None
-    new: bytes = b""
-    version: int = 0
-    drawn: Mapping[Kind, str | None] = field(default_factory=dict)
-
-    __repr__ = hiding("new")
-
-    @property
-    def turned(self) -> MeterKeys:
-        """The keys with the pending one in its place."""
-        found = parts(self.keys)
-        if self.pending is not None:
-            found[self.pending] = self.new
-        return assemble(found)
-
-
-class Listed(Struct, frozen=True):
-    """A key as it may be shown to people.
-
-    Args:
-        kind, version, state: see ``headend.store.keys``.
-        created: when it was written down.
-        master: fingerprint of the master key that it is wrapped under.
-        mark: by which it can be told apart from others; empty where the master key is not at hand.
-    """
-
-    kind: str
-    version: int
-    state: State
-    created: Instant
-    master: str
-    mark: str
 
 
 class Vault:
@@ -113,7 +68,7 @@ class Vault:
         if pending is None:
             return Held(meter.id, name, found, drawn=drawn)
         kind, new = Kind(pending.kind), self._open(pending)
-        return Held(meter.id, name, found, kind, new, pending.version, drawn)
+        return Held(meter.id, name, found, kind, new, pending.version, drawn, pending.created)
 
     def keys_of(self, name: str) -> MeterKeys | None:
         """Return the keys of a meter that are in force; None where the vault has none of it.
@@ -135,7 +90,8 @@ class Vault:
     def _mark(self, row: Wrapped) -> str:
         if self.masters.by_fingerprint(row.master) is None:
             return ""
-        return self.masters.first.mark(self._open(row))
+        key = self._open(row)
+        return self.masters.first.mark(key) if key else ""
 
     def _open(self, row: Wrapped) -> bytes:
         place = label(row.meter, row.kind, row.version)
@@ -211,6 +167,26 @@ class Vault:
             _check_pending(pending[0], name)
         return self._held(name)
 
+    def learn(self, held: Held, key: bytes, now: Instant, caller: str) -> None:
+        """Note which pair a meter has made itself; nothing where that is settled.
+
+        Args:
+            held: the meter; its pending key was not known, or not rightly.
+            key: the public one, as ``kinds.kept_public`` has it.
+            now: for the audit log.
+            caller: the same.
+        """
+        master = self.masters.first
+        with self._store.begin() as db:
+            meters.hold(db, held.meter_id)
+            for row in keys.of_meter(db, held.meter_id, State.PENDING):
+                if (row.kind, row.version) != (held.pending, held.version):
+                    continue
+                place = label(held.meter, row.kind, row.version)
+                keys.wrap_anew(db, row, wrap(master, key, place, self._entropy), master.fingerprint)
+                details = {"kind": held.pending, "version": held.version}
+                audit.append(db, now, caller, "keys.learnt", held.meter, details)
+
     def settle(self, held: Held, now: Instant, caller: str, *, taken: bool, why: str) -> None:
         """Note whether the meter has its pending key; nothing where it is not pending any more.
 
@@ -221,6 +197,7 @@ class Vault:
             taken: the key is current and the one before retired; else it is refused.
             why: for the audit log.
         """
+        assert not (taken and held.unknown)  # nobody can use a key that nobody knows
         with self._store.begin() as db:
             meters.hold(db, held.meter_id)
             rows = keys.of_meter(db, held.meter_id, State.PENDING, State.CURRENT)
@@ -292,6 +269,19 @@ class Vault:
         keys.add(db, replace(row, transaction_id=identity))
         return version
 
+    # --- what certifies key pairs ----------------------------------------------------------------
+
+    @property
+    def authorities(self) -> "Authorities":
+        """Our authorities, whose keys are under the same master keys."""
+        from headend.vault.authority import Authorities
+
+        return Authorities(self._store, self.masters, self._entropy)
+
+    def authority(self, suite: "SecuritySuite", now: Instant, caller: str) -> "Authority":
+        """Return our authority of a suite that has a curve, made where there is none yet."""
+        return self.authorities.made(suite, now, caller)
+
     # --- the master key --------------------------------------------------------------------------
 
     def rewrap(
@@ -322,7 +312,7 @@ class Vault:
                     details = {"master": first.fingerprint, "keys": len(rows)}
                     audit.append(db, now, caller, "keys.rewrap", "", details)
             if not rows:
-                return done
+                return done + self.authorities.rewrapped(now, caller)
             progress(done)
 
     def check(self) -> Mapping[str, int]:
@@ -342,7 +332,7 @@ class Vault:
             for row in rows:
                 self._open(row)
             if not rows:
-                return MappingProxyType(count)
+                return MappingProxyType(dict(Counter(count) + Counter(self.authorities.check())))
             last = rows[-1]
             place = (last.meter_id, last.kind, last.version)
 

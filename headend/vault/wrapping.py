@@ -14,7 +14,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from headend.errors import Refused
+from headend.errors import NoMasterKey, Refused
 from headend.vault.masters import MasterKey, Masters
 
 _FORM: Final = b"\x01"
@@ -31,6 +31,12 @@ Entropy = Callable[[int], bytes]
 
 class Unreadable(Refused):
     """A key in the database cannot be opened: no master key for it, or the row was changed."""
+
+
+class UnderAnother(Unreadable, NoMasterKey):
+    """A key is wrapped under a master key that is not at hand: elsewhere it may be."""
+
+    exit_code = Unreadable.exit_code
 
 
 def label(meter: str, kind: str, version: int) -> bytes:
@@ -101,7 +107,7 @@ def _data_key(masters: Masters, fingerprint: str, wrapped: bytes, place: bytes) 
         raise _changed(place)
     master = masters.by_fingerprint(fingerprint)
     if master is None:
-        raise Unreadable(
+        raise UnderAnother(
             f"the keys are wrapped under master key {fingerprint}, which is not at hand "
             f"(there is {masters.first.fingerprint}): see prepay keys master check"
         )

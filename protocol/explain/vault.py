@@ -37,12 +37,26 @@ SIDES: Final = (CLIENT, SERVER)
 
 
 class Pair(Struct, frozen=True):
-    """The private keys of one side; neither shows in ``repr``."""
+    """The keys of one side, public where nobody else has the private one; ``repr`` has neither."""
 
-    signing: PrivateKey
-    agreement: PrivateKey
+    signing: PrivateKey | PublicKey
+    agreement: PrivateKey | PublicKey
 
     __repr__ = hiding("signing", "agreement")
+
+    @property
+    def signs(self) -> PublicKey:
+        """The public key for signatures."""
+        return _half(self.signing)
+
+    @property
+    def agrees(self) -> PublicKey:
+        """The public key for key agreement."""
+        return _half(self.agreement)
+
+
+def _half(key: PrivateKey | PublicKey) -> PublicKey:
+    return key.public if isinstance(key, PrivateKey) else key
 
 
 class Vault(Struct, frozen=True):
@@ -51,7 +65,7 @@ class Vault(Struct, frozen=True):
     Args:
         master_key: what keys are wrapped with.
         secret: of HLS 2, 3, 4 and 6.
-        pairs: private keys by side; none in suite 0.
+        pairs: keys by side; none in suite 0.
     """
 
     master_key: bytes = b""
@@ -130,16 +144,18 @@ def _agreed(
         pairs = vault.pairs.get(side), vault.pairs.get(_other(side))
         if pairs[0] is None or pairs[1] is None:
             continue
-        theirs = pairs[0].agreement.public
+        theirs, ours = pairs[0].agrees, pairs[1].agreement
         if scheme is Scheme.ONE_PASS:
             try:
-                theirs = read_one_pass(pairs[0].signing.public, data)
+                theirs = read_one_pass(pairs[0].signs, data)
             except SecurityError:
                 continue
+        elif not isinstance(ours, PrivateKey):  # either side's private key gives the same secret
+            theirs, ours = pairs[1].agrees, pairs[0].agreement
+        if not isinstance(ours, PrivateKey):
+            continue
         for recipient in [said] if said else talk.senders(_other(side)):
-            yield content_key(
-                scheme, pairs[1].agreement, theirs, originator, recipient, transaction
-            )
+            yield content_key(scheme, ours, theirs, originator, recipient, transaction)
 
 
 # --- signatures ----------------------------------------------------------------------------------
@@ -163,7 +179,7 @@ def signature(talk: "Conversation", title: bytes, signed: bytes, octets: bytes) 
 
 def _public(talk: "Conversation", sides: tuple[str, ...]) -> dict[str, PublicKey]:
     pairs = talk.vault.pairs if talk.vault else {}
-    return {side: pairs[side].signing.public for side in sides if side in pairs}
+    return {side: pairs[side].signs for side in sides if side in pairs}
 
 
 def _verifies(key: PublicKey, signed: bytes, octets: bytes) -> bool:

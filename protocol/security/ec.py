@@ -84,6 +84,15 @@ class PublicKey:
                 )
         raise ValueError(f"a public key on {key.curve.name}")
 
+    @classmethod
+    def compressed(cls, suite: SecuritySuite, octets: bytes) -> "PublicKey":
+        """Return the key of a compressed point: 02 or 03, for an even or odd Y, and X.
+
+        Raises:
+            ValueError: suite 0, another length, or no point of the curve.
+        """
+        return cls.of(ec.EllipticCurvePublicKey.from_encoded_point(_curve(suite), octets))
+
     @cached_property
     def key(self) -> ec.EllipticCurvePublicKey:
         """The key, for the library."""

@@ -5,6 +5,7 @@ import os
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -18,24 +19,27 @@ from headend.store import Store, keys
 from headend.store.keys import State
 from headend.transports import LinkKind
 from headend.vault import Held, Kind
-from headend.vault.kinds import CHANGEABLE
+from headend.vault.kinds import CHANGEABLE, OUR_PAIRS, OWN_PAIRS
 from meter_fw import security_setup
 from obis.values import replace
-from prepay.keys import LAB_KEYS, MECHANISMS, MeterKeys
+from prepay.keys import LAB_KEYS, MECHANISMS
 from protocol.codes import DataAccessResult
 from protocol.errors import AccessRefused
 from protocol.timing import later
 from tests.headend.bench import Bench, Loss, Standing
 from tests.headend.vaulted import (
     IDENTITY,
-    Killed,
+    answers,
+    bench,
     by_name,
-    dying,
+    check_goes_on,
+    dies_at_every_write,
     meters_own,
     ours,
     own_keys,
+    pending,
+    states,
     vault_of,
-    vaulted,
 )
 from tests.interop.secured import leaked
 from tests.meter_fw.rig import NAME
@@ -45,35 +49,12 @@ WAYS = [
     *((0, name) for name in MECHANISMS if name != "hls-ecdsa"),
     *((1, "hls-ecdsa"), (2, "hls-gmac"), (2, "hls-sha256")),
 ]
-#: What is cut at every write and octet: one of each way to settle it; in a soak, all.
-TRIED = CHANGEABLE if SOAK else (Kind.MASTER, Kind.BLOCK_CIPHER, Kind.PASSWORD)
 BY_SECRET = ("hls", "hls-md5", "hls-sha1", "hls-sha256")
-
-
-def bench(keys_: MeterKeys, kind: LinkKind = LinkKind.WRAPPER) -> Bench:
-    """A meter whose keys the vault has."""
-    return vaulted(Bench("be-wal", kind, keys=keys_))
-
-
-def states(made: Bench) -> dict[str, list[str]]:
-    """Return the states of the versions of each kind."""
-    found: dict[str, list[str]] = {}
-    for each in vault_of(made.store).listed(NAME):
-        found.setdefault(each.kind, []).append(each.state.value)
-    return found
-
-
-def pending(made: Bench) -> Kind | None:
-    """Return which key is pending."""
-    held = vault_of(made.store).held(NAME)
-    assert held is not None
-    return held.pending
-
-
-def answers(made: Bench) -> bool:
-    """Whether the meter answers to its name."""
-    with reached(by_name(made)) as device:
-        return device.name() == NAME
+PAIRS = (*OUR_PAIRS, *OWN_PAIRS)  # suite 0 has none
+#: What a meter of any suite has.
+SYMMETRIC = tuple(kind for kind in CHANGEABLE if kind not in PAIRS)
+#: What is cut at every write and octet: one of each way to settle it; in a soak, all.
+TRIED = SYMMETRIC if SOAK else (Kind.MASTER, Kind.BLOCK_CIPHER, Kind.PASSWORD)
 
 
 # --- what is changed -----------------------------------------------------------------------------
@@ -87,12 +68,18 @@ def test_every_key_that_the_meter_lets_be_changed_is_changed(suite: int, mechani
     report = rotate(by_name(made))
     after = meters_own(made)
     kept = set() if mechanism in BY_SECRET else {Kind.SECRET}
+    there = [kind for kind in CHANGEABLE if suite or kind not in PAIRS]
+    assert list(after) == list(before)
+    assert set(after) == set(there)
     assert {kind for kind in after if after[kind] == before[kind]} == kept
     assert after == ours(made)
-    assert {each["kind"] for each in report.data["keys"] if each["end"] == "kept"} == kept
+    assert {each["kind"] for each in report.data["keys"] if each["end"] == "kept"} == {
+        *kept,
+        *(PAIRS if not suite else ()),
+    }
     assert all(
         states(made)[kind] == (["current"] if kind in kept else ["retired", "current"])
-        for kind in CHANGEABLE
+        for kind in there
     )
     made.boot()  # what counts is what survives
     assert answers(made)
@@ -207,7 +194,7 @@ def test_a_secret_is_not_sent_where_others_can_read_it() -> None:
     report = rotate(by_name(made, protection="authenticated"))
     ends = {each["kind"]: each["end"] for each in report.data["keys"]}
     kept = {kind for kind, end in ends.items() if end == "kept"}
-    assert kept == {"secret", "password"}
+    assert kept == {"secret", "password", *PAIRS}
     assert answers(made)
     vault = vault_of(made.store)
     vault.begin_rotation(NAME, Kind.PASSWORD, lambda _: b"pending", IDENTITY, made.now, "one")
@@ -304,52 +291,25 @@ def standing() -> Standing:
     return found
 
 
-def check_goes_on(made: Bench, kinds: Sequence[str], *, booted: bool = False) -> None:
-    """Check that the meter answers at once, and that the same rotation then comes to its end."""
-    if booted:
-        made.boot()
-    assert answers(made)
-    rotate(by_name(made), kinds=kinds, identity=IDENTITY)
-    assert pending(made) is None
-    assert meters_own(made) == ours(made)
-    found = states(made)
-    assert all(found[kind] == ["retired", "current"] for kind in kinds)  # each was drawn once
-    assert answers(made)
-
-
-def dies_at_every_write(
-    kinds: Sequence[str], standing: Standing, keys_: MeterKeys
-) -> set[Kind | None]:
-    """Rotate with a death before and after each transaction; return what was pending then."""
-    store, at = Store("sqlite://"), 0
-    pendings: set[Kind | None] = set()
-    while True:
-        made = Bench("be-wal", LinkKind.WRAPPER, standing, store=store, keys=keys_)
-        try:
-            with dying(store, at):
-                rotate(by_name(made), kinds=kinds, identity=IDENTITY)
-        except Killed:
-            pendings.add(pending(made))
-            check_goes_on(made, kinds)
-            at += 1
-        else:
-            break
-    store.close()
-    return pendings
-
-
 @pytest.mark.parametrize("kind", TRIED)
 def test_a_head_end_that_dies_at_any_write_goes_on_with_the_same_key(
     standing: Standing, kind: Kind
 ) -> None:
     """Before and after each transaction: the meter answers, and the key was drawn once."""
-    assert dies_at_every_write([kind], standing, SECRETIVE) == {None, kind}
+    store = Store("sqlite://")
+    make = partial(Bench, "be-wal", LinkKind.WRAPPER, standing, store=store, keys=SECRETIVE)
+    assert dies_at_every_write([kind], make) == {None, kind}
+    store.close()
 
 
 @pytest.mark.skipif(not SOAK, reason="long: each kind has its own")
 def test_a_rotation_of_all_that_dies_at_any_write_goes_on(standing: Standing) -> None:
     """Kinds that were changed before the death are not changed again."""
-    assert dies_at_every_write(KINDS, standing, SECRETIVE) == {None, *CHANGEABLE}
+    kinds = [kind.value for kind in SYMMETRIC]
+    store = Store("sqlite://")
+    make = partial(Bench, "be-wal", LinkKind.WRAPPER, standing, store=store, keys=SECRETIVE)
+    assert dies_at_every_write(kinds, make) == {None, *SYMMETRIC}
+    store.close()
 
 
 @pytest.mark.parametrize("direction", ["to_meter", "from_meter"])
@@ -390,7 +350,7 @@ class Dead(Loss):
         return self.back(octets)
 
 
-@pytest.mark.parametrize("kind", CHANGEABLE)
+@pytest.mark.parametrize("kind", SYMMETRIC)
 def test_a_key_whose_answer_is_lost_is_found_out_about(kind: Kind) -> None:
     """The meter has it, and nobody heard so: unknown, kept, and settled by whoever comes next."""
     made = bench(SECRETIVE)

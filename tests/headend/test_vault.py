@@ -12,6 +12,9 @@ import keyring.backend
 import keyring.errors
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -528,6 +531,28 @@ def test_a_named_meter_has_the_vaults_keys_unless_a_file_is_given(line: Line) ->
     store.close()
 
 
+def test_the_authority_is_made_once_shown_and_written(line: Line) -> None:
+    """A file that any tool reads, of its certificate alone; a new master key takes it along."""
+    assert "none yet" in line("authority").output
+    assert line.json("authority") == {"authorities": [], "file": None}
+    path = line.folder / "authority.pem"
+    line("authority", "--suite", "2", str(path))
+    shown = line.json("authority")["authorities"]
+    assert [each["suite"] for each in shown] == [2]
+    written = x509.load_pem_x509_certificate(path.read_bytes())
+    assert written.public_bytes(Encoding.DER).hex() == shown[0]["certificate"]
+    assert written.fingerprint(SHA256()).hex() == shown[0]["sha256"]
+    assert written.subject.rfc4514_string() == f"CN={shown[0]['name']}"
+    written.verify_directly_issued_by(written)
+    assert written.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert "PRIVATE" not in path.read_text()
+    line("authority", "--suite", "1")
+    line("master", "new", str(line.folder / "master.key"), "--add")
+    assert line.json("rewrap")["wrapped"] == 2
+    assert line.json("authority", "--suite", "2")["authorities"] == shown
+    assert [each["suite"] for each in line.json("authority")["authorities"]] == [1, 2]
+
+
 def test_a_second_master_key_and_the_end_of_the_first(line: Line) -> None:
     """Put before the other, everything wrapped under it, the other taken out."""
     path = line.folder / "master.key"
@@ -567,6 +592,9 @@ USAGE = {
     "no meter to rotate": ["rotate"],
     "no such kind": ["rotate", "OPP1", "--kind", "token_key"],
     "no id": ["rotate", "OPP1", "--id", "12"],
+    "an authority's file of no suite": ["authority", "authority.pem"],
+    "an authority of suite 0": ["authority", "--suite", "0"],
+    "an authority over another file": ["authority", "keys.toml", "--suite", "1"],
     "a master key nowhere": ["master", "new"],
     "a master key in two places": ["master", "new", "x", "--keyring"],
     "a master key over another": ["master", "new", "master.key"],

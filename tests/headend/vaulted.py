@@ -1,18 +1,24 @@
 """A bench whose head-end has the meter's keys in the vault, and what may break in a rotation."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
+from headend.commands.keys import rotate
 from headend.context import Context, Settings
-from headend.store import Store, registry
+from headend.reach import reached
+from headend.security import public_of
+from headend.store import Store, counters, registry
 from headend.store.connection import Connection
 from headend.store.registry import Entry
+from headend.transports import LinkKind
 from headend.vault import Kind, MasterKey, Masters, Vault
-from headend.vault.kinds import TRANSFERRED
+from headend.vault.kinds import OUR_PAIRS, OWN_PAIRS, TRANSFERRED, pair_of
 from meter_fw.keyring import Keyring
 from obis.values import replace
 from prepay.keys import MeterKeys, lab_keys, parse_keys
+from protocol.security import SecuritySuite
 from tests.headend.bench import PATIENCE, SPECS, Bench
 from tests.interop.secured import key_file
 from tests.meter_fw.rig import NAME
@@ -59,18 +65,63 @@ def by_name(bench: Bench, **more: Any) -> Context:
 
 
 def meters_own(bench: Bench) -> dict[Kind, bytes]:
-    """Return the keys that the meter has, of those that it lets be changed."""
+    """Return the keys that the meter has, of those that it lets be changed; of pairs the public."""
     ring, state = Keyring(bench.factory, bench.kernel.state), bench.kernel.state
     found = {kind: ring.symmetric(key_id) for kind, key_id in TRANSFERRED.items()}
     found[Kind.SECRET] = state.hls_secret.value or bench.keys.secret
     found[Kind.PASSWORD] = state.password.value or bench.keys.password
+    if not bench.keys.suite:
+        return found
+    for kind, purpose in OWN_PAIRS.items():
+        own = ring.own(purpose)
+        assert own is not None
+        found[kind] = own.public.point
+    with bench.store.read() as db:
+        title = counters.known_title(db) or b""
+    for kind, purpose in OUR_PAIRS.items():
+        client = ring.client(purpose, title)
+        assert client is not None
+        found[kind] = client.point
     return found
 
 
 def ours(bench: Bench) -> dict[Kind, bytes]:
     """Return the same keys as the vault has them in force."""
     keys = vault_of(bench.store).keys_of(NAME)
-    return {kind: getattr(keys, kind.value) for kind in meters_own(bench)}
+    assert keys is not None
+    suite = SecuritySuite(keys.suite)
+    return {
+        kind: public_of(suite, pair_of(keys, kind)).point
+        if kind in (*OUR_PAIRS, *OWN_PAIRS)
+        else getattr(keys, kind.value)
+        for kind in meters_own(bench)
+    }
+
+
+def bench(keys_: MeterKeys, kind: LinkKind = LinkKind.WRAPPER) -> Bench:
+    """A meter whose keys the vault has."""
+    return vaulted(Bench("be-wal", kind, keys=keys_))
+
+
+def states(made: Bench) -> dict[str, list[str]]:
+    """Return the states of the versions of each kind."""
+    found: dict[str, list[str]] = {}
+    for each in vault_of(made.store).listed(NAME):
+        found.setdefault(each.kind, []).append(each.state.value)
+    return found
+
+
+def pending(made: Bench) -> Kind | None:
+    """Return which key is pending."""
+    held = vault_of(made.store).held(NAME)
+    assert held is not None
+    return held.pending
+
+
+def answers(made: Bench) -> bool:
+    """Whether the meter answers to its name."""
+    with reached(by_name(made)) as device:
+        return device.name() == NAME
 
 
 class Killed(BaseException):
@@ -107,3 +158,47 @@ def dying(store: Store, at: int) -> Iterator[list[int]]:
         yield seen
     finally:
         del store.begin  # the class's own is back
+
+
+def check_goes_on(
+    made: Bench, kinds: Sequence[str], *, booted: bool = False, rotations: int = 1
+) -> None:
+    """Check that the meter answers at once, and that the same rotation then comes to its end.
+
+    Args:
+        made: after the accident.
+        kinds: what was to be rotated.
+        booted: the meter's power went as well.
+        rotations: how many there have been of each kind, this one included.
+    """
+    if booted:
+        made.boot()
+    assert answers(made)
+    rotate(by_name(made), kinds=kinds, identity=IDENTITY)
+    assert pending(made) is None
+    assert meters_own(made) == ours(made)
+    found = states(made)
+    assert all(found[kind][-2:] == ["retired", "current"] for kind in kinds)
+    assert all(len(found[kind]) == 1 + rotations for kind in kinds)  # each was drawn once
+    assert answers(made)
+
+
+def dies_at_every_write(kinds: Sequence[str], make: Callable[[], Bench]) -> set[Kind | None]:
+    """Rotate with a death before and after each transaction; return what was pending then.
+
+    Args:
+        kinds: what is rotated.
+        make: makes a bench, as it is before the rotation.
+    """
+    pendings: set[Kind | None] = set()
+    for at in count():
+        made = make()
+        try:
+            with dying(made.store, at):
+                rotate(by_name(made), kinds=kinds, identity=IDENTITY)
+        except Killed:
+            pendings.add(pending(made))
+            check_goes_on(made, kinds)
+        else:
+            break
+    return pendings

@@ -15,6 +15,7 @@ from hashlib import shake_256
 from pathlib import Path
 from typing import Any
 
+from headend.security import public_of
 from prepay.keys import MECHANISMS, MeterKeys, parse_keys, private_length, symmetric_length
 from protocol.security import PrivateKey, SecuritySuite
 from tests.interop.environments import HERE
@@ -154,8 +155,8 @@ def told(keys: MeterKeys) -> dict[str, Any]:
         found |= {
             "signing": keys.client.signing_key.hex(),
             "agreement": keys.client.agreement_key.hex(),
-            "peer_signing": PrivateKey(suite, keys.meter.signing_key).public.point.hex(),
-            "peer_agreement": PrivateKey(suite, keys.meter.agreement_key).public.point.hex(),
+            "peer_signing": public_of(suite, keys.meter.signing_key).point.hex(),
+            "peer_agreement": public_of(suite, keys.meter.agreement_key).point.hex(),
         }
     return found
 

@@ -2,7 +2,9 @@
 
 Our command line takes the key file into its vault, rotates every key that can be changed, and
 writes the new key file. With that the peers open associations and transfer keys of their own, which
-they wrap with the rotated master key; with the old keys nobody gets in.
+they wrap with the rotated master key; with the old keys nobody gets in. In suites 1 and 2 the key
+pairs are new as well: the peers come in our name, for which the meter has our certificates, and one
+of them has the meter's certificates exported and checks who issued them.
 """
 
 import json
@@ -18,11 +20,12 @@ from click.testing import CliRunner
 from headend.cli import main as headend
 from headend.context import Context, Settings
 from headend.reach import reached
-from headend.store import Store, registry
+from headend.store import Store, counters, registry
 from headend.store.registry import Entry
 from headend.vault import masters
 from obis.values import field_names, replace
 from prepay.keys import MeterKeys, parse_keys
+from protocol.security import PrivateKey, SecuritySuite
 from protocol.timing import Instant
 from tests.interop.environments import GURUX, PYDLMS
 from tests.interop.secured import (
@@ -52,14 +55,21 @@ class Rotated:
         meter: with the keys of before.
         keys: those of after, from the exported file.
         said: all that our command line printed meanwhile, traces included.
+        title: of our head-end, to whose name the meter has certificates.
+        authority: the certificate of our authority; empty in suite 0.
     """
 
-    def __init__(self, meter: Secured, keys: MeterKeys, said: str) -> None:
+    def __init__(
+        self, meter: Secured, keys: MeterKeys, said: str, title: bytes, authority: bytes
+    ) -> None:
         self.meter, self.keys, self.said = meter, keys, said
+        self.title, self.authority = title, authority
 
     def manager(self, peer: PeerProcess, keys: MeterKeys) -> Manager:
-        """Return a peer as the management client with these keys."""
-        return Manager(peer, replace(self.meter, keys=keys), COUNTERS)
+        """Return a peer as the management client with these keys, in our name."""
+        found = Manager(peer, replace(self.meter, keys=keys), COUNTERS)
+        found.told["title"] = self.title.hex()
+        return found
 
 
 class Line:
@@ -91,7 +101,13 @@ class Line:
         said = self._run("keys", "import", name, str(meter.file))
         said += self._run("keys", "rotate", name, "--trace", "--json")
         said += self._run("keys", "export", name, str(out), "--reason", "for the peers")
-        return Rotated(meter, parse_keys(out.read_text()), said)
+        found = json.loads(self._run("keys", "authority", "--json"))["authorities"]
+        issued = [each["certificate"] for each in found if each["suite"] == meter.keys.suite]
+        with self._store.read() as db:
+            title = counters.known_title(db)
+        assert title is not None
+        authority = bytes.fromhex("".join(issued))
+        return Rotated(meter, parse_keys(out.read_text()), said, title, authority)
 
     def _run(self, *words: str) -> str:
         done = CliRunner().invoke(headend, list(words), env=self._environment)
@@ -129,6 +145,7 @@ def peers(interpreters: dict[str, Path]) -> Iterator[dict[str, PeerProcess]]:
 def changed(way: tuple[int, str]) -> set[str]:
     """Return what a rotation changes."""
     names = {"master_key", "block_cipher_key", "authentication_key", "broadcast_key", "password"}
+    names |= {"meter", "client"} if way[0] else set()
     return names | ({"secret"} if way[1] == "hls-sha256" else set())
 
 
@@ -164,6 +181,48 @@ def test_a_peer_gets_in_with_the_new_keys_alone(
     for name in ("block", "authentication", *(["secret"] if way[1] == "hls-sha256" else [])):
         assert "returned" not in manager("use", **{name: old[name]}), name
     assert manager.done("use")
+
+
+@pytest.mark.parametrize("peer", [GURUX.name, PYDLMS.name])
+def test_a_peer_signs_with_the_new_key_and_knows_the_meters_new_signature(
+    peers: dict[str, PeerProcess], rotated: dict[Any, Rotated], peer: str
+) -> None:
+    """By HLS 7: with our old key the meter refuses it, and it refuses the meter's old one."""
+    found = rotated[(1, "hls-ecdsa"), peer]
+    manager, old = found.manager(peers[peer], found.keys), told(found.meter.keys)
+    assert manager.done("use")["name"].startswith("OPP")
+    for name in ("signing", "peer_signing"):
+        assert manager.told[name] != old[name]
+        assert "returned" not in manager("use", **{name: old[name]}), name
+    assert manager.done("use")
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way[0]])
+def test_a_peer_has_the_certificates_exported_and_checks_who_issued_them(
+    peers: dict[str, PeerProcess], rotated: dict[Any, Rotated], way: tuple[int, str]
+) -> None:
+    """pydlms-client: the authority's own, two of ours, two of the meter's; for what, and which."""
+    found = rotated[way, PYDLMS.name]
+    manager = found.manager(peers[PYDLMS.name], found.keys)
+    listed = manager.done("certificates", authority=found.authority.hex())
+    suite = SecuritySuite(way[0])
+    client, meter = found.keys.client, found.keys.meter
+    points = {
+        (1, 0): PrivateKey(suite, client.signing_key).public.point,
+        (1, 1): PrivateKey(suite, client.agreement_key).public.point,
+        (0, 0): meter.signing_key,
+        (0, 1): meter.agreement_key,
+    }
+    leaves = {(each["entity"], each["type"]): each for each in listed if each["entity"] != 2}
+    assert [each["same"] for each in listed if each["entity"] == 2] == [True]
+    assert len(listed) == 5
+    assert {of: each["point"] for of, each in leaves.items()} == {
+        of: point.hex() for of, point in points.items()
+    }
+    for (entity, purpose), each in leaves.items():
+        assert (each["signs"], each["agrees"]) == (purpose == 0, purpose == 1)
+        if entity == 1:
+            assert each["name"] == f"CN={found.title.hex().upper()}"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -10,6 +10,8 @@ from prepay.keys import (
     KeyFileError,
     KeyPairs,
     MeterKeys,
+    format_keys,
+    is_public,
     is_published,
     lab_keys,
     parse_keys,
@@ -142,6 +144,42 @@ def _line(table: str, entry: str, length: int) -> str:
     return f'[{table}]\n{entry} = "{"p" * length if entry == "password" else "5A" * length}"'
 
 
+#: The base point of P-256 (FIPS 186), which is as good a public key as any.
+POINT = (
+    "6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296"
+    "4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5"
+)
+#: The same of P-384.
+LARGER_POINT = (
+    "AA87CA22BE8B05378EB1C71EF320AD746E1D3B628BA79B9859F741E082542A385502F25DBF55296C3A545E3872760AB7"
+    "3617DE4A96262C6F5D9E98BF9292DC29F8F41DBD289A147CE9DA3113B5F0B8C00A60B1CE1D7E819D7A431D7C90EA0E5F"
+)
+
+
+@pytest.mark.parametrize(("suite", "point"), [(1, POINT), (2, LARGER_POINT)])
+def test_of_the_meters_own_pairs_a_file_may_have_the_public_keys(suite: int, point: str) -> None:
+    """What is written is read again; a meter is not content with it."""
+    entries = f"signing_public_key = '{point}'\nagreement_public_key = '{point}'"
+    keys = parse_keys(f"suite = {suite}\n[meter]\n{entries}")
+    assert keys.meter == KeyPairs(bytes.fromhex(point), bytes.fromhex(point))
+    assert is_public(keys.meter.signing_key)
+    assert not is_public(keys.client.signing_key)
+    written = format_keys(keys)
+    assert parse_keys(written) == keys
+    assert 'signing_public_key = "' in written
+    with pytest.raises(KeyFileError, match="a meter needs its private key"):
+        parse_keys(written, of_meter=True)
+    assert parse_keys(format_keys(lab_keys(suite)), of_meter=True) == lab_keys(suite)
+
+
+def test_each_single_bit_of_a_public_key_counts() -> None:
+    """One more or less, and it is no point of the curve."""
+    for bit in range(512):
+        changed = int(POINT, 16) ^ 1 << bit
+        with pytest.raises(KeyFileError, match="is no public key"):
+            parse_keys(f"suite = 1\n[meter]\nsigning_public_key = '{changed:0128x}'")
+
+
 # file, message
 WRONG = [
     ("", "it is empty: prepay-sim keys prints a key file"),
@@ -170,6 +208,26 @@ WRONG = [
     (
         "suite = 2\n[management]\nmaster_key = '00'",
         "[management] master_key has to be 32 octets long, it is 1",
+    ),
+    (
+        f"suite = 1\n[meter]\nsigning_public_key = '{'01' * 64}'",
+        "[meter] signing_public_key is no public key of the curve of suite 1",
+    ),
+    (
+        f"suite = 2\n[meter]\nagreement_public_key = '{'FF' * 96}'",
+        "[meter] agreement_public_key is no public key of the curve of suite 2",
+    ),
+    (
+        f"suite = 2\n[meter]\nsigning_public_key = '{POINT}'",
+        "[meter] signing_public_key has to be 96 octets long, it is 64",
+    ),
+    (
+        f"suite = 1\n[meter]\nsigning_key = '{'01' * 32}'\nsigning_public_key = '{POINT}'",
+        "[meter] signing_public_key: there is the private key already",
+    ),
+    (
+        f"suite = 1\n[client]\nsigning_public_key = '{POINT}'",
+        "[client] signing_public_key is not known",
     ),
     ("reader = 'secret'", "reader has to be a table: [reader]"),
     ("[[reader]]\npassword = 'x'", "reader has to be a table: [reader]"),

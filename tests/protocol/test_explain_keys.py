@@ -17,6 +17,7 @@ from protocol.apdu import (
     WriteDataBlockAccess,
     WriteRequestApdu,
 )
+from protocol.association.envelope import KeyKind
 from protocol.axdr import double_long_unsigned, encode, octet_string, unsigned
 from protocol.codes import ApplicationContext, Mechanism
 from protocol.events import GetRequest, ShortName
@@ -127,6 +128,24 @@ def test_with_another_sides_keys_nothing_opens_and_nothing_is_right(
     assert bool(faults(roots)) is certain
     if "signed" not in name:
         assert roots[-2].find("get-request") is None
+
+
+@pytest.mark.parametrize("name", AGREED)
+def test_of_the_meters_pairs_the_public_keys_open_what_rests_on_ours(name: str) -> None:
+    """A head-end's file of a meter that made its own: the request by ephemeral key stays shut."""
+    talk = known(SUITE_1)
+    assert talk.vault is not None
+    server = talk.vault.pairs[SERVER]
+    halves = {CLIENT: talk.vault.pairs[CLIENT], SERVER: Pair(server.signs, server.agrees)}
+    talk = replace(talk, vault=replace(talk.vault, pairs=halves))
+    roots = explained(conversation(SUITE_1, AGREED[name]), talk)
+    exchange = AGREED[name].get("exchange")
+    ephemeral = exchange is not None and exchange.kind is KeyKind.ONE_PASS
+    assert (roots[-2].find("get-request") is None) is ephemeral
+    assert roots[-1].find("data") is not None
+    assert bool(faults(roots)) is ephemeral
+    if "signed" in name:
+        assert any("right, of the server's key" in one for one in words(roots, "signature"))
 
 
 def test_without_a_vault_what_was_agreed_on_stays_shut() -> None:

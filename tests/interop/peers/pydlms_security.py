@@ -304,6 +304,37 @@ def _exported(client, meter, mine_listed, mine):
     }
 
 
+def certificates(case):
+    """Every certificate of the meter, exported one by one, and whether the authority issued it.
+
+    The case has the authority's certificate, DER in hexadecimal. That one is only listed: the
+    library exports none without a system title.
+    """
+    authority = x509.load_der_x509_certificate(bytes.fromhex(case["authority"]))
+    found = []
+    with connected(case) as client:
+        for entry in client.get(SECURITY_SETUP[1], 64, 6).to_python():
+            if entry[0] == CertificateEntity.CERTIFICATION_AUTHORITY:
+                same = entry[4] == authority.subject.public_bytes()
+                found.append({"entity": entry[0], "type": entry[1], "same": same})
+                continue
+            by_serial = CertificateSelector.by_serial_issuer(entry[2], entry[3])
+            exported = client.export_certificate(by_serial).certificate
+            exported.verify_directly_issued_by(authority)
+            usage = exported.extensions.get_extension_for_class(x509.KeyUsage).value
+            found.append(
+                {
+                    "entity": int(entry[0]),
+                    "type": int(entry[1]),
+                    "name": exported.subject.rfc4514_string(),
+                    "signs": usage.digital_signature,
+                    "agrees": usage.key_agreement,
+                    "point": public_key_bytes(exported.public_key()).hex(),
+                }
+            )
+    return found
+
+
 def remove(case):
     """Remove the client's signing certificate; what is left, and why a second time is refused."""
     selector = CertificateSelector.by_entity_type(
