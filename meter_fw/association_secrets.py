@@ -14,8 +14,9 @@ change by the security setup. Nobody reads a secret. The new one is for the next
 from typing import Final
 
 from meter_fw.factory import Factory
+from meter_fw.line_state import MAX_SECRET, Secret
 from meter_fw.security_setup import demanded
-from meter_fw.state import MAX_SECRET, MeterState, Secret
+from meter_fw.state import MeterState
 from meter_fw.view import Change, View
 from obis.values import replace
 from protocol.association.settings import BY_SECRET

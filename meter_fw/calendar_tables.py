@@ -21,10 +21,11 @@ A special day is its index (2), its day_id (1) and its date (5). Dates are COSEM
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from meter_fw.factory import Factory
-from meter_fw.state import PART, CalendarState, MeterState, SchedulePart, SpecialDaysPart
+from meter_fw.line_state import PART, CalendarState, TablePart
+from meter_fw.state import MeterState
 from obis.values import replace
 from prepay.schedule import (
     ALWAYS_VALID,
@@ -41,7 +42,6 @@ _AS_MADE: Final = CalendarState()
 _ENABLED, _OPENS, _SECONDS, _VALIDITY = 0x80, 0x40, 0x20, 0x10
 _BEGIN, _END = 0x02, 0x01
 _DATE: Final = 5
-_Part = TypeVar("_Part", SchedulePart, SpecialDaysPart)
 
 
 class Calendar:
@@ -97,7 +97,7 @@ def with_entries(state: MeterState, entries: Iterable[ScheduleEntry]) -> MeterSt
     """Return the state with another schedule."""
     octets = packed_entries(entries)
     calendar = replace(state.calendar, entries=len(octets))
-    parts = _parts(SchedulePart, octets, state.schedule)
+    parts = _parts(octets, state.schedule)
     return replace(state, calendar=calendar, schedule=parts)
 
 
@@ -105,7 +105,7 @@ def with_special_days(state: MeterState, days: Iterable[SpecialDay]) -> MeterSta
     """Return the state with another special days table."""
     octets = packed_special_days(days)
     calendar = replace(state.calendar, special_days=len(octets))
-    parts = _parts(SpecialDaysPart, octets, state.special_days)
+    parts = _parts(octets, state.special_days)
     return replace(state, calendar=calendar, special_days=parts)
 
 
@@ -218,15 +218,15 @@ class _Reader:
         return DatePattern.from_bytes(self.take(_DATE))
 
 
-def _joined(parts: Iterable[SchedulePart] | Iterable[SpecialDaysPart]) -> bytes:
+def _joined(parts: Iterable[TablePart]) -> bytes:
     return b"".join(part.octets[: part.length] for part in parts)
 
 
-def _parts(kind: type[_Part], octets: bytes, before: tuple[_Part, ...]) -> tuple[_Part, ...]:
+def _parts(octets: bytes, before: tuple[TablePart, ...]) -> tuple[TablePart, ...]:
     """Return octets as parts; one that is as before is the same object."""
     cut = [octets[start : start + PART] for start in range(0, len(octets), PART)]
     made = tuple(
-        kind(number, len(piece), piece.ljust(PART, b"\0")) for number, piece in enumerate(cut)
+        TablePart(number, len(piece), piece.ljust(PART, b"\0")) for number, piece in enumerate(cut)
     )
     return before if made == before else made
 

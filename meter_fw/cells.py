@@ -11,7 +11,6 @@ from construct import (
     Bytes,
     Flag,
     Int8ub,
-    Int16sb,
     Int16ub,
     Int32sb,
     Int32ub,
@@ -20,50 +19,29 @@ from construct import (
     Struct,
 )
 
-from meter_fw import money_cells
+from meter_fw import line_cells, money_cells
 from meter_fw.nvram import Cell, CellKey
 from meter_fw.state import (
-    MAX_DESTINATION,
     MAX_GROUPS,
-    MAX_KEY,
     MAX_MESSAGE,
-    MAX_PUSH_WINDOWS,
-    MAX_PUSHED,
-    MAX_SECRET,
     MAX_TOKEN,
-    PART,
-    PUSH_WINDOW,
-    PUSHED_OBJECT,
     Account,
     Armed,
-    CalendarState,
-    CertificatePart,
     Clock,
     Condition,
-    Counters,
     Customer,
     Day,
     Energy,
     Entry,
     Gateway,
     History,
-    Key,
     Limits,
     LoggedEvent,
     Message,
     MeterState,
-    Policy,
-    PortProtection,
-    Pushed,
-    PushList,
-    PushSetup,
-    Received,
     Relay,
     RelayEvent,
-    SchedulePart,
-    Secret,
     Snapshot,
-    SpecialDaysPart,
     Totals,
 )
 from prepay.transactions import ID_LENGTH
@@ -143,15 +121,6 @@ ARMED = Cell(
         "expiry_stamp" / Bytes(12),
     ),
 )
-COUNTERS = Cell(
-    8,
-    1,
-    Counters,
-    Struct(
-        "reserved" / Int32ub,
-        "received" / Int64sb,
-    ),
-)
 GATEWAY = Cell(
     9,
     1,
@@ -198,133 +167,6 @@ DAY = Cell(
         "number" / Int32ub,
         "time" / Int64sb,
         "imported" / Int64ub,
-    ),
-)
-RECEIVED = Cell(
-    11,
-    1,
-    Received,
-    Struct(
-        "broadcast" / Int64sb,
-    ),
-)
-_KEY = Struct("octets" / Bytes(MAX_KEY), "length" / Int8ub)
-UNICAST_KEY = Cell(12, 1, Key, _KEY)
-BROADCAST_KEY = Cell(13, 1, Key, _KEY)
-AUTHENTICATION_KEY = Cell(14, 1, Key, _KEY)
-MASTER_KEY = Cell(15, 1, Key, _KEY)
-SIGNING_KEY = Cell(16, 1, Key, _KEY)
-AGREEMENT_KEY = Cell(17, 1, Key, _KEY)
-POLICY = Cell(
-    18,
-    1,
-    Policy,
-    Struct(
-        "value" / Int16sb,
-    ),
-)
-_SECRET = Struct("octets" / Bytes(MAX_SECRET), "length" / Int8ub)
-PASSWORD = Cell(19, 1, Secret, _SECRET)
-HLS_SECRET = Cell(20, 1, Secret, _SECRET)
-PUSH_SETUP = Cell(
-    28,
-    1,
-    PushSetup,
-    Struct(
-        "service" / Int8ub,
-        "length" / Int8ub,
-        "destination" / Bytes(MAX_DESTINATION),
-        "randomisation" / Int16ub,
-        "retries" / Int8ub,
-        "delay" / Int16ub,
-        "exponent" / Int16ub,
-        "longest" / Int16ub,
-        "client" / Int8ub,
-        "method" / Int8ub,
-    ),
-)
-PUSH_LIST = Cell(
-    29,
-    1,
-    PushList,
-    Struct(
-        "listed" / Int16sb,
-        "objects" / Bytes(PUSHED_OBJECT * MAX_PUSHED),
-        "windows" / Int8ub,
-        "spans" / Bytes(PUSH_WINDOW * MAX_PUSH_WINDOWS),
-    ),
-)
-PUSHED = Cell(
-    30,
-    1,
-    Pushed,
-    Struct(
-        "outcome" / Int8ub,
-        "cause" / Int8ub,
-        "tries" / Int8ub,
-        "time" / Int64sb,
-        "confirmed" / Int64sb,
-        "number" / Int32ub,
-        "dropped" / Int32ub,
-    ),
-)
-CERTIFICATE_PART = Cell(
-    34,
-    1,
-    CertificatePart,
-    Struct(
-        "certificate" / Int8ub,
-        "part" / Int8ub,
-        "length" / Int8ub,
-        "octets" / Bytes(PART),
-    ),
-)
-PORT_PROTECTION = Cell(
-    35,
-    1,
-    PortProtection,
-    Struct(
-        "port" / Int8ub,
-        "mode" / Int8ub,
-        "allowed" / Int16ub,
-        "initial" / Int32ub,
-        "steepness" / Int8ub,
-        "longest" / Int32ub,
-        "failed" / Int32ub,
-        "cumulative" / Int32ub,
-        "until" / Int64sb,
-    ),
-)
-CALENDAR = Cell(
-    36,
-    1,
-    CalendarState,
-    Struct(
-        "entries" / Int16sb,
-        "special_days" / Int16sb,
-        "bounded" / Flag,
-        "since" / Int64sb,
-        "until" / Int64sb,
-    ),
-)
-SCHEDULE_PART = Cell(
-    37,
-    1,
-    SchedulePart,
-    Struct(
-        "number" / Int8ub,
-        "length" / Int8ub,
-        "octets" / Bytes(PART),
-    ),
-)
-SPECIAL_DAYS_PART = Cell(
-    38,
-    1,
-    SpecialDaysPart,
-    Struct(
-        "number" / Int8ub,
-        "length" / Int8ub,
-        "octets" / Bytes(PART),
     ),
 )
 CUSTOMER = Cell(
@@ -416,39 +258,22 @@ SINGLES: Final[Mapping[str, Cell[Any]]] = {
     "totals": TOTALS,
     "snapshot": SNAPSHOT,
     "armed": ARMED,
-    "counters": COUNTERS,
     "gateway": GATEWAY,
     "history": HISTORY,
-    "received": RECEIVED,
-    "unicast_key": UNICAST_KEY,
-    "broadcast_key": BROADCAST_KEY,
-    "authentication_key": AUTHENTICATION_KEY,
-    "master_key": MASTER_KEY,
-    "signing_key": SIGNING_KEY,
-    "agreement_key": AGREEMENT_KEY,
-    "policy": POLICY,
-    "password": PASSWORD,
-    "hls_secret": HLS_SECRET,
-    "push_setup": PUSH_SETUP,
-    "push_list": PUSH_LIST,
-    "pushed": PUSHED,
-    "calendar": CALENDAR,
     "customer": CUSTOMER,
     "limits": LIMITS,
     "condition": CONDITION,
     "message": MESSAGE,
+    **line_cells.SINGLES,
     **money_cells.SINGLES,
 }
 #: The cells of rings, one for each place.
 RINGS: Final[Mapping[str, Cell[Any]]] = {
     "transactions": ENTRY,
     "days": DAY,
-    "certificates": CERTIFICATE_PART,
-    "protections": PORT_PROTECTION,
-    "schedule": SCHEDULE_PART,
-    "special_days": SPECIAL_DAYS_PART,
     "events": LOGGED_EVENT,
     "relay_events": RELAY_EVENT,
+    **line_cells.RINGS,
     **money_cells.RINGS,
 }
 

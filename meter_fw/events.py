@@ -4,12 +4,21 @@ Nobody reports an event. Before a state is committed it is compared with the one
 and what differs is written down in the same record, so that a log says neither more nor less than
 what has happened. What has no trace in the state (power, a cover) is noted by the kernel.
 
-Two logs, at their usual places, each with the object that holds its last code:
+Two logs, at their usual places, each with the objects that hold its last code, and how many
+events there were:
 
-| log | event object | keeps |
-|---|---|---|
-| 0-0:99.98.0 standard event log | 0-0:96.11.0 | what is not the relay's |
-| 0-0:99.98.2 disconnect control log | 0-0:96.11.2 | moves of the relay, limiter, contact |
+| log | event code | event counter | keeps |
+|---|---|---|---|
+| 0-0:99.98.0 standard event log | 0-0:96.11.0 | 0-0:96.15.0 | what is not the relay's |
+| 0-0:99.98.2 disconnect control log | 0-0:96.11.2 | 0-0:96.15.2 | relay, limiter, contact |
+
+An event code stays until the next event. Two events of one code are told apart by the counter
+beside it, which counts all that went into that log since manufacture: whoever is pushed both
+knows what is new, and how much was not told. Public sources that have 0-0:96.15.e beside
+0-0:96.11.e: the object list of EnergyICT's ``eict.ukhub.zigbee.gas.ObisCodeProvider`` (e = 0 to 3
+and 6, with logs 0-0:99.98.e), the event logs of Italian gas meters as readers of them list their
+columns, and the push of a simulator made with gurux (clock, 0-0:96.11.2, 0-0:96.15.2). Others count
+other things there: French meters, by EnergyICT's ``G3RegisterMapper``, covers and breakers opened.
 
 Codes below 200 are those of IDIS meters, as the public EnergyICT protocol classes read them from
 two families of meters of different makers: ``dlms.idis.events.StandardEventLog`` with
@@ -29,6 +38,7 @@ from operator import attrgetter, is_not
 from typing import Any, Final, NamedTuple
 
 from meter_fw.identity import data
+from meter_fw.line_state import KEY_FIELDS
 from meter_fw.nvram import Finding
 from meter_fw.profile_generic import Column, profile_generic
 from meter_fw.relay import OPERATORS, Cause, bits
@@ -45,9 +55,9 @@ from meter_fw.view import READERS, View
 from obis import catalogue
 from prepay.credit import CreditStatus
 from prepay.transactions import Kind, Outcome
-from protocol.cosem import vendor
+from protocol.cosem import vendor_shown
 from protocol.cosem.disconnect_control import ControlState
-from protocol.cosem.types import DATE_TIME, DOUBLE_LONG, ENUM, UNSIGNED
+from protocol.cosem.types import DATE_TIME, DOUBLE_LONG, DOUBLE_LONG_UNSIGNED, ENUM, UNSIGNED
 
 
 class Code(IntEnum):
@@ -102,17 +112,10 @@ class RelayCode(IntEnum):
     OPERATOR_CLEARED = 202  # the operator has withdrawn what was his to withdraw
 
 
-#: The fields of the state that hold a key, in the order of their bits in the value.
-KEYS: Final = (
-    "unicast_key",
-    "broadcast_key",
-    "authentication_key",
-    "master_key",
-    "signing_key",
-    "agreement_key",
-    "password",
-    "hls_secret",
-)
+#: Values of an event counter, a double-long-unsigned.
+_COUNTS: Final = 0x1_0000_0000
+#: The fields of the state that hold what is secret, in the order of their bits in the value.
+KEYS: Final = (*KEY_FIELDS, "password", "hls_secret")
 
 _keys = attrgetter(*KEYS)
 _calendar = attrgetter("calendar", "schedule", "special_days")
@@ -347,7 +350,13 @@ def objects() -> tuple[CosemObject, ...]:
     return (
         data(catalogue.EVENT, UNSIGNED, lambda view: _last(view.state.events).code),
         data(catalogue.EVENT_VALUE, DOUBLE_LONG, lambda view: _last(view.state.events).value),
+        data(catalogue.EVENT_COUNTER, DOUBLE_LONG_UNSIGNED, lambda view: count(view.state.events)),
         data(catalogue.RELAY_EVENT, UNSIGNED, _last_code),
+        data(
+            catalogue.RELAY_EVENT_COUNTER,
+            DOUBLE_LONG_UNSIGNED,
+            lambda view: count(view.state.relay_events),
+        ),
         profile_generic(
             catalogue.EVENT_LOG,
             columns=(
@@ -365,13 +374,18 @@ def objects() -> tuple[CosemObject, ...]:
                 stamp,
                 Column(1, catalogue.RELAY_EVENT, 2, UNSIGNED),
                 Column(70, catalogue.DISCONNECT_CONTROL, 3, ENUM),
-                Column(1, catalogue.RELAY_CAUSES, 2, vendor.RELAY_CAUSES_TYPE),
+                Column(1, catalogue.RELAY_CAUSES, 2, vendor_shown.RELAY_CAUSES_TYPE),
             ),
             rows=_relay_rows,
             entries=RELAY_EVENTS_KEPT,
             readers=READERS,
         ),
     )
+
+
+def count(rows: tuple[LoggedEvent, ...] | tuple[RelayEvent, ...]) -> int:
+    """Return how many events went into a log since manufacture: of the last one, its number."""
+    return (rows[-1].number + 1) % _COUNTS if rows else 0
 
 
 def _last(rows: tuple[LoggedEvent, ...]) -> LoggedEvent:

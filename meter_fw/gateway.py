@@ -39,7 +39,7 @@ from prepay.tokens.scheme import Token
 from prepay.topup import CreditTooLarge, TopUpError, TopUpTooLarge
 from prepay.transactions import ID_LENGTH, Kind, Outcome
 from protocol.codes import DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor_shown
 from protocol.cosem.data import DATA
 from protocol.cosem.token_gateway import TOKEN_GATEWAY, DeliveryMethod, TokenStatusCode
 from protocol.cosem.types import DATE_TIME
@@ -173,7 +173,7 @@ def objects() -> tuple[CosemObject, ...]:
     """Return the token gateway and its log."""
     columns = [
         Column(1, catalogue.LAST_TOKEN, 2, kind, place)
-        for place, (_, kind) in enumerate(vendor.TOKEN_TYPE.fields, start=1)
+        for place, (_, kind) in enumerate(vendor_shown.TOKEN_TYPE.fields, start=1)
     ]
     return (
         CosemObject(
@@ -195,7 +195,7 @@ def objects() -> tuple[CosemObject, ...]:
             {1: Method(enter, Role.MANAGEMENT)},
         ),
         CosemObject(
-            DATA.typed(value=vendor.TOKEN_TYPE),
+            DATA.typed(value=vendor_shown.TOKEN_TYPE),
             catalogue.LAST_TOKEN,
             {2: Attribute(_last, READERS)},
         ),

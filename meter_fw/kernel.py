@@ -8,10 +8,8 @@ that it causes are one record.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from meter_fw import (
-    consumer_message,
     credits,
     disconnect,
     display,
@@ -27,61 +25,29 @@ from meter_fw import (
     server,
     supply,
 )
-from meter_fw.board import (
-    Button,
-    Coil,
-    Dial,
-    Flash,
-    Inputs,
-    Lcd,
-    Outputs,
-    Phase,
-    PortId,
-    PortKind,
-)
+from meter_fw.board import Button, Coil, Flash, Inputs, Lcd, Outputs, Phase
 from meter_fw.catalogue import model
-from meter_fw.cells import changes, restore
 from meter_fw.contact import Feedback
+from meter_fw.counting import Counting
+from meter_fw.edges import CAPTURE_PERIOD, next_edge
 from meter_fw.factory import Factory
-from meter_fw.lines import Line, Security
-from meter_fw.nvram import CommitTooLarge, Finding, FlashFailure, Journal, StateTooLarge
+from meter_fw.line_state import Pushed
+from meter_fw.lines import Security
+from meter_fw.memory import VOLATILE, Memory
+from meter_fw.nvram import Finding
 from meter_fw.policies import Policies
 from meter_fw.port_protection import Port
-from meter_fw.push import Pusher
 from meter_fw.sap import MANAGEMENT_DEVICE
 from meter_fw.short_names import ShortNames
-from meter_fw.state import Clock, Counters, MeterState, Pushed, Received
+from meter_fw.state import Clock, MeterState
+from meter_fw.switchboard import Switchboard
 from meter_fw.view import Caller, View
 from obis.values import replace
-from protocol.cosem.communication_port_protection import ProtectionStatus
 from protocol.cosem.disconnect_control import ControlState
-from protocol.errors import CountersExhausted, ProtocolError
+from protocol.errors import CountersExhausted
 from protocol.events import Request, Response
 from protocol.iec21 import DataSet
-from protocol.security import MAX_COUNTER, ReplayGuard, SharedBook
 from protocol.timing import Instant, earliest
-
-#: How many ports may be open at once; more are closed as soon as they open. A board bounds its
-#: network ports by itself, and knows there who has been silent; this is above what those add up to.
-MAX_PORTS: Final = 48
-#: Energy is committed at the edges of this many ms of the meter's clock.
-CAPTURE_PERIOD: Final = 15 * 60 * 1000
-#: Invocation counters are reserved in flash this many at a time.
-COUNTER_BLOCK: Final = 1000
-#: Cells that may wait for the next commit: energy with its charge, counters received, and events
-#: of which nothing else has changed.
-VOLATILE: Final = frozenset(
-    {
-        "energy",
-        "registers",
-        "totals",
-        "charges",
-        "counters",
-        "received",
-        "events",
-        "relay_events",
-    }
-)
 
 
 class Kernel:
@@ -98,27 +64,18 @@ class Kernel:
         self, flash: Flash, factory: Factory, entropy: Callable[[int], bytes], now: Instant
     ) -> None:
         self._factory = factory
-        self._entropy = entropy
         self._model = model(factory)
         self._objects = self._model.devices[MANAGEMENT_DEVICE]
-        self._pusher = Pusher(entropy)
-        self._dial: dict[PortId, Dial] = {}
-        self._given_up: set[PortId] = set()
-        self._journal = Journal(flash)
-        mounted = self._journal.mount()
-        #: what mounting found: new, whole, older than it should be, or lost
-        self.finding = mounted.finding
-        self._committed = restore(mounted.cells)
-        self._state = self._committed
-        if mounted.finding is Finding.LOST:  # with the offset the time of day is lost as well
+        self._memory = Memory(flash)
+        self._state = self._memory.state
+        if self.finding is Finding.LOST:  # with the offset the time of day is lost as well
             self._state = replace(self._state, clock=Clock(known=False))
         self._now = now
         self._state = money.mounted(factory, self._state, self._clock(now))
-        self._power = 0
-        self._page = 0
+        self._power = self._exported_power = 0
         self._contact: bool | None = None
-        self._exported_power = 0
         self._phases: tuple[Phase, ...] = ()
+        self._page = 0
         self._failing = self._worn = False
         self._feedback = Feedback()
         self._watch = limiter.Watch.of(self._state)
@@ -128,18 +85,21 @@ class Kernel:
         self._seen: View | None = None
         self._made = View(factory, self._state, 0, entropy=entropy)
         self._coil: Coil | None = None
-        self._next_counter = _first_counter(mounted.finding, self._state.counters.reserved, now)
-        self._lines: dict[PortId, Line] = {}
-        self._guard = ReplayGuard(self._state.counters.received)
-        self._broadcast_guard = ReplayGuard(self._state.received.broadcast)
-        book = SharedBook(self._guard, self._broadcast_guard)
+        self._counting = Counting(self._state, self.finding, now)
         policies = Policies(factory, entropy)
-        self._security = Security(self, book, lambda: self._state, policies)
+        self._security = Security(self, self._counting.book(), lambda: self._state, policies)
+        self._ports = Switchboard(factory, self._security, entropy)
+        self._pusher = push.Pusher(entropy, self._objects, self._ports, self)
         self._windows = supply.Windows(factory)
-        self._state = events.powered(self.view, mounted.finding)
+        self._state = events.powered(self.view, self.finding)
         self._steer()
 
     # --- what may be looked at -----------------------------------------------------------------
+
+    @property
+    def finding(self) -> Finding:
+        """What mounting the flash found: a state that is new, whole, older than it was, or lost."""
+        return self._memory.finding
 
     @property
     def state(self) -> MeterState:
@@ -155,7 +115,7 @@ class Kernel:
         """
         seen, state = self._seen, self._state
         if seen is None or seen.state is not state:
-            same = seen is not None and _same_moment(seen.state, state)
+            same = seen is not None and seen.is_moment_of(state)
             seen = seen.with_state(state) if seen is not None and same else self._view(None)
             self._seen = seen
         return seen
@@ -177,20 +137,21 @@ class Kernel:
         line_now = now if inputs.line_now is None else inputs.line_now
         quiet = self._is_quiet(now, inputs)
         before = self._clock(self._now)
-        self._now, self._power = max(now, self._now), inputs.power
-        self._contact = inputs.contact_closed
-        self._exported_power, self._phases = inputs.exported_power, inputs.phases
+        self._now, self._contact = max(now, self._now), inputs.contact_closed
+        self._power, self._exported_power = inputs.power, inputs.exported_power
+        self._phases = inputs.phases
         if not quiet:
             self._meter(inputs, before)
         if inputs.buttons:
             self._press(inputs.buttons)
         for text in inputs.keyed:
             self._key_in(text)
-        self._serve(inputs, line_now)
+        if self._ports.lines or inputs.opened:  # as at few of a year's ticks
+            self._ports.hear(inputs, line_now, self, self._pusher.port)
         if inputs.buttons and Button.DISPLAY in inputs.buttons:
-            for line in self._lines.values():
+            for line in self._ports.lines.values():
                 line.push(self.readout(None), line_now)
-        self._push_on(inputs, line_now)
+        self._pusher.go_on(inputs, line_now)
         self._follow()
         return self._outputs()
 
@@ -281,30 +242,6 @@ class Kernel:
         self._apply()
         self._commit(otherwise=before, all_of_it=True)
 
-    def _serve(self, inputs: Inputs, line_now: Instant) -> None:
-        if not (self._lines or inputs.opened):  # as at most of a year's ticks
-            return
-        for port, kind in inputs.opened.items():
-            self.open_port(port, kind)
-            self._lines[port].receive(b"", line_now, self)  # from now on silence is counted
-        for port, octets in inputs.rx.items():
-            if port in self._lines:
-                self._lines[port].receive(octets, line_now, self)
-        for port in inputs.closed:
-            if self._lines.pop(port, None):
-                self.counted()
-        for line in self._lines.values():
-            due = line.wake_at()
-            if due is not None and due <= line_now:
-                line.receive(b"", line_now, self)
-
-    def open_port(self, port: PortId, kind: PortKind) -> None:
-        """Begin to listen on a port; beyond ``MAX_PORTS`` the port is hung up again."""
-        line = Line(kind, self._factory, self._security, self._entropy)
-        if len(self._lines) >= MAX_PORTS and port != self._pusher.port:
-            line.hang_up()
-        self._lines[port] = line
-
     def counted(self) -> None:
         """Make durable which invocation counters the management client has used.
 
@@ -312,11 +249,9 @@ class Kernel:
         nobody out: what a replayed AARQ meets after a restart is a new challenge.
         """
         self._note_counter()
-        if self._state.counters is self._committed.counters and (
-            self._state.received is self._committed.received
-        ):
-            return
-        self._commit(otherwise=self._state, all_of_it=True)
+        state, durable = self._state, self._memory.state
+        if state.counters is not durable.counters or state.received is not durable.received:
+            self._commit(otherwise=state, all_of_it=True)
 
     def next(self) -> int:
         """Return an invocation counter of ours, reserved in flash before it is used.
@@ -324,17 +259,11 @@ class Kernel:
         Raises:
             CountersExhausted: 32 bits are used up, or the flash takes no reservation.
         """
-        before, counters = self._state, self._state.counters
-        if self._next_counter >= counters.reserved:
-            if self._next_counter >= MAX_COUNTER:
-                raise CountersExhausted("the global unicast key has no counter left")
-            reserved = min(self._next_counter + COUNTER_BLOCK, MAX_COUNTER)
-            self._state = replace(self._state, counters=replace(counters, reserved=reserved))
-            if not self._commit(otherwise=before, all_of_it=True):
-                raise CountersExhausted("the flash takes no reservation of counters")
-        counter = self._next_counter
-        self._next_counter += 1
-        return counter
+        before = self._state
+        self._state = self._counting.reserve(before)
+        if self._state is not before and not self._commit(otherwise=before, all_of_it=True):
+            raise CountersExhausted("the flash takes no reservation of counters")
+        return self._counting.take()
 
     def answer(self, caller: Caller, request: Request) -> Response:
         """Execute a request, commit what it changed, and only then give the reply away.
@@ -355,95 +284,36 @@ class Kernel:
             self._apply()
             if not self._commit(otherwise=view.state, all_of_it=True):
                 return server.hardware_fault(request)
-            self._guard_new_keys(view.state)
+            if self._counting.rekeyed(view.state, self._state):
+                self._security.guard = self._counting.book()
         if push.is_asked(request, answered.response):
-            self._ask_push(push.Cause.ASKED)
+            self._pusher.ask(push.Cause.ASKED)
         return answered.response
 
     def locked(self, port: Port, *, by_key: bool) -> bool:
-        """Whether a port is locked, because somebody has guessed there too often.
-
-        That keeps nobody out who proves to have a key: else whoever can reach the port could
-        shut the head-end out for good, at the price of one false attempt in a while.
-        """
-        one = port_protection.protection(self._state, port)
-        status = port_protection.status(one, self._now)
-        if by_key:
-            return status is ProtectionStatus.LOCKED
-        return status is not ProtectionStatus.UNLOCKED
+        """Whether nobody who needs a secret gets in at a port; or, ``by_key``, a key."""
+        return port_protection.locked(self._state, port, self._now, by_key=by_key)
 
     def attempted(self, port: Port, *, good: bool) -> None:
-        """Count an attempt to get in at a port, and make that durable.
-
-        While a port is locked nothing is counted: flash would wear by what strangers say, and a
-        head-end that comes with its key would open the port to who is guessing there.
-        """
-        before = self._state
-        one = port_protection.protection(before, port)
-        locked = port_protection.status(one, self._now) is not ProtectionStatus.UNLOCKED
-        if locked or (good and not one.failed):
-            return
-        counted = port_protection.succeeded(one) if good else port_protection.failed(one, self._now)
-        self._state = port_protection.with_protection(before, counted)
-        self._commit(otherwise=self._state)  # a worn flash shall not open the door
+        """Count an attempt to get in at a port, and make that durable."""
+        counted = port_protection.attempted(self._state, port, self._now, good=good)
+        if counted is not self._state:
+            self._state = counted
+            self._commit(otherwise=counted)  # a worn flash shall not open the door
 
     def space(self, logical: int) -> ShortNames:
         """Return what lies where in a logical device that is spoken to by short names."""
         return self._model.spaces[logical]
 
-    # --- pushing -------------------------------------------------------------------------------
-
     def confirmed(self, number: int) -> None:
         """Hear that a client has the push of that number."""
-        if self._pusher.waits and number == self._state.pushed.number:
-            self._pushed(push.Outcome.CONFIRMED)
+        self._pusher.confirmed(number)
 
-    def _ask_push(self, cause: push.Cause) -> None:
-        pushed = self._pusher.ask(cause, self.view, self._now)
-        if pushed is not self._state.pushed:
-            self._state = replace(self._state, pushed=pushed)
-
-    def _push_on(self, inputs: Inputs, line_now: Instant) -> None:
-        """Bring the push that is under way further, or begin the next."""
-        pusher = self._pusher
-        if pusher.idle:
-            return
-        if pusher.port in inputs.opened and pusher.port in self._lines:
-            self._say([self._lines[pusher.port]], line_now)
-        elif pusher.port in inputs.closed or pusher.overdue(line_now):
-            self._pushed(pusher.failure())
-        calls = pusher.call(self.view, self._now, line_now)
-        if not (calls and pusher.by_hdlc):
-            self._dial = calls
-        elif here := [line for line in self._lines.values() if line.is_hdlc]:
-            self._say(here, line_now)
-        else:
-            self._pushed(push.Outcome.NOT_REACHED)
-
-    def _say(self, lines: list[Line], line_now: Instant) -> None:
-        """Number the message durably, then send it: no two pushes have the same number."""
-        self._record(self._pusher.say(self.view, line_now))
-        message = push.message(self._objects, self.view)
-        try:
-            for line in lines:
-                line.notify(self._state.push_setup.client, message, line_now)
-        except ProtocolError:
-            self._pushed(push.Outcome.NOT_SAID)
-        else:
-            if not message.invoke.confirmed:
-                self._pushed(push.Outcome.SENT)
-
-    def _pushed(self, outcome: push.Outcome) -> None:
-        port = None if self._pusher.by_hdlc else self._pusher.port
-        if port in self._lines:
-            self._lines[port].hang_up()
-        elif port is not None:
-            self._given_up.add(port)
-        self._record(self._pusher.end(outcome, self.view, self._now))
-
-    def _record(self, pushed: Pushed) -> None:
-        self._state = replace(self._state, pushed=pushed)
-        self._commit(otherwise=self._state)
+    def keep_pushed(self, pushed: Pushed, *, at_once: bool) -> None:
+        """Take over the record of pushes; ``at_once`` it is made durable now."""
+        self._state = state = self._state.but(pushed=pushed)
+        if at_once:
+            self._commit(otherwise=state)
 
     def readout(self, address: str | None) -> tuple[DataSet, ...]:
         """Return what the local port reads out: all of it, or one register."""
@@ -453,35 +323,19 @@ class Kernel:
         coil, self._coil = self._coil, None
         view = self.view
         show = partial(display.page, view, self._page)
-        if not (self._lines or self._dial or self._given_up):  # as at most of a year's ticks
-            line_wake_at = self._pusher.line_wake_at()
-            return Outputs(show, self._wake_at(view), coil=coil, line_wake_at=line_wake_at)
-        tx: dict[PortId, bytes] = {}
-        baud: dict[PortId, int] = {}
-        close = set()
-        line_wake_at = self._pusher.line_wake_at()
-        for port, line in self._lines.items():
-            if octets := line.outgoing():
-                tx[port] = octets
-            if rate := line.baud():
-                baud[port] = rate
-            if line.hung_up:
-                close.add(port)
-            else:
-                line_wake_at = earliest(line_wake_at, line.wake_at())
-        for port in close:
-            del self._lines[port]
-        dial, self._dial = self._dial, {}
-        given_up, self._given_up = self._given_up, set()
+        wake_at, line_wake_at = self._wake_at(view), self._pusher.line_wake_at()
+        if self._ports.silent:
+            return Outputs(show, wake_at, coil=coil, line_wake_at=line_wake_at)
+        said = self._ports.said()
         return Outputs(
-            show=show,
-            wake_at=self._wake_at(view),
-            tx=tx,
-            baud=baud,
-            close=frozenset(close | given_up),
-            dial=dial,
+            show,
+            wake_at,
+            tx=said.tx,
+            baud=said.baud,
+            close=said.close,
+            dial=said.dial,
             coil=coil,
-            line_wake_at=line_wake_at,
+            line_wake_at=earliest(line_wake_at, said.line_wake_at),
         )
 
     # --- time ----------------------------------------------------------------------------------
@@ -507,29 +361,11 @@ class Kernel:
         """The next moment at which something may have to be done although nothing came in."""
         edge = self._edge
         if edge is None or self._state is not self._judged:
-            self._edge = edge = self._next_edge(view)
+            self._edge = edge = next_edge(view, self._windows, self._watch)
         push_at, pulse_at = self._pusher.wake_at(), self._feedback.wake_at()
         if push_at is None and pulse_at is None:  # as at most of a year's ticks
             return edge
         return earliest(edge, push_at, pulse_at) or edge
-
-    def _next_edge(self, view: View) -> Instant:
-        """The next moment at which a rule may decide otherwise although nothing came in."""
-        clock, state = view.clock, view.state
-        edge = clock - clock % CAPTURE_PERIOD + CAPTURE_PERIOD
-        window = self._windows.next_edge(clock, state)
-        if window is not None and window < edge:
-            edge = window
-        brought = money.next_edge(state)
-        if brought is not None and clock < brought < edge:
-            edge = brought
-        armed = state.armed
-        if armed.armed and clock < armed.expiry < edge:
-            edge = armed.expiry
-        due = Instant(edge - state.clock.offset)
-        limits = limiter.deadlines(view, self._watch)
-        turn = consumer_message.deadline(view)
-        return min(due, *limits, *turn) if limits or turn else due
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -544,31 +380,25 @@ class Kernel:
         Returns:
             False: the flash did not take it.
         """
-        touched = self._state.touched(self._committed)
+        before = self._memory.state
+        touched = self._state.touched(before)
         urgent = not VOLATILE.issuperset(touched)
         if not (touched and (urgent or all_of_it)):
             return True
         if urgent:  # energy and its charge are no event
-            recorded = events.record(self._committed, self.view)
+            recorded = events.record(before, self.view)
             if recorded is not self._state:
-                self._state, touched = recorded, recorded.touched(self._committed)
-        changed = changes(self._committed, self._state, touched)
-        try:
-            if changed:
-                self._journal.commit(changed)
-        except (FlashFailure, StateTooLarge, CommitTooLarge):  # the last two: by long tables
+                self._state, touched = recorded, recorded.touched(before)
+        if not self._memory.keep(self._state, touched):
             self._state = otherwise
             if not self._worn:  # told while the meter has power: to keep it there is no room
                 self._worn = True
                 self._state = events.note(self.view, events.Code.MEMORY_ERROR, -1)
             return False
-        moved = self._committed.relay.control is not self._state.relay.control
-        causes = push.causes(self._committed, self._state) if urgent else ()
-        self._committed = self._state
-        if moved:
+        if before.relay.control is not self._state.relay.control:
             self._steer()
-        for cause in causes:
-            self._ask_push(cause)
+        for cause, state in push.happened(before, self._state) if urgent else ():
+            self._pusher.ask(cause, state)
         return True
 
     def _steer(self) -> None:
@@ -579,48 +409,6 @@ class Kernel:
     def _note_counter(self) -> None:
         """Take over the last invocation counter that was accepted from the management client."""
         state = self._state
-        counters, received = state.counters, state.received
-        last, broadcast = self._guard.last, self._broadcast_guard.last
-        if counters.received == last and received.broadcast == broadcast:
-            return
-        if counters.received != last:
-            counters = Counters(counters.reserved, last)
-        if received.broadcast != broadcast:
-            received = Received(broadcast)
-        self._state = state.but(counters=counters, received=received)
+        self._state = noted = self._counting.noted(state)
         if self._judged is state:  # no rule looks at counters
-            self._judged = self._state
-
-    def _guard_new_keys(self, before: MeterState) -> None:
-        """Count anew under a key that has just changed; the associations that stand go on."""
-        state = self._state
-        if state.unicast_key != before.unicast_key:
-            self._guard = ReplayGuard(state.counters.received)
-        if state.broadcast_key != before.broadcast_key:
-            self._broadcast_guard = ReplayGuard(state.received.broadcast)
-        if (state.unicast_key, state.broadcast_key) != (before.unicast_key, before.broadcast_key):
-            self._security.guard = SharedBook(self._guard, self._broadcast_guard)
-
-
-def _same_moment(before: MeterState, after: MeterState) -> bool:
-    """Say whether clock and calendar are the same, so that a view differs in its state alone."""
-    return (
-        after.clock is before.clock
-        and after.calendar is before.calendar
-        and after.schedule is before.schedule
-        and after.special_days is before.special_days
-    )
-
-
-def _first_counter(finding: Finding, reserved: int, now: Instant) -> int:
-    """Return an invocation counter above all that may have been used, whatever flash has lost.
-
-    A damaged last commit may have been a reservation. Of a state that is lost or older nobody
-    knows what came after it: there the seconds since 1970 begin, which no meter's counter, at
-    less than one a second, has reached.
-    """
-    if finding is Finding.INTERRUPTED:
-        return min(reserved + COUNTER_BLOCK, MAX_COUNTER)
-    if finding in (Finding.ROLLED_BACK, Finding.LOST):
-        return max(reserved, now // 1000)
-    return reserved
+            self._judged = noted

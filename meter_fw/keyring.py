@@ -10,7 +10,8 @@ from typing import Final
 from msgspec import Struct
 
 from meter_fw.factory import Factory
-from meter_fw.state import CERTIFICATES, PART, PARTS, CertificatePart, Key, MeterState
+from meter_fw.line_state import CERTIFICATES, PART, PARTS, CertificatePart, Key
+from meter_fw.state import MeterState
 from obis.values import replace
 from protocol.errors import DecodeError
 from protocol.security import (

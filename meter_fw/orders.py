@@ -18,7 +18,7 @@ from prepay.cut import Arm, BalanceMode
 from prepay.transactions import REMEMBERED, Kind
 from protocol import axdr
 from protocol.codes import DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from protocol.cosem.data import DATA
 from protocol.cosem.types import (
     BOOLEAN,
@@ -236,12 +236,12 @@ def objects() -> tuple[CosemObject, ...]:
         data(catalogue.PROFILE_NAME, VISIBLE_STRING, lambda view: view.factory.profile.name),
         data(catalogue.BALANCE_MODE, ENUM, lambda view: int(view.mode)),
         data(catalogue.FRIENDLY_WINDOW, BOOLEAN, lambda view: view.friendly),
-        data(catalogue.RELAY_CAUSES, vendor.RELAY_CAUSES_TYPE, _causes),
+        data(catalogue.RELAY_CAUSES, vendor_shown.RELAY_CAUSES_TYPE, _causes),
         data(catalogue.SNAPSHOT, vendor.SNAPSHOT_TYPE, _snapshot),
-        data(catalogue.ARMED_CUT, vendor.ARMED_CUT_TYPE, _armed),
-        data(catalogue.SETTLEMENT, vendor.SETTLEMENT_TYPE, _settlement),
-        data(catalogue.PLAN, vendor.PLAN_TYPE, _plan),
-        data(catalogue.CARRIED_OUT, vendor.CARRIED_OUT_TYPE, _carried_out),
+        data(catalogue.ARMED_CUT, vendor_shown.ARMED_CUT_TYPE, _armed),
+        data(catalogue.SETTLEMENT, vendor_shown.SETTLEMENT_TYPE, _settlement),
+        data(catalogue.PLAN, vendor_shown.PLAN_TYPE, _plan),
+        data(catalogue.CARRIED_OUT, vendor_shown.CARRIED_OUT_TYPE, _carried_out),
         data(catalogue.LOW_CREDIT, BOOLEAN, lambda view: view.state.account.low_announced),
-        data(catalogue.CUSTOMER, vendor.CUSTOMER_STATUS_TYPE, _customer_status),
+        data(catalogue.CUSTOMER, vendor_shown.CUSTOMER_STATUS_TYPE, _customer_status),
     )

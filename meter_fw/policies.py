@@ -18,6 +18,7 @@ from typing import Final
 from meter_fw.association_secrets import hls_secret, reader_password
 from meter_fw.factory import Factory
 from meter_fw.keyring import Keyring
+from meter_fw.line_state import KEY_FIELDS
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
 from meter_fw.security_setup import demanded
 from meter_fw.state import MeterState
@@ -56,15 +57,7 @@ _PUSHING: Final = (
 
 #: The cells that what is asked of the management client is made of.
 _CELLS: Final[Callable[[MeterState], tuple[object, ...]]] = attrgetter(
-    "unicast_key",
-    "broadcast_key",
-    "authentication_key",
-    "master_key",
-    "signing_key",
-    "agreement_key",
-    "certificates",
-    "policy",
-    "hls_secret",
+    *KEY_FIELDS, "certificates", "policy", "hls_secret"
 )
 
 Entropy = Callable[[int], bytes]

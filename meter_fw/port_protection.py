@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from meter_fw.line_state import PortProtection
 from meter_fw.server import Attribute, CosemObject, Method
-from meter_fw.state import MeterState, PortProtection
+from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
@@ -81,6 +82,30 @@ def status(one: PortProtection, now: Instant) -> ProtectionStatus:
     if one.mode == ProtectionMode.LOCKED_ON_FAILED_ATTEMPTS and now < one.until:
         return ProtectionStatus.TEMPORARILY_LOCKED
     return ProtectionStatus.UNLOCKED
+
+
+def locked(state: MeterState, port: Port, now: Instant, *, by_key: bool) -> bool:
+    """Say whether a port is locked, because somebody has guessed there too often.
+
+    That keeps nobody out who proves to have a key: else whoever can reach the port could
+    shut the head-end out for good, at the price of one false attempt in a while.
+    """
+    found = status(protection(state, port), now)
+    if by_key:
+        return found is ProtectionStatus.LOCKED
+    return found is not ProtectionStatus.UNLOCKED
+
+
+def attempted(state: MeterState, port: Port, now: Instant, *, good: bool) -> MeterState:
+    """Return ``state`` after an attempt to get in; the very same where nothing is counted.
+
+    While a port is locked nothing is: flash would wear by what strangers say, and a head-end that
+    comes with its key would open the port to who is guessing there.
+    """
+    one = protection(state, port)
+    if status(one, now) is not ProtectionStatus.UNLOCKED or (good and not one.failed):
+        return state
+    return with_protection(state, succeeded(one) if good else failed(one, now))
 
 
 def failed(one: PortProtection, now: Instant) -> PortProtection:

@@ -12,8 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from meter_fw.board import Dial, PortKind
-from meter_fw.server import Attribute, CosemObject, Method
-from meter_fw.state import (
+from meter_fw.line_state import (
     MAX_DESTINATION,
     MAX_PUSH_WINDOWS,
     MAX_PUSHED,
@@ -22,6 +21,7 @@ from meter_fw.state import (
     PushList,
     PushSetup,
 )
+from meter_fw.server import Attribute, CosemObject, Method
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.code import ObisCode
@@ -42,7 +42,8 @@ from protocol.events import AttributeRef
 #: Client SAPs of the pre-established associations: ciphered, and in clear.
 PUSH_SAP: Final = 102
 PLAIN_PUSH_SAP: Final = 103
-#: What a new meter pushes: by what, who, when, and what may have happened.
+#: What a new meter pushes: by what, who, when, what may have happened, and the last event of either
+#: log, with the counter that tells it from another one of that code.
 AS_MADE: Final = (
     AttributeRef(40, catalogue.PUSH_SETUP, 1),
     AttributeRef(1, catalogue.LOGICAL_DEVICE_NAME, 2),
@@ -51,6 +52,10 @@ AS_MADE: Final = (
     AttributeRef(1, catalogue.RELAY_CAUSES, 2),
     AttributeRef(111, catalogue.ACCOUNT, 2),
     AttributeRef(1, catalogue.LOW_CREDIT, 2),
+    AttributeRef(1, catalogue.EVENT, 2),
+    AttributeRef(1, catalogue.EVENT_COUNTER, 2),
+    AttributeRef(1, catalogue.RELAY_EVENT, 2),
+    AttributeRef(1, catalogue.RELAY_EVENT_COUNTER, 2),
 )
 _NEVER: Final = CosemDateTime().to_bytes()
 _SERVICES: Final = {

@@ -24,8 +24,9 @@ from meter_fw.keyring import (
     with_certificate,
     without_certificate,
 )
+from meter_fw.line_state import Counters, Key, Policy, Received
 from meter_fw.server import Attribute, CosemObject, Method
-from meter_fw.state import Counters, Key, MeterState, Policy, Received
+from meter_fw.state import MeterState
 from meter_fw.view import READERS, Change, Role, View
 from obis import catalogue
 from obis.values import replace

@@ -148,6 +148,8 @@ PLACES: Final[tuple[str, ...]] = (
     "0-0:19.20.15*255",  # charge 15
     "0-0:128.2.4*255",  # plans carried out
     "0-0:96.13.1*255",  # message
+    "0-0:96.15.0*255",  # event counter
+    "0-0:96.15.2*255",  # disconnect control event counter
 )
 
 

@@ -149,6 +149,19 @@ class View:
         """Return the same moment with another state."""
         return self._but({"state": state})
 
+    def is_moment_of(self, state: MeterState) -> bool:
+        """Say whether another state has the same clock and calendar, so that ``with_state`` fits.
+
+        What else a view shows does not follow from the state.
+        """
+        held = self.state
+        return (
+            state.clock is held.clock
+            and state.calendar is held.calendar
+            and state.schedule is held.schedule
+            and state.special_days is held.special_days
+        )
+
     def at_moment(
         self,
         state: MeterState,

@@ -70,9 +70,12 @@ CALENDAR_SCRIPTS: Final = ObisCode.parse("0-1:10.0.106*255")
 LIMITER: Final = ObisCode.parse("0-0:17.0.0*255")
 #: The message to the customer via the meter display.
 MESSAGE: Final = ObisCode.parse("0-0:96.13.1*255")
-#: The code of the last event, and the log of them; the same of the disconnect control.
+#: The code of the last event, how many there were, and the log of them; the same of the
+#: disconnect control.
 EVENT: Final = ObisCode.parse("0-0:96.11.0*255")
 RELAY_EVENT: Final = ObisCode.parse("0-0:96.11.2*255")
+EVENT_COUNTER: Final = ObisCode.parse("0-0:96.15.0*255")
+RELAY_EVENT_COUNTER: Final = ObisCode.parse("0-0:96.15.2*255")
 EVENT_LOG: Final = ObisCode.parse("0-0:99.98.0*255")
 RELAY_EVENT_LOG: Final = ObisCode.parse("0-0:99.98.2*255")
 
@@ -145,8 +148,10 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(CALENDAR_RUNS_OUT, "calendar about to end", 1),
     Entry(LIMITER, "limiter", 71),
     Entry(EVENT, "event", 1),
+    Entry(EVENT_COUNTER, "event counter", 1),
     Entry(EVENT_LOG, "event log", 7),
     Entry(RELAY_EVENT, "disconnect control event", 1),
+    Entry(RELAY_EVENT_COUNTER, "disconnect control event counter", 1),
     Entry(RELAY_EVENT_LOG, "disconnect control log", 7),
     Entry(CUSTOMER, "customer", 1),
     Entry(EVENT_VALUE, "event value", 1),

@@ -26,6 +26,9 @@ from protocol.events import (
 from protocol.timing import Instant, earliest, later
 
 VERSION = 1
+#: The wPort of all logical devices, as dlms-cosem and pydlms-client have it: for broadcasts, which
+#: nobody answers.
+ALL_STATION = 0x7F
 _HEADER = Struct(">4H")  # version, source wPort, destination wPort, length of the APDU
 HEADER_OCTETS: int = _HEADER.size
 #: The length field and the wPorts have sixteen bits.
@@ -131,7 +134,8 @@ class WrapperLink:
         """Make the server's half.
 
         Args:
-            logical: the wPorts of the logical devices; frames for others get no answer.
+            logical: the wPorts of the logical devices; frames for others get no answer. One for
+                ``ALL_STATION`` is heard, unnumbered, by each that knows the client.
             max_apdu: octets of the longest APDU, sent or received, at most 65535.
             frame_timeout: milliseconds of silence within a frame that end the stream.
             idle_timeout: milliseconds without any octet that end it; None for ever. Counted from
@@ -240,9 +244,16 @@ class WrapperLink:
         else:
             peer = Peer(header.source, header.destination)
             known = peer.server in self._logical
+            if header.destination == ALL_STATION and not known:
+                return self._broadcast(header.source, apdu)
         if not known or not apdu:
             return []
         return [*self._meet(peer), LinkData(peer, apdu)]
+
+    def _broadcast(self, client: int, apdu: bytes) -> list[LinkEvent]:
+        """Let every logical device that knows a client hear what he says to all."""
+        heard = [Peer(client, device) for device in sorted(self._logical)] if apdu else []
+        return [LinkData(peer, apdu, unnumbered=True) for peer in heard if peer in self._peers]
 
     def _meet(self, peer: Peer) -> list[LinkEvent]:
         events: list[LinkEvent] = []

@@ -21,7 +21,7 @@ from prepay.profile import Profile, load_profile
 from sim.board import SoftwareBoard
 from sim.flash import MemoryFlash
 from sim.load import Consumption, Household
-from sim.meter import (
+from sim.making import (
     DEFAULT_PROFILE,
     DEFAULT_SEED,
     FLASH_BLOCK_SIZE,
@@ -79,7 +79,7 @@ def run_bus(options: BusOptions, out: TextIO) -> None:
         raise OptionError(f"a bus has 1 to {MAX_METERS} meters")
     if not 0 < options.speed <= MAX_SPEED:  # "not a number" is neither
         raise OptionError(f"a speed is above 0 and at most {MAX_SPEED}")
-    keys = parse_keys(options.keys.read_text("utf-8")) if options.keys else LAB_KEYS
+    keys = parse_keys(options.keys.read_text("utf-8"), of_meter=True) if options.keys else LAB_KEYS
     profile_name = options.profile or DEFAULT_PROFILE
     profile = load_profile(profile_name)
     start = first_moment(options.start, profile.zone)

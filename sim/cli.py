@@ -273,7 +273,7 @@ def _run(run: Callable[[], None], keys: Path | None) -> None:
     from prepay.profile import ProfileError
     from sim.flash import FlashError
     from sim.load import LoadError
-    from sim.meter import OptionError
+    from sim.making import OptionError
     from sim.ports.base import PortError, PortSpecError
     from sim.statedir import StateError
 

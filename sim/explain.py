@@ -29,7 +29,7 @@ from prepay.purse import blank, cost_of
 from protocol.cosem.disconnect_control import ControlState
 from protocol.timing import Instant
 from sim.flash import MemoryFlash
-from sim.meter import (
+from sim.making import (
     DEFAULT_PROFILE,
     FLASH_BLOCK_SIZE,
     FLASH_BLOCKS,

@@ -9,25 +9,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from selectors import BaseSelector, DefaultSelector
 from typing import TextIO
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from meter_fw import credits, disconnect
 from meter_fw.board import Button, Flash, Outputs
-from meter_fw.factory import MAX_NAME, Factory
 from meter_fw.kernel import Kernel
 from meter_fw.nvram import Finding
 from meter_fw.push import Cause, Outcome
 from obis.values import replace
-from prepay.calendars import commissioned
 from prepay.keys import LAB_KEYS, MeterKeys, is_published, parse_keys
 from prepay.profile import Profile, load_profile
 from protocol.timing import Instant
@@ -36,7 +32,18 @@ from sim.control import Control
 from sim.face import Case, event_line
 from sim.flash import FileFlash, MemoryFlash
 from sim.keyboard import Fingers, keyboard
-from sim.load import YEARS, Consumption, Household, Load, read_load
+from sim.load import Consumption, Household, Load, read_load
+from sim.making import (
+    DEFAULT_PROFILE,
+    DEFAULT_SEED,
+    FLASH_BLOCK_SIZE,
+    FLASH_BLOCKS,
+    OPEN_SECRET,
+    OptionError,
+    derive_name,
+    first_moment,
+    make_factory,
+)
 from sim.outlet import Outlet
 from sim.ports import open_port
 from sim.ports.base import Port
@@ -47,29 +54,11 @@ from sim.screen import Blind, Lines, Screen, Terminal, json_line
 from sim.statedir import BoardRecord, NamePlate, StateDir, StateError
 from sim.world import Site, World
 
-#: The flash of every simulated meter: two erase blocks, used in turn.
-FLASH_BLOCKS = 2
-FLASH_BLOCK_SIZE = 65536
-#: The profile and the seed of a meter that is given none.
-DEFAULT_PROFILE = "be-wal"
-DEFAULT_SEED = 1
-
 #: What whoever starts a meter has to know of its memory.
 _WARNINGS = {
     Finding.LOST: "the meter's memory cannot be read: it begins anew, with its clock unknown",
     Finding.ROLLED_BACK: "the meter's memory is damaged: it goes on from an older state",
 }
-
-#: What a meter says whose keys everybody knows.
-OPEN_SECRET = (
-    "  keys: the lab's, known to everybody; --keys FILE replaces them (prepay-sim keys --new)"
-)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class OptionError(ValueError):
-    """The value of an option does not fit."""
 
 
 class Show(Enum):
@@ -205,7 +194,7 @@ def assemble(options: Options, selector: BaseSelector, stack: ExitStack) -> Asse
     load: Load = Household(plate.seed, profile.zone)
     if options.load:
         load = read_load(options.load, profile.zone)
-    keys = parse_keys(options.keys.read_text("utf-8")) if options.keys else LAB_KEYS
+    keys = parse_keys(options.keys.read_text("utf-8"), of_meter=True) if options.keys else LAB_KEYS
     factory = make_factory(profile, plate.name, keys, start)
     factory = replace(factory, push_to=resolve(options.push_to))
     bell = Bell(selector)
@@ -282,32 +271,6 @@ def _dropped(show: Show, count: int) -> str:
     return f"dropped: {count} lines that nobody read in time"
 
 
-def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -> Factory:
-    """Return what a new meter is made with: serial number and system title follow its name.
-
-    Args:
-        profile: its profile.
-        name: its logical device name.
-        keys: its secrets.
-        start: when it is commissioned; its calendar is that of these years.
-
-    Raises:
-        OptionError: the name does not fit.
-    """
-    if not (1 <= len(name) <= MAX_NAME and name.isascii() and name.isprintable()):
-        raise OptionError(f"a meter's name has 1 to {MAX_NAME} ASCII characters: {name!a}")
-    made = (_EPOCH + timedelta(milliseconds=start)).astimezone(profile.zone).date()
-    digest = blake2b(name.encode(), digest_size=5).digest()
-    return Factory(
-        profile=profile,
-        name=name,
-        serial=f"{int.from_bytes(digest, 'big'):013}",
-        system_title=b"OPP" + digest,
-        keys=keys,
-        windows=commissioned(profile, made),
-    )
-
-
 def _state_dir(options: Options, stack: ExitStack) -> StateDir | None:
     if options.state is None:
         return None
@@ -332,30 +295,10 @@ def _name_plate(options: Options, state: StateDir | None) -> NamePlate:
     return engraved
 
 
-def derive_name(profile: str, seed: int) -> str:
-    """Return a logical device name: OPP and 13 digits that follow from profile and seed."""
-    digest = blake2b(f"{profile} {seed}".encode(), digest_size=8).digest()
-    return f"OPP{int.from_bytes(digest, 'big') % 10**13:013}"
-
-
 def _start(options: Options, profile: Profile, record: BoardRecord | None) -> Instant:
     if options.start is None and record is not None:
         return record.now
     return first_moment(options.start, profile.zone)
-
-
-def first_moment(start: datetime | None, zone: ZoneInfo) -> Instant:
-    """Return when a world begins: as told, in ``zone`` unless it says another, or now.
-
-    Raises:
-        OptionError: no meter lives then.
-    """
-    if start is None:
-        return Instant((datetime.now(UTC) - _EPOCH) // timedelta(milliseconds=1))
-    if start.year not in YEARS:
-        raise OptionError(f"no meter lives in the year {start.year}")
-    local = start if start.tzinfo else start.replace(tzinfo=zone)
-    return Instant((local - _EPOCH) // timedelta(milliseconds=1))
 
 
 def _flash(state: StateDir | None, stack: ExitStack) -> Flash:

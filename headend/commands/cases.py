@@ -21,8 +21,8 @@ def command(ctx: click.Context) -> None:
     """List what somebody has to look after at the meters; show or close one.
 
     What meters say unasked (prepay listen --store, or prepay serve --listen) opens cases: one of
-    a kind at a meter at a time, counted when it is said again, and closed when the meter says
-    that it is over, or by hand.
+    a kind at a meter at a time, counted when another event tells of it, and closed when the meter
+    says that it is over, or by hand. An event opens one once, however often pushes show it.
 
     Example: prepay cases list
     """
@@ -62,13 +62,14 @@ def listed(context: Context, kind: str | None, limit: int, *, closed: bool = Fal
     rows = [
         (
             str(each.number), each.meter, each.kind, str(each.state), utc(each.opened),
-            str(each.details.get("times", 1)), KINDS.get(each.kind, ""),
+            str(each.details.get("times", 1)), str(each.details.get("told", "")),
+            KINDS.get(each.kind, ""),
         )
         for each in found
     ]  # fmt: skip # a table: one row a case
     if not rows:
         return Report({"cases": told}, ("nothing is to be looked after",))
-    columns = ("case", "meter", "kind", "state", "opened", "times", "what")
+    columns = ("case", "meter", "kind", "state", "opened", "times", "told", "what")
     return Report({"cases": told}, (), columns, rows)
 
 
@@ -98,7 +99,7 @@ def shown(context: Context, number: int) -> Report:
 @click.option("--reason", metavar="TEXT", help="What was found or done; kept, and audited.")
 @with_context
 def close(context: Context, number: int, reason: str | None) -> Report:
-    """Close a case that somebody has looked after; what is said from now on opens a new one.
+    """Close a case that somebody has looked after; what happens from now on opens a new one.
 
     Example: prepay cases close 17 --reason "seal replaced, photo in the file"
     """

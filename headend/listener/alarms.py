@@ -1,8 +1,17 @@
 """What of a notification somebody has to look after: events and states, and the cases they open.
 
-What a meter says is told by attributes. An EventNotification names its own; of a push, the list
-of its objects stands in it (attribute 2 of the push setup, pushed with the others), or it is the
-list that our meters have when they are made. A push that says neither opens no case.
+What a meter says is told by attributes (``shown``), and counts as it is news (``news``):
+
+| shown | opens | closes |
+|---|---|---|
+| an event that is news | what ``EVENTS`` or ``RELAY_EVENTS`` says | the same |
+| an event that was shown before | nothing | nothing: what it has closed may be open anew |
+| a state that was not so before | the case of it | - |
+| a state that is over | - | the case of it, however often it is said |
+
+The relay's event counts first, then the other, then states: of two logs nobody knows which event
+was the later one, so the credit that is used up stays a case though the relay was closed; but
+states are of the moment at which the message was composed, and who is connected again is not cut.
 
 Codes of the event objects below 200 are those that two families of meters share, as
 ``meter_fw.events`` tells; from 200 on they are our meters' own, and are read of those only.
@@ -13,12 +22,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from headend.listener.news import CAUSES, EVENT, LOW, RELAY_EVENT, Shown, is_news, shown
+from headend.listener.shown import attributes
 from headend.store.meters import Meter
-from obis import catalogue
-from obis.code import ObisCode
-from protocol.axdr import Data, Tag
-from protocol.cosem import vendor
-from protocol.events import AttributeRef, DataNotification, EventNotification, Notification
+from obis.values import replace
+from protocol.axdr import Tag
+from protocol.cosem import vendor_shown
+from protocol.events import AttributeRef, Notification
 
 #: What cases are of, and what has to be done, in words for people.
 KINDS: Final[Mapping[str, str]] = {
@@ -40,30 +50,9 @@ KINDS: Final[Mapping[str, str]] = {
     "token-refused": "a token that was entered was refused: the customer may need help",
     "calendar": "the calendar of windows ends soon: prepay calendar",
 }
-#: Longest list of objects that is read.
-_MOST: Final = 64
 #: The first of the codes that are our meters' own, and the letters that their names begin with.
 OWN: Final = 200
 _MAKER: Final = "OPP"
-#: What a meter of ours pushes as it is made, ``meter_fw.push_setup.AS_MADE``; a test compares.
-AS_MADE: Final = (
-    AttributeRef(40, catalogue.PUSH_SETUP, 1),
-    AttributeRef(1, catalogue.LOGICAL_DEVICE_NAME, 2),
-    AttributeRef(8, catalogue.CLOCK, 2),
-    AttributeRef(70, catalogue.DISCONNECT_CONTROL, 3),
-    AttributeRef(1, catalogue.RELAY_CAUSES, 2),
-    AttributeRef(111, catalogue.ACCOUNT, 2),
-    AttributeRef(1, catalogue.LOW_CREDIT, 2),
-)
-#: Types of their values; null-data stands for what the reader may not see.
-_MADE_TYPES: Final = (
-    *(Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.OCTET_STRING, Tag.ENUM),
-    *(Tag.BIT_STRING, Tag.STRUCTURE, Tag.BOOLEAN),
-)
-_EVENT: Final = AttributeRef(1, catalogue.EVENT, 2)
-_RELAY_EVENT: Final = AttributeRef(1, catalogue.RELAY_EVENT, 2)
-_LOW: Final = AttributeRef(1, catalogue.LOW_CREDIT, 2)
-_CAUSES: Final = AttributeRef(1, catalogue.RELAY_CAUSES, 2)
 
 
 class Alarm(Struct, frozen=True):
@@ -121,11 +110,11 @@ RELAY_EVENTS: Final[Mapping[int, Alarm]] = {
     202: Alarm((), ("tamper",), "the operator's causes are cleared"),
 }
 #: Causes for which the relay is open; a cause that is gone closes its case.
-CAUSES: Final[Mapping[vendor.RelayCauseBit, str]] = {
-    vendor.RelayCauseBit.CREDIT: "cut",
-    vendor.RelayCauseBit.LIMITER: "over-limit",
-    vendor.RelayCauseBit.TAMPER: "tamper",
-    vendor.RelayCauseBit.GAS_SAFETY: "gas-safety",
+CAUSE_KINDS: Final[Mapping[vendor_shown.RelayCauseBit, str]] = {
+    vendor_shown.RelayCauseBit.CREDIT: "cut",
+    vendor_shown.RelayCauseBit.LIMITER: "over-limit",
+    vendor_shown.RelayCauseBit.TAMPER: "tamper",
+    vendor_shown.RelayCauseBit.GAS_SAFETY: "gas-safety",
 }
 
 
@@ -134,81 +123,58 @@ def is_ours(name: str, profile: str) -> bool:
     return bool(profile) or name.startswith(_MAKER)
 
 
-def alarms(notification: Notification, meter: Meter) -> list[Alarm]:
-    """Return what follows from a notification of a meter."""
+def alarms(
+    notification: Notification, meter: Meter, before: Mapping[AttributeRef, Shown] | None = None
+) -> list[Alarm]:
+    """Return what follows from a notification of a meter.
+
+    Args:
+        notification: what was said.
+        meter: who said it.
+        before: what it shows, as it was shown the last time.
+    """
     own = is_ours(meter.name, meter.profile)
     found: list[Alarm] = []
-    for ref, value in attributes(notification).items():
-        found += _of(ref, value, own)
+    for ref, now in shown(values(notification), ours=own).items():
+        found += _of(ref, now, None if before is None else before.get(ref), own)
     return found
 
 
-def _of(ref: AttributeRef, value: Data, own: bool) -> Iterator[Alarm]:
-    if ref in (_EVENT, _RELAY_EVENT) and isinstance(value.value, int):
-        table = EVENTS if ref == _EVENT else RELAY_EVENTS
-        alarm = table.get(value.value)
-        if alarm is not None and (own or value.value < OWN):
-            yield alarm
-    elif ref == _LOW and own and isinstance(value.value, bool):
+def values(notification: Notification) -> dict[AttributeRef, object]:
+    """Return what a notification shows; of another type than its attribute has, nothing."""
+    return {
+        ref: data.value
+        for ref, data in attributes(notification).items()
+        if data.tag is not Tag.NULL and (ref != CAUSES or data.tag is Tag.BIT_STRING)
+    }
+
+
+def numbered(ref: AttributeRef, counter: int | None, told: str) -> str:
+    """Return the words for an event, with its number in the log where that is known."""
+    log = "relay event" if ref == RELAY_EVENT else "event"
+    return told if counter is None else f"{log} {counter}: {told}"
+
+
+def _of(ref: AttributeRef, now: Shown, before: Shown | None, own: bool) -> Iterator[Alarm]:
+    if ref in (EVENT, RELAY_EVENT) and isinstance(now.value, int):
+        table = EVENTS if ref == EVENT else RELAY_EVENTS
+        alarm = table.get(now.value)
+        if alarm is not None and (own or now.value < OWN) and is_news(now, before):
+            yield replace(alarm, told=numbered(ref, now.counter, alarm.told))
+    elif ref == LOW and own and isinstance(now.value, bool):
         low = ("low-credit",)
-        yield Alarm(low, (), "low credit") if value.value else Alarm((), low, "credit is enough")
-    elif ref == _CAUSES and own and value.tag is Tag.BIT_STRING:
-        yield from _causes(str(value.value))
+        if not now.value:
+            yield Alarm((), low, "credit is enough")
+        elif before is None or before.value is not True:
+            yield Alarm(low, (), "low credit")
+    elif ref == CAUSES and own:
+        yield from _causes(str(now.value), "" if before is None else str(before.value))
 
 
-def _causes(bits: str) -> Iterator[Alarm]:
-    for bit, kind in CAUSES.items():
-        if bits[bit : bit + 1] == "1":
-            yield Alarm((kind,), (), f"relay open: {bit.name.lower().replace('_', ' ')}")
-        elif bits[bit : bit + 1] == "0":
-            yield Alarm((), (kind,), f"relay not held open: {bit.name.lower().replace('_', ' ')}")
-
-
-# --- which attributes a notification has -------------------------------------------------------
-
-
-def attributes(notification: Notification) -> dict[AttributeRef, Data]:
-    """Return the values that a notification has, by attribute; empty where it does not say."""
-    if isinstance(notification, EventNotification):
-        return {notification.attribute: notification.value}
-    if not isinstance(notification, DataNotification):
-        return {}
-    body = notification.body
-    if body.tag is not Tag.STRUCTURE or not isinstance(body.value, tuple):
-        return {}
-    values: tuple[Data, ...] = body.value
-    refs = next(filter(None, (_listed(each, len(values)) for each in values[:_MOST])), None)
-    if refs is None and _as_made(values):
-        refs = AS_MADE
-    return dict(zip(refs or (), values, strict=False))
-
-
-def _as_made(values: tuple[Data, ...]) -> bool:
-    """Say whether it is what our meters push as they are made: by its begin, and by its types."""
-    given = tuple(each.tag for each in values)
-    fits = len(given) == len(_MADE_TYPES) and all(
-        tag in (wanted, Tag.NULL) for tag, wanted in zip(given, _MADE_TYPES, strict=True)
-    )
-    return fits and values[0].value == catalogue.PUSH_SETUP.to_bytes()
-
-
-def _listed(value: Data, count: int) -> tuple[AttributeRef, ...] | None:
-    """Return the push object list that a value is; None where it is none of so many objects."""
-    rows = value.value
-    if value.tag is not Tag.ARRAY or not isinstance(rows, tuple) or len(rows) != count:
-        return None
-    refs = [_ref(row) for row in rows]
-    return tuple(ref for ref in refs if ref is not None) if all(refs) else None
-
-
-def _ref(row: Data) -> AttributeRef | None:
-    """Return what an object definition names: class, logical name, attribute, and more."""
-    parts = row.value
-    if row.tag is not Tag.STRUCTURE or not isinstance(parts, tuple) or len(parts) < 3:
-        return None
-    class_id, name, index = (part.value for part in parts[:3])
-    if not isinstance(class_id, int) or not isinstance(index, int):
-        return None
-    if not isinstance(name, bytes) or len(name) != 6:
-        return None
-    return AttributeRef(class_id, ObisCode.from_bytes(name), index)
+def _causes(bits: str, were: str) -> Iterator[Alarm]:
+    for bit, kind in CAUSE_KINDS.items():
+        here, name = bits[bit : bit + 1], bit.name.lower().replace("_", " ")
+        if here == "1" and were[bit : bit + 1] != "1":
+            yield Alarm((kind,), (), f"relay open: {name}")
+        elif here == "0":
+            yield Alarm((), (kind,), f"relay not held open: {name}")

@@ -13,8 +13,18 @@ Row, invocation counter and cases are written in one transaction, and the confir
 after it. Killed before, nothing was taken and the meter says it again; killed after, it is known.
 Two that listen with one database take a counter once between them.
 
-Two are the same if sender, number, stamp and body are. What has no stamp is the same only for
-``WINDOW_MS``: there are meters whose numbers stand still.
+What makes two of them one, heard again, counted in its row and confirmed as the first was:
+
+| of | counts | why |
+|---|---|---|
+| sender | system title and what its key is of; in clear, the host | numbers are each sender's own |
+| long-invoke-id | the number in it | the number of the message; there are meters where it stands |
+| date-time | all 12 octets | of the moment at which the message was composed |
+| body | each value | two messages of one number and second are two, rather than one that is lost |
+| invocation counter | nothing | a repetition is ciphered anew; or it is the last, octet by octet |
+| the flags: confirmed, priority | nothing | they tell how it is sent |
+
+What has no date-time, or a wild one, is the same only for ``WINDOW_MS`` after it first came.
 """
 
 import hashlib
@@ -26,9 +36,10 @@ from headend.ciphered import LeasedCounters, fingerprint_of
 from headend.clock import Clock, wall_clock
 from headend.context import Context
 from headend.errors import HeadendError
-from headend.listener.alarms import alarms
+from headend.listener.alarms import alarms, is_ours, values
 from headend.listener.ears import Heard, Sender, replayed
 from headend.listener.flood import Rates
+from headend.listener.news import Shown, last_shown, shown
 from headend.listener.sayings import said
 from headend.security import key_set
 from headend.store import Store, cases, keys, meters, notifications, senders
@@ -40,7 +51,12 @@ from obis.values import replace
 from prepay.keys import MeterKeys
 from protocol.axdr import Tag
 from protocol.errors import SecurityError
-from protocol.events import DataNotification
+from protocol.events import (
+    AttributeRef,
+    DataNotification,
+    EventNotification,
+    InformationReport,
+)
 from protocol.security import KeySet
 from protocol.timing import Instant
 
@@ -53,6 +69,8 @@ CLEAR_BURST, CLEAR_EACH_SECOND, CLEAR_HOSTS = 50, 5, 10
 CLEAR_BODY: Final = 4_096
 #: Elements of a body in which a logical device name is looked for, and octets that it has.
 _ELEMENTS, _NAME = 32, 16
+#: Year, month, day, weekday and hour of a date-time that is not specified.
+_WILD: Final = b"\xff" * 6
 #: What is not part of a body: columns have it, or it is not known yet.
 _ELSEWHERE: Final = ("time", "from", "system_title", "confirmed", "meter", "again", "cases")
 
@@ -164,7 +182,7 @@ class Reception:
 
     def _keep(self, db: Connection, heard: Heard, meter: Meter | None) -> Heard:
         now = self._now()
-        row = _row(heard, meter, now)
+        row = _row(db, heard, meter, now)
         if heard.sender is not None and not self._taken(db, heard, row, meter, now):
             known = heard.sender.key in senders.of_title(db, heard.title)
             return heard.refused(
@@ -205,28 +223,41 @@ class Reception:
 def _cases(db: Connection, heard: Heard, meter: Meter, number: int, now: Instant) -> list[str]:
     """Open and close what follows; return what was done, for people."""
     assert heard.notification is not None  # what has none is not kept
-    done = []
-    for alarm in alarms(heard.notification, meter):
+    done, told = [], set[str]()
+    for alarm in alarms(heard.notification, meter, _before(db, heard, meter, number)):
         for kind in alarm.opens:
+            if kind in told:  # by the event, and by the state that it led to
+                continue
+            told.add(kind)
             if cases.open_or_note(db, meter.id, kind, number, alarm.told, now):
                 done.append(f"case opened: {kind}")
         for kind in alarm.closes:
+            told.discard(kind)
             if cases.close_kind(db, meter.id, kind, f"{meter.name}: {alarm.told}", now):
                 done.append(f"case closed: {kind}")
     return done
 
 
-def _row(heard: Heard, meter: Meter | None, now: Instant) -> Notification:
+def _before(db: Connection, heard: Heard, meter: Meter, number: int) -> dict[AttributeRef, Shown]:
+    """Return how the meter showed the last time what it shows now."""
+    assert heard.notification is not None  # as above
+    vouched = heard.sender is not None
+    earlier = notifications.earlier(db, meter.id, number, authenticated=vouched)
+    ours = is_ours(meter.name, meter.profile)
+    now = shown(values(heard.notification), ours=ours)
+    return last_shown(now, earlier, ours=ours)
+
+
+def _row(db: Connection, heard: Heard, meter: Meter | None, now: Instant) -> Notification:
     body = {k: v for k, v in said(heard, "").items() if k not in _ELSEWHERE}
     vouched = heard.sender is not None
     sender = heard.title.hex() if vouched else f"{_host(heard)} {heard.peer.server}"
-    window = None if body.get("stamp") else now // WINDOW_MS
-    same = json.dumps([sender, body, window], sort_keys=True, allow_nan=False)
+    same = [sender, body]
     written = json.dumps(body, allow_nan=False)
     if not vouched and len(written) > CLEAR_BODY:
         body = {"service": body["service"], "cut": written[:CLEAR_BODY]}
     return Notification(
-        digest=hashlib.sha256(same.encode()).hexdigest(),
+        digest=_digest(db, same, _stamp(heard), now),
         meter_id=None if meter is None else meter.id,
         source=heard.source,
         system_title=heard.title.hex() if vouched else "",
@@ -235,6 +266,30 @@ def _row(heard: Heard, meter: Meter | None, now: Instant) -> Notification:
         body=body,
         received=now,
     )
+
+
+def _digest(db: Connection, same: list[Any], stamp: str, now: Instant) -> str:
+    """Return the digest of what makes two one; without a stamp, of the window it first came in."""
+    if stamp:
+        return _hashed([*same, stamp])
+    window = now // WINDOW_MS
+    before, here = (_hashed([*same, each]) for each in (window - 1, window))
+    return before if notifications.heard_since(db, before, Instant(now - WINDOW_MS)) else here
+
+
+def _hashed(same: list[Any]) -> str:
+    written = json.dumps(same, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _stamp(heard: Heard) -> str:
+    """Return the date-time of a message; empty where it has none, or no day and hour in it."""
+    match heard.notification:
+        case DataNotification(date_time=octets) | EventNotification(time=octets):
+            return "" if octets[: len(_WILD)] == _WILD else octets.hex()
+        case InformationReport(time=moment):
+            return moment
+    return ""
 
 
 def _host(heard: Heard) -> str:

@@ -3,6 +3,7 @@
 | said | in words |
 |---|---|
 | a code of the event objects | cover opened |
+| the same, with the counter of its log | event 17: cover opened |
 | control state, with the causes where they are told | relay open: operator |
 | mode and status of the account | prepayment active |
 | low credit | low credit |
@@ -13,14 +14,15 @@ causes. Who and when stands elsewhere, so the meter's name and its clock are lef
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final
 
-from headend.listener.alarms import AS_MADE, EVENTS, OWN, RELAY_EVENTS, is_ours
+from headend.listener.alarms import EVENTS, OWN, RELAY_EVENTS, is_ours, numbered
+from headend.listener.news import CAUSES, COUNTERS, LOW, RELAY_EVENT
+from headend.listener.shown import kept_attributes
 from obis import catalogue
-from obis.code import ObisCode
-from protocol.cosem import account, disconnect_control, vendor
+from protocol.cosem import account, disconnect_control, vendor_shown
 from protocol.events import AttributeRef
 
 #: Codes that open and close no case.
@@ -52,12 +54,8 @@ _ELSEWHERE: Final = (
     AttributeRef(1, catalogue.LOGICAL_DEVICE_NAME, 2),
     AttributeRef(8, catalogue.CLOCK, 2),
 )
-_EVENT: Final = AttributeRef(1, catalogue.EVENT, 2)
-_RELAY_EVENT: Final = AttributeRef(1, catalogue.RELAY_EVENT, 2)
 _STATE: Final = AttributeRef(70, catalogue.DISCONNECT_CONTROL, 3)
-_CAUSES: Final = AttributeRef(1, catalogue.RELAY_CAUSES, 2)
 _ACCOUNT: Final = AttributeRef(111, catalogue.ACCOUNT, 2)
-_LOW: Final = AttributeRef(1, catalogue.LOW_CREDIT, 2)
 #: Characters of a value that no word is known for.
 _SHOWN: Final = 40
 
@@ -75,35 +73,44 @@ def words(body: Mapping[str, Any], meter: str, profile: str = "") -> str:
     if "unreadable" in body:
         return "cannot be read"
     ours = is_ours(meter, profile)
-    said = "; ".join(_said(_attributes(body, ours), ours))
+    said = "; ".join(_said(kept_attributes(body, ours=ours), ours))
     return said or _raw(body.get("body", body.get("values", body.get("value"))))
 
 
 def _said(values: Mapping[AttributeRef, Any], ours: bool) -> Iterator[str]:
     for ref, value in values.items():
-        if ref in (_EVENT, _RELAY_EVENT) and isinstance(value, int):
-            yield _event(ref, value, ours)
+        if ref in COUNTERS and isinstance(value, int):
+            yield from _event(ref, value, values.get(COUNTERS[ref]), ours)
         elif ref == _STATE:
-            yield _relay(value, values.get(_CAUSES) if ours else None)
-        elif ref == _CAUSES and ours:
+            yield _relay(value, values.get(CAUSES) if ours else None)
+        elif ref == CAUSES and ours:
             if _STATE not in values:
                 yield f"the relay is held open by: {_causes(value) or 'nothing'}"
         elif ref == _ACCOUNT and isinstance(value, list) and len(value) == 2:
             mode, status = value
             yield f"{_word(account.PaymentMode, mode)} {_word(account.AccountStatus, status)}"
-        elif ref == _LOW and ours and isinstance(value, bool):
+        elif ref == LOW and ours and isinstance(value, bool):
             if value:
                 yield "low credit"
-        elif ref not in _ELSEWHERE and value is not None:
+        elif _has_no_words(ref, values) and value is not None:
             yield f"{ref.logical_name} attribute {ref.index} is {_raw(value)}"
 
 
-def _event(ref: AttributeRef, code: int, ours: bool) -> str:
-    relay, told = ref == _RELAY_EVENT, None
+def _has_no_words(ref: AttributeRef, values: Mapping[AttributeRef, Any]) -> bool:
+    """Say whether nothing else tells of a value: a counter is told with the code beside it."""
+    with_code = any(ref == counter and code in values for code, counter in COUNTERS.items())
+    return ref not in _ELSEWHERE and not with_code
+
+
+def _event(ref: AttributeRef, code: int, counter: object, ours: bool) -> Iterator[str]:
+    relay, told = ref == RELAY_EVENT, None
     if ours or code < OWN:
         alarm = (RELAY_EVENTS if relay else EVENTS).get(code)
         told = (_MORE_OF_THE_RELAY if relay else _MORE).get(code) if alarm is None else alarm.told
-    return f"{'relay: ' if relay else ''}{told or f'event {code}'}"
+    if not isinstance(counter, int):
+        yield f"{'relay: ' if relay else ''}{told or f'event {code}'}"
+    elif code or counter:  # else there was none yet
+        yield numbered(ref, counter, told or f"code {code}")
 
 
 def _relay(state: object, causes: object) -> str:
@@ -117,7 +124,7 @@ def _relay(state: object, causes: object) -> str:
 def _causes(bits: object) -> str:
     if not isinstance(bits, str):
         return ""
-    named = (each for each in vendor.RelayCauseBit if bits[each : each + 1] == "1")
+    named = (each for each in vendor_shown.RelayCauseBit if bits[each : each + 1] == "1")
     return ", ".join(each.name.lower().replace("_", " ") for each in named)
 
 
@@ -131,46 +138,3 @@ def _word(names: type[IntEnum], number: object) -> str:
 def _raw(value: object) -> str:
     whole = json.dumps(value)  # escapes what would move the cursor
     return whole if len(whole) <= _SHOWN else f"{whole[: _SHOWN - 1]}…"
-
-
-# --- which attributes were said ----------------------------------------------------------------
-
-
-def _attributes(body: Mapping[str, Any], ours: bool) -> dict[AttributeRef, Any]:
-    """Return the values by attribute; empty where it does not say, as ``alarms.attributes``."""
-    if "code" in body:
-        ref = _ref([body.get("class"), None, body.get("attribute")], str(body["code"]))
-        return {} if ref is None else {ref: body.get("value")}
-    values = body.get("body")
-    if not isinstance(values, list):
-        return {}
-    refs = next(filter(None, (_listed(each, len(values)) for each in values)), None)
-    if refs is None and ours and _as_made(values):
-        refs = AS_MADE
-    return dict(zip(refs or (), values, strict=False))
-
-
-def _as_made(values: Sequence[Any]) -> bool:
-    begin = catalogue.PUSH_SETUP.to_bytes().hex().upper()
-    return len(values) == len(AS_MADE) and values[0] == begin
-
-
-def _listed(value: Any, count: int) -> tuple[AttributeRef, ...] | None:
-    """Return the push object list that a value is; None where it is none of so many objects."""
-    if not isinstance(value, list) or len(value) != count:
-        return None
-    refs = [_ref(row) for row in value]
-    return tuple(ref for ref in refs if ref is not None) if all(refs) else None
-
-
-def _ref(row: Any, code: str = "") -> AttributeRef | None:
-    if not isinstance(row, list) or len(row) < 3:
-        return None
-    class_id, name, index = row[:3]
-    if not isinstance(class_id, int) or not isinstance(index, int):
-        return None
-    try:
-        found = ObisCode.parse(code) if code else ObisCode.from_bytes(bytes.fromhex(name))
-    except (ValueError, TypeError):  # no text, no hexadecimal digits, or not six octets
-        return None
-    return AttributeRef(class_id, found, index)

@@ -2,8 +2,10 @@
 
 | state | meaning |
 |---|---|
-| open | it is to be looked after; what tells of it again is counted |
-| closed | the meter said that it is over, or somebody did |
+| open | it is to be looked after; another event that tells of it is counted |
+| closed | the meter said that it is over, or somebody did; it stays closed |
+
+Which events are others, and which are shown once more, ``headend.listener.news`` says.
 
 Whoever opens or closes one holds the meter (``meters.hold``).
 """

@@ -5,7 +5,8 @@ the newest ``OF_A_METER`` are kept, and those that a case came from.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, repeat
 from typing import Any
 
 from msgspec import Struct
@@ -26,7 +27,8 @@ class Notification(Struct, frozen=True):
     """Something that was said.
 
     Args:
-        digest: of sender, number, stamp and body: what makes two the same.
+        digest: of sender, number, stamp and body: what makes two the same, see
+            ``headend.listener.reception``.
         meter_id: whose it is; None where nobody known here said it.
         source: the address it came from.
         system_title: hexadecimal, empty where nothing vouches for it.
@@ -82,6 +84,36 @@ def known(db: Connection, digest: str) -> bool:
     return db.scalar(_NUMBER, {"digest": digest}) is not None
 
 
+def heard_since(db: Connection, digest: str, since: Instant) -> bool:
+    """Say whether something was written down, and first came after a moment."""
+    first = db.scalar(_RECEIVED, {"digest": digest})
+    return first is not None and first > since
+
+
+def earlier(
+    db: Connection, meter_id: int, number: int, *, authenticated: bool
+) -> Iterator[Mapping[str, Any]]:
+    """Give the bodies of what a meter said before, the newest first, and some at a time.
+
+    Args:
+        db: the database.
+        meter_id: the meter.
+        number: of the notification that it is before.
+        authenticated: only what a key vouches for.
+    """
+    query = _BODIES.where(_TABLE.c.meter_id == meter_id)
+    if authenticated:
+        query = query.where(_TABLE.c.authenticated)
+    pages = chain([_FIRST], repeat(OF_A_METER))
+    for page in pages:
+        rows = db.execute(query.where(_TABLE.c.number < number).limit(page)).all()
+        for row in rows:
+            number = row.number
+            yield _body(row.body)
+        if len(rows) < page:
+            return
+
+
 def trim(db: Connection, meter_id: int | None) -> int:
     """Forget the oldest rows of a meter, or of nobody's, beyond the bound; return how many."""
     mine = _TABLE.c.meter_id.is_not_distinct_from(meter_id)
@@ -125,8 +157,11 @@ def get(db: Connection, number: int) -> Notification | None:
 def _notification(row: Row[Any]) -> Notification:
     columns = dict(row._mapping)
     whose = {name: columns[name] or "" for name in ("meter", "profile")}
-    body = json.loads(columns["body"], parse_constant=str)  # NaN, as older rows may have it: a word
-    return Notification(**columns | whose | {"body": body})
+    return Notification(**columns | whose | {"body": _body(columns["body"])})
+
+
+def _body(written: str) -> Any:
+    return json.loads(written, parse_constant=str)  # NaN, as older rows may have it: a word
 
 
 _WITH_METER = select(_TABLE, _METERS.c.name.label("meter"), _METERS.c.profile).outerjoin(
@@ -143,4 +178,8 @@ _ADD = text(
     ":body, :received, 1) ON CONFLICT (digest) DO NOTHING"
 )
 _AGAIN = update(_TABLE).where(_TABLE.c.digest == bindparam("key")).values(times=_TABLE.c.times + 1)
+_RECEIVED = select(_TABLE.c.received).where(_TABLE.c.digest == bindparam("digest"))
+_BODIES = select(_TABLE.c.number, _TABLE.c.body).order_by(_TABLE.c.number.desc())
+#: Bodies that are looked at first: most meters show in each push what they show in the next.
+_FIRST = 4
 _NUMBER = select(_TABLE.c.number).where(_TABLE.c.digest == bindparam("digest"))

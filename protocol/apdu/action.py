@@ -38,11 +38,7 @@ class ActionRequestNormal(Struct, frozen=True):
         """Return the APDU."""
         parameter = b"\x00" if self.parameter is None else b"\x01" + axdr.encode(self.parameter)
         return (
-            _REQUEST
-            + bytes((_NORMAL,))
-            + fields.invoke_id(self.invoke)
-            + fields.descriptor(self.method)
-            + parameter
+            fields.head(_REQUEST, _NORMAL, self.invoke) + fields.descriptor(self.method) + parameter
         )
 
 
@@ -54,11 +50,8 @@ class ActionRequestNextPblock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _REQUEST
-            + bytes((_NEXT_PBLOCK,))
-            + fields.invoke_id(self.invoke)
-            + fields.number(self.block_number, 4)
+        return fields.head(_REQUEST, _NEXT_PBLOCK, self.invoke) + fields.number(
+            self.block_number, 4
         )
 
 
@@ -74,9 +67,7 @@ class ActionRequestFirstPblock(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_FIRST_PBLOCK,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _FIRST_PBLOCK, self.invoke)
             + fields.descriptor(self.method)
             + fields.datablock(self.last, self.block_number, self.raw_data)
         )
@@ -92,11 +83,8 @@ class ActionRequestPblock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _REQUEST
-            + bytes((_PBLOCK,))
-            + fields.invoke_id(self.invoke)
-            + fields.datablock(self.last, self.block_number, self.raw_data)
+        return fields.head(_REQUEST, _PBLOCK, self.invoke) + fields.datablock(
+            self.last, self.block_number, self.raw_data
         )
 
 
@@ -110,9 +98,7 @@ class ActionRequestWithList(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_WITH_LIST,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _WITH_LIST, self.invoke)
             + fields.sequence([fields.descriptor(method) for method in self.methods])
             + fields.data_list(self.parameters)
         )
@@ -130,9 +116,7 @@ class ActionRequestListFirstPblock(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_LIST_FIRST_PBLOCK,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _LIST_FIRST_PBLOCK, self.invoke)
             + fields.sequence([fields.descriptor(method) for method in self.methods])
             + fields.datablock(self.last, self.block_number, self.raw_data)
         )
@@ -147,7 +131,7 @@ class ActionResponseNormal(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_RESPONSE, _NORMAL, self.invoke)
         return head + _encode_outcome((self.result, self.value))
 
 
@@ -161,11 +145,8 @@ class ActionResponsePblock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _RESPONSE
-            + bytes((_RESPONSE_PBLOCK,))
-            + fields.invoke_id(self.invoke)
-            + fields.datablock(self.last, self.block_number, self.raw_data)
+        return fields.head(_RESPONSE, _RESPONSE_PBLOCK, self.invoke) + fields.datablock(
+            self.last, self.block_number, self.raw_data
         )
 
 
@@ -177,11 +158,8 @@ class ActionResponseNextPblock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _RESPONSE
-            + bytes((_RESPONSE_NEXT_PBLOCK,))
-            + fields.invoke_id(self.invoke)
-            + fields.number(self.block_number, 4)
+        return fields.head(_RESPONSE, _RESPONSE_NEXT_PBLOCK, self.invoke) + fields.number(
+            self.block_number, 4
         )
 
 
@@ -193,7 +171,7 @@ class ActionResponseWithList(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _RESPONSE + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_RESPONSE, _WITH_LIST, self.invoke)
         return head + encode_outcomes(self.outcomes)
 
 

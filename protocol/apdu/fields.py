@@ -172,6 +172,20 @@ def datablock(last: bool, block_number: int, raw_data: bytes) -> bytes:
     return flag(last) + number(block_number, 4) + octet_string(raw_data)
 
 
+def head(service: bytes, kind: int, invoke: InvokeId) -> bytes:
+    """Return what the APDUs of GET, SET and ACTION begin with.
+
+    Args:
+        service: the tag.
+        kind: which of the service's APDUs it is.
+        invoke: as for ``invoke_id``.
+
+    Raises:
+        EncodeError: as of ``invoke_id``.
+    """
+    return service + bytes((kind,)) + invoke_id(invoke)
+
+
 def invoke_id(invoke: InvokeId) -> bytes:
     """Return invoke-id-and-priority.
 

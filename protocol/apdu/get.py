@@ -32,9 +32,7 @@ class GetRequestNormal(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_NORMAL,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _NORMAL, self.invoke)
             + fields.descriptor(self.attribute)
             + fields.access_selection(self.access)
         )
@@ -48,12 +46,7 @@ class GetRequestNext(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _REQUEST
-            + bytes((_NEXT,))
-            + fields.invoke_id(self.invoke)
-            + fields.number(self.block_number, 4)
-        )
+        return fields.head(_REQUEST, _NEXT, self.invoke) + fields.number(self.block_number, 4)
 
 
 class GetRequestWithList(Struct, frozen=True):
@@ -64,7 +57,7 @@ class GetRequestWithList(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _REQUEST + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_REQUEST, _WITH_LIST, self.invoke)
         return head + fields.sequence([fields.selected(one) for one in self.attributes])
 
 
@@ -76,7 +69,7 @@ class GetResponseNormal(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_RESPONSE, _NORMAL, self.invoke)
         return head + encode_result(self.result)
 
 
@@ -102,9 +95,7 @@ class GetResponseDatablock(Struct, frozen=True):
         else:
             body = bytes((_RAW_DATA,)) + fields.octet_string(self.result)
         return (
-            _RESPONSE
-            + bytes((_DATABLOCK,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_RESPONSE, _DATABLOCK, self.invoke)
             + fields.flag(self.last)
             + fields.number(self.block_number, 4)
             + body
@@ -119,7 +110,7 @@ class GetResponseWithList(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _RESPONSE + bytes((_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_RESPONSE, _WITH_LIST, self.invoke)
         return head + encode_results(self.results)
 
 

@@ -31,9 +31,7 @@ class SetRequestNormal(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_NORMAL,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _NORMAL, self.invoke)
             + fields.descriptor(self.attribute)
             + fields.access_selection(self.access)
             + axdr.encode(self.value)
@@ -53,9 +51,7 @@ class SetRequestFirstDatablock(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_FIRST_DATABLOCK,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _FIRST_DATABLOCK, self.invoke)
             + fields.descriptor(self.attribute)
             + fields.access_selection(self.access)
             + fields.datablock(self.last, self.block_number, self.raw_data)
@@ -72,11 +68,8 @@ class SetRequestDatablock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _REQUEST
-            + bytes((_DATABLOCK,))
-            + fields.invoke_id(self.invoke)
-            + fields.datablock(self.last, self.block_number, self.raw_data)
+        return fields.head(_REQUEST, _DATABLOCK, self.invoke) + fields.datablock(
+            self.last, self.block_number, self.raw_data
         )
 
 
@@ -90,9 +83,7 @@ class SetRequestWithList(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_WITH_LIST,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _WITH_LIST, self.invoke)
             + fields.sequence([fields.selected(one) for one in self.attributes])
             + fields.data_list(self.values)
         )
@@ -110,9 +101,7 @@ class SetRequestListFirstDatablock(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _REQUEST
-            + bytes((_LIST_FIRST_DATABLOCK,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_REQUEST, _LIST_FIRST_DATABLOCK, self.invoke)
             + fields.sequence([fields.selected(one) for one in self.attributes])
             + fields.datablock(self.last, self.block_number, self.raw_data)
         )
@@ -126,7 +115,7 @@ class SetResponseNormal(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return _RESPONSE + bytes((_NORMAL,)) + fields.invoke_id(self.invoke) + bytes((self.result,))
+        return fields.head(_RESPONSE, _NORMAL, self.invoke) + bytes((self.result,))
 
 
 class SetResponseDatablock(Struct, frozen=True):
@@ -137,11 +126,8 @@ class SetResponseDatablock(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        return (
-            _RESPONSE
-            + bytes((_BLOCK_RESPONSE,))
-            + fields.invoke_id(self.invoke)
-            + fields.number(self.block_number, 4)
+        return fields.head(_RESPONSE, _BLOCK_RESPONSE, self.invoke) + fields.number(
+            self.block_number, 4
         )
 
 
@@ -155,9 +141,7 @@ class SetResponseLastDatablock(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _RESPONSE
-            + bytes((_LAST_BLOCK_RESPONSE,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_RESPONSE, _LAST_BLOCK_RESPONSE, self.invoke)
             + bytes((self.result,))
             + fields.number(self.block_number, 4)
         )
@@ -171,7 +155,7 @@ class SetResponseWithList(Struct, frozen=True):
 
     def encode(self) -> bytes:
         """Return the APDU."""
-        head = _RESPONSE + bytes((_RESPONSE_WITH_LIST,)) + fields.invoke_id(self.invoke)
+        head = fields.head(_RESPONSE, _RESPONSE_WITH_LIST, self.invoke)
         return head + fields.octet_string(bytes(self.results))
 
 
@@ -185,9 +169,7 @@ class SetResponseLastDatablockWithList(Struct, frozen=True):
     def encode(self) -> bytes:
         """Return the APDU."""
         return (
-            _RESPONSE
-            + bytes((_LAST_BLOCK_WITH_LIST,))
-            + fields.invoke_id(self.invoke)
+            fields.head(_RESPONSE, _LAST_BLOCK_WITH_LIST, self.invoke)
             + fields.octet_string(bytes(self.results))
             + fields.number(self.block_number, 4)
         )

@@ -5,6 +5,7 @@
 
 from collections import deque
 
+from obis.values import replace
 from protocol.apdu import (
     Aare,
     Aarq,
@@ -277,6 +278,10 @@ class ClientOpening:
         proof = prover.answer(server_challenge, self._challenge, self._counters.next)
         request = ActionRequestNormal(_PASS_3, REPLY_TO_HLS, octet_string(proof))
         by_short_names = self._settings.by_short_names
+        if envelope is not None and envelope.is_dedicated:
+            # Meters that take it under the dedicated key take it under the global one as well;
+            # Gurux's expect it so.
+            envelope = replace(envelope, is_dedicated=False)
         self._post((pass_3(request) if by_short_names else request).encode(), envelope)
         self._machine.take(Step.CHALLENGE)
 

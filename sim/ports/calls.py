@@ -11,9 +11,9 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 
 from meter_fw.board import Dial, PortId, PortKind
 from protocol.udp import MAX_DATAGRAM, datagrams
+from sim.ports.addresses import client_host, parse_address
 from sim.ports.base import News, PortError, PortSpecError, Ready
 from sim.ports.stream import Stream
-from sim.ports.tcp import client_host, parse_address
 
 _SCHEMES = ("tcp", "udp")
 

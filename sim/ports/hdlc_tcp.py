@@ -3,7 +3,8 @@
 from selectors import BaseSelector
 
 from meter_fw.board import PortKind
-from sim.ports.tcp import TcpPort, parse_address
+from sim.ports.addresses import parse_address
+from sim.ports.tcp import TcpPort
 
 SCHEME = "hdlc+tcp"
 FORM = "hdlc+tcp:HOST:PORT"

@@ -6,7 +6,8 @@ As behind a gateway with a reading head: what is said of the rate of the line co
 from selectors import BaseSelector
 
 from meter_fw.board import PortKind
-from sim.ports.tcp import TcpPort, parse_address
+from sim.ports.addresses import parse_address
+from sim.ports.tcp import TcpPort
 
 SCHEME = "optical+tcp"
 FORM = "optical+tcp:HOST:PORT"

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from selectors import EVENT_READ, BaseSelector
 
 from meter_fw.board import PortId, PortKind
-from sim.ports.base import News, PortError, PortSpecError, Ready
+from sim.ports.addresses import bound, client_host, parse_address
+from sim.ports.base import News, Ready
 from sim.ports.stream import Stream
 
 SCHEME = "tcp"
@@ -18,7 +19,6 @@ SUMMARY = "the DLMS wrapper over TCP; port 0 takes a free one"
 CONNECTION_LIMIT = 16
 #: Seconds after an answer in which nobody is driven out; if all are served, who comes is closed.
 GRACE = 5.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class TcpPort:
@@ -45,7 +45,7 @@ class TcpPort:
     ) -> None:
         self._kind = kind
         self._selector = selector
-        self._listener = _listen(address)
+        self._listener = bound(address, socket.SOCK_STREAM, CONNECTION_LIMIT)
         host, port = self._listener.getsockname()[:2]
         self._spec = f"{scheme}:{client_host(host)}:{port}"
         self._timer = timer
@@ -145,48 +145,3 @@ def open_port(rest: str, selector: BaseSelector) -> TcpPort:
         PortError: the address cannot be listened at.
     """
     return TcpPort(SCHEME, PortKind.WRAPPER, parse_address(SCHEME, rest), selector)
-
-
-def client_host(host: str) -> str:
-    """Return a host as clients write it; a loopback one for a wildcard."""
-    host = _WILDCARDS.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def parse_address(scheme: str, text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT``; an IPv6 host stands in brackets.
-
-    Raises:
-        PortSpecError: it is not that.
-    """
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    host = host[1:-1] if bracketed else host
-    known = bool(colon and host) and port.isascii() and port.isdigit() and int(port) <= 65535
-    if not known or (":" in host and not bracketed):
-        raise PortSpecError(
-            f"{scheme}:{text} is not {scheme}:HOST:PORT, as in {scheme}:127.0.0.1:4059"
-        )
-    return host, int(port)
-
-
-def _listen(address: tuple[str, int]) -> socket.socket:
-    host, port = address
-    try:
-        family, kind, _, _, place = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
-            listener.listen(CONNECTION_LIMIT)
-            listener.setblocking(False)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise PortError(f"cannot listen at {host} port {port}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise PortError(f"cannot listen at {host[:64]!a}: no name that a host can have") from error
-    return listener

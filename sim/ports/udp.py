@@ -11,8 +11,8 @@ from typing import Any
 
 from meter_fw.board import PortId, PortKind
 from protocol.udp import MAX_DATAGRAM, datagrams
-from sim.ports.base import News, PortError, Ready
-from sim.ports.tcp import client_host, parse_address
+from sim.ports.addresses import bound, client_host, parse_address
+from sim.ports.base import News, Ready
 
 SCHEME = "udp"
 FORM = "udp:HOST:PORT"
@@ -35,7 +35,7 @@ class UdpPort:
 
     def __init__(self, address: tuple[str, int], selector: BaseSelector) -> None:
         self._selector = selector
-        self._socket = _bind(address)
+        self._socket = bound(address, socket.SOCK_DGRAM)
         self._lines: dict[Any, PortId] = {}  # by address, the one last heard at the end
         self._met = 0
         self._fresh = News()
@@ -101,23 +101,3 @@ def open_port(rest: str, selector: BaseSelector) -> UdpPort:
         PortError: the address cannot be listened at.
     """
     return UdpPort(parse_address(SCHEME, rest), selector)
-
-
-def _bind(address: tuple[str, int]) -> socket.socket:
-    host, port = address
-    try:
-        family, kind, _, _, place = socket.getaddrinfo(
-            host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind)
-        try:
-            bound.bind(place)
-            bound.setblocking(False)
-        except OSError:
-            bound.close()
-            raise
-    except OSError as error:
-        raise PortError(f"cannot listen at {host} port {port}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise PortError(f"cannot listen at {host[:64]!a}: no name that a host can have") from error
-    return bound

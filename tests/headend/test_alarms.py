@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from headend.listener.alarms import AS_MADE, CAUSES, EVENTS, KINDS, RELAY_EVENTS, alarms, attributes
+from headend.listener.alarms import CAUSE_KINDS, EVENTS, KINDS, RELAY_EVENTS, alarms
+from headend.listener.shown import AS_MADE, MADE_BEFORE, attributes
 from headend.store.meters import FOREIGN, Meter
 from meter_fw.events import Code, RelayCode
 from meter_fw.push_setup import AS_MADE as PUSHED
@@ -16,6 +17,7 @@ from protocol.axdr import (
     array,
     bit_string,
     boolean,
+    double_long_unsigned,
     enum,
     integer,
     long_unsigned,
@@ -42,12 +44,18 @@ def event(code: ObisCode, value: Data) -> EventNotification:
 
 
 def pushed(causes: str = "00000000", *, low: bool = False) -> DataNotification:
-    """Return what a meter of ours pushes as it is made."""
+    """Return what a meter of ours pushed as it was made, before events went along."""
     values = (
         octet_string(catalogue.PUSH_SETUP.to_bytes()), octet_string(b"OPP1"), octet_string(CLOCK),
         enum(1), bit_string(causes), structure(enum(1), enum(1)), boolean(low),
     )  # fmt: skip # one row, in the order of the list
     return DataNotification(structure(*values))
+
+
+def with_events(event: int, counter: int) -> DataNotification:
+    """Return what it pushes as it is made today: the last event of each log goes along."""
+    last = unsigned(event), double_long_unsigned(counter), unsigned(0), double_long_unsigned(0)
+    return DataNotification(structure(*pushed().body.value, *last))
 
 
 def done(said: Notification, who: Meter | None = None) -> tuple[set[str], set[str]]:
@@ -135,7 +143,7 @@ def test_a_push_as_made_tells_why_the_relay_is_open(causes: str, kind: str) -> N
     """The cause that stands opens its case, and those that do not stand close theirs."""
     opens, closes = done(pushed(causes))
     assert opens == {kind}
-    assert closes == {*CAUSES.values(), "low-credit"} - {kind}
+    assert closes == {*CAUSE_KINDS.values(), "low-credit"} - {kind}
 
 
 def test_an_operator_who_opened_the_relay_opens_no_case() -> None:
@@ -147,6 +155,20 @@ def test_low_credit_is_a_state_that_ends() -> None:
     """Pushed as true it opens, and as false it closes."""
     assert done(pushed(low=True))[0] == {"low-credit"}
     assert "low-credit" in done(pushed(low=False))[1]
+
+
+def test_a_push_as_made_tells_what_happened() -> None:
+    """The last event, with its number in the log; without one, that nothing has."""
+    said = with_events(Code.COVER_OPENED, 17)
+    assert list(attributes(said)) == list(AS_MADE)
+    (alarm,) = (each for each in alarms(said, meter()) if each.opens)
+    assert (alarm.opens, alarm.told) == (("cover",), "event 17: cover opened")
+    assert done(with_events(0, 0))[0] == set()
+
+
+def test_a_push_as_it_was_made_before_is_read_too() -> None:
+    """A meter keeps its firmware for years."""
+    assert list(attributes(pushed())) == list(MADE_BEFORE) == list(AS_MADE)[:7]
 
 
 def test_a_push_that_has_its_own_list_is_read_by_it() -> None:
@@ -174,6 +196,8 @@ NOTHING = {
     "another push setup": structure(octet_string(bytes(6)), *pushed().body.value[1:]),
     "other types": structure(*pushed().body.value[:-1], unsigned(1)),
     "too few": structure(*pushed().body.value[:-1]),
+    "between the two": structure(*with_events(44, 1).body.value[:-1]),
+    "another type of counter": structure(*with_events(44, 1).body.value[:-1], unsigned(1)),
     "a list of another length": structure(array(null()), unsigned(44)),
     "a list of nonsense": structure(array(null(), null()), unsigned(44)),
     "a list of short rows": structure(array(structure(), structure()), unsigned(44)),
@@ -198,7 +222,7 @@ def test_the_list_is_that_of_the_firmware_and_every_kind_has_words() -> None:
     assert AS_MADE == PUSHED
     tables = (*EVENTS.values(), *RELAY_EVENTS.values())
     named = {kind for alarm in tables for kind in (*alarm.opens, *alarm.closes)}
-    assert named | set(CAUSES.values()) == set(KINDS)
+    assert named | set(CAUSE_KINDS.values()) == set(KINDS)
     assert set(EVENTS) <= set(Code)
     assert set(RELAY_EVENTS) <= set(RelayCode)
 

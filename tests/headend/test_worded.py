@@ -37,6 +37,12 @@ def push(causes: str, *, low: bool = False) -> dict[str, Any]:
     return {"service": "data-notification", "body": to_json(pushed(causes, low=low).body)}
 
 
+def events_pushed(event: int, counter: int, relay: int, moves: int) -> dict[str, Any]:
+    """Return the push that our meters are made with today: the last event of each log."""
+    body = [*push("00000000")["body"], event, counter, relay, moves]
+    return {"service": "data-notification", "body": body}
+
+
 def own_list() -> dict[str, Any]:
     """Return a push that has its list with it: the list, a cover, and a register."""
     refs = [
@@ -68,6 +74,13 @@ def own_list() -> dict[str, Any]:
         (event(61, relay=True), OURS, "relay: connected by hand"),
         (push("00000000"), OURS, "relay closed; credit new"),
         (push("01000000", low=True), OURS, "relay closed: operator; credit new; low credit"),
+        (
+            events_pushed(44, 17, 62, 3),
+            OURS,
+            "relay closed; credit new; event 17: cover opened; relay event 3: opened by order",
+        ),
+        (events_pushed(2, 1, 0, 0), OURS, "relay closed; credit new; event 1: power up"),
+        (events_pushed(99, 2, 0, 0), OURS, "relay closed; credit new; event 2: code 99"),
         (own_list(), OURS, "cover opened; 1-0:1.8.0*255 attribute 2 is 4711"),
         ({"body": "00FF"}, OURS, '"00FF"'),
         ({"body": ["00" * 30]}, "", '["' + "0" * 37 + "…"),

@@ -80,11 +80,12 @@ def test_our_push_is_heard(task: Task, pushed: str, peer: Peer, name: str) -> No
     if "octets" in heard:
         body = axdr.decode(bytes.fromhex(heard["octets"]))
         heard["body"] = to_json(body)
-    setup, _name, clock, state, causes, account, low = heard["body"]
+    setup, _name, clock, state, causes, account, low, *events = heard["body"]
     assert setup == "0000190900FF"
     assert len(clock) == 24
     assert (state, account, bool(low)) == (0, [1, 1], False)
     assert causes in BITS
+    assert events == [2, 1, 62, 1]  # power up and opened by order, each the first of its log
     assert heard.get("number", 1) == 1
     assert not heard.get("confirmed", False)
     assert heard.get("authenticated", True)

@@ -81,11 +81,12 @@ def pushed(meter: tuple[int, int, Path]) -> str:
 def test_our_push_in_ui_frames_is_heard(task: Task, pushed: str, peer: Peer, name: str) -> None:
     """Deciphered, with the values in their places: push setup, name, clock, and the relay."""
     heard = task(peer, name, pushed, "hdlc")
-    setup, _name, clock, state, causes, account, low = heard["body"]
+    setup, _name, clock, state, causes, account, low, *events = heard["body"]
     assert setup == "0000190900FF"
     assert len(clock) == 24
     assert (state, account, bool(low)) == (0, [1, 1], False)
     assert causes in BITS
+    assert events == [2, 1, 62, 1]  # power up and opened by order, each the first of its log
     assert heard.get("authenticated", True)
 
 

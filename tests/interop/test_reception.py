@@ -115,6 +115,52 @@ def test_others_encoders_open_and_close_a_case_and_their_past_is_refused(
     assert prepay(tmp_path, "cases", "list")["cases"] == []
 
 
+def test_a_closed_case_stays_closed_while_others_pushes_show_its_event(
+    task: Task, tmp_path: Path
+) -> None:
+    """gurux-dlms pushes energy, a code and its counter: three times event 5, and then event 6.
+
+    Each push is a message of its own; somebody closes the case after the second.
+    """
+    port = free_port()
+    prepay(tmp_path, "meters", "add", NAME, "--port", "tcp:192.0.2.7:4059")
+    pushes = task(GURUX, "gurux_pushes", TITLE, "5", NAME, "44.5", "44.5", "44.5", "44.6")
+    with listening(tmp_path, f"udp:127.0.0.1:{port}"):
+        say(port, *pushes[:2])
+        until(lambda: len(kept(tmp_path)) == 2, "two pushes")
+        (case,) = prepay(tmp_path, "cases", "list")["cases"]
+        assert (case["kind"], case["told"]) == ("cover", "event 5: cover opened")
+        assert case["times"] == 1
+        prepay(tmp_path, "cases", "close", str(case["case"]))
+        say(port, pushes[2])
+        until(lambda: len(kept(tmp_path)) == 3, "the third")
+        assert prepay(tmp_path, "cases", "list")["cases"] == []
+        say(port, pushes[3])
+        until(lambda: len(kept(tmp_path)) == 4, "the fourth")
+        (case,) = prepay(tmp_path, "cases", "list")["cases"]
+        assert case["told"] == "event 6: cover opened"
+    told = [each["told"] for each in prepay(tmp_path, "notifications")["notifications"]]
+    assert told[0] == "1-0:1.8.0*255 attribute 2 is 4714; event 6: cover opened"
+
+
+def test_a_message_that_another_encoder_ciphers_anew_is_one_that_was_heard_again(
+    task: Task, tmp_path: Path
+) -> None:
+    """pydlms-client says it three times, under rising counters: one row, and three answers."""
+    port = free_port()
+    said = task(PYDLMS, "pydlms_repeats", TITLE, "5", "9", "3")
+    with (
+        listening(tmp_path, f"udp:127.0.0.1:{port}"),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+    ):
+        mouth.connect(("127.0.0.1", port))
+        mouth.settimeout(PATIENCE_SECONDS)
+        for times, octets in enumerate(said, start=1):
+            mouth.send(octets)
+            assert mouth.recv(1000)
+            assert kept(tmp_path) == [(1, "data-notification", times)]
+
+
 def test_what_a_peer_says_in_clear_is_kept_apart_and_confirmed(task: Task, tmp_path: Path) -> None:
     """gurux-dlms asks for a confirmation: it goes out when the row is there."""
     port = free_port()

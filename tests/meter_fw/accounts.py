@@ -10,7 +10,7 @@ from prepay.profile import Profile, load_profile
 from prepay.transactions import Kind
 from protocol.axdr import Data
 from protocol.codes import DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from protocol.cosem_time import CosemDateTime
 from tests.meter_fw.rig import Rig
 
@@ -87,25 +87,25 @@ def account(rig: Rig, index: int) -> Any:
     return value.value
 
 
-def settlement(rig: Rig) -> vendor.Settlement:
+def settlement(rig: Rig) -> vendor_shown.Settlement:
     """Return what the last closing left to be settled."""
     value = rig.get(catalogue.SETTLEMENT, 1)
     assert isinstance(value, Data)
-    return vendor.Settlement.from_data(value)
+    return vendor_shown.Settlement.from_data(value)
 
 
-def plan(rig: Rig) -> vendor.Plan:
+def plan(rig: Rig) -> vendor_shown.Plan:
     """Return the plan that waits."""
     value = rig.get(catalogue.PLAN, 1)
     assert isinstance(value, Data)
-    return vendor.Plan.from_data(value)
+    return vendor_shown.Plan.from_data(value)
 
 
-def carried_out(rig: Rig) -> tuple[vendor.CarriedOut, ...]:
+def carried_out(rig: Rig) -> tuple[vendor_shown.CarriedOut, ...]:
     """Return the plans that were carried out."""
     value = rig.get(catalogue.CARRIED_OUT, 1)
     assert isinstance(value, Data)
-    return vendor.CarriedOut.all_from_data(value)
+    return vendor_shown.CarriedOut.all_from_data(value)
 
 
 def balanced(rig: Rig) -> bool:

@@ -144,6 +144,10 @@ def push_setup() -> Sheet:
         (1, catalogue.RELAY_CAUSES, 2),
         (111, catalogue.ACCOUNT, 2),
         (1, catalogue.LOW_CREDIT, 2),
+        (1, catalogue.EVENT, 2),
+        (1, catalogue.EVENT_COUNTER, 2),
+        (1, catalogue.RELAY_EVENT, 2),
+        (1, catalogue.RELAY_EVENT_COUNTER, 2),
     )
     whole = structure(enum(0), null())
     return attributes(

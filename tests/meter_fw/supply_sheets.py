@@ -102,4 +102,6 @@ def supply(
         **_attributes(1, catalogue.EVENT_VALUE, double_long(events[-1][2])),
         **_log(catalogue.RELAY_EVENT_LOG, states, 50, moves),
         **_attributes(1, catalogue.RELAY_EVENT, unsigned(relay[-1][1] if relay else 0)),
+        **_attributes(1, catalogue.EVENT_COUNTER, double_long_unsigned(len(events))),
+        **_attributes(1, catalogue.RELAY_EVENT_COUNTER, double_long_unsigned(len(relay))),
     }

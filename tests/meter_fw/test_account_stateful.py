@@ -22,7 +22,7 @@ from prepay.profile import load_profile
 from prepay.transactions import Kind, Outcome
 from protocol.axdr import Data, octet_string
 from protocol.codes import ActionResult, DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from protocol.cosem.disconnect_control import ControlState
 from protocol.cosem_time import CosemDateTime
 from protocol.timing import later
@@ -159,7 +159,7 @@ class Meter(RuleBasedStateMachine):
         return view.at(view.clock + minutes * _MINUTE).replace(tzinfo=None).isoformat()
 
     def _settle(self) -> None:
-        record = vendor.Settlement.from_data(self.rig.get(catalogue.SETTLEMENT, 1))  # type: ignore[arg-type]  # there is one
+        record = vendor_shown.Settlement.from_data(self.rig.get(catalogue.SETTLEMENT, 1))  # type: ignore[arg-type]  # there is one
         assert record.balance == self.known
         self.active = False
         self.put = self.collected  # also what the head-end has settled is not the meter's any more
@@ -348,6 +348,6 @@ def test_what_the_head_end_has_settled_is_not_there_a_second_time() -> None:
     assert rig.balance == 267  # less the standing charge of 28 days
     assert rig.order(2, Kind.MODE, vendor.ModeChange(0, 1, as_of=rig.stamp())) is DONE
     assert rig.order(3, Kind.DEACTIVATE) is DONE
-    assert vendor.Settlement.from_data(rig.get(catalogue.SETTLEMENT, 1)).balance == 267  # type: ignore[arg-type]  # there is one
+    assert vendor_shown.Settlement.from_data(rig.get(catalogue.SETTLEMENT, 1)).balance == 267  # type: ignore[arg-type]  # there is one
     assert rig.order(4, Kind.MODE, vendor.ModeChange(1, 2, as_of=rig.stamp())) is DONE
     assert rig.balance == 0

@@ -6,8 +6,8 @@ import pytest
 
 from meter_fw.association_secrets import LEAST_HLS_SECRET, hls_secret, reader_password
 from meter_fw.board import PortId
+from meter_fw.line_state import MAX_SECRET
 from meter_fw.policies import MANAGEMENT_SAP, READER_SAP
-from meter_fw.state import MAX_SECRET
 from meter_fw.view import Caller
 from obis import catalogue
 from obis.values import replace

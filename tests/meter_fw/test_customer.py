@@ -13,7 +13,7 @@ from obis.values import replace
 from prepay.transactions import Kind, Outcome
 from protocol.axdr import Data, octet_string
 from protocol.codes import DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from protocol.cosem_time import CosemDateTime
 from tests.meter_fw.rig import READER, Rig
 
@@ -38,11 +38,11 @@ def customer(
     return rig.order(identity, Kind.CUSTOMER, vendor.Customer(protected, never_cut, moment))
 
 
-def status(rig: Rig) -> vendor.CustomerStatus:
+def status(rig: Rig) -> vendor_shown.CustomerStatus:
     """Read what the meter has of it."""
     value = rig.get(catalogue.CUSTOMER, 1, caller=READER)
     assert isinstance(value, Data)
-    return vendor.CustomerStatus.from_data(value)
+    return vendor_shown.CustomerStatus.from_data(value)
 
 
 def supply(rig: Rig) -> str:

@@ -7,12 +7,14 @@ import pytest
 from meter_fw import events
 from meter_fw.board import Button
 from meter_fw.events import Code, RelayCode
+from meter_fw.line_state import Secret
 from meter_fw.port_protection import Port
-from meter_fw.state import EVENTS_KEPT, Secret
+from meter_fw.state import EVENTS_KEPT, LoggedEvent
 from obis import catalogue
 from obis.code import ObisCode
+from obis.values import replace
 from prepay.transactions import Kind
-from protocol.axdr import Data, integer, octet_string, unsigned
+from protocol.axdr import Data, Tag, double_long_unsigned, integer, octet_string, unsigned
 from protocol.codes import DataAccessResult
 from protocol.cosem import vendor
 from protocol.cosem.profile_generic import ENTRY_DESCRIPTOR
@@ -197,6 +199,37 @@ def test_the_event_objects_hold_the_last_codes() -> None:
     assert rig.get(catalogue.EVENT, 1, caller=READER) == unsigned(Code.CUT)
     assert rig.get(catalogue.RELAY_EVENT, 1, caller=READER) == unsigned(64)
     assert Rig().get(catalogue.RELAY_EVENT, 1) == unsigned(0)
+
+
+def test_two_events_of_one_code_are_told_apart_by_the_counter_of_their_log() -> None:
+    """0-0:96.15.0 and 0-0:96.15.2 count what went into each log, since manufacture."""
+    rig = Rig("il")
+    relay = rig.get(catalogue.RELAY_EVENT_COUNTER, 1, caller=READER)
+    assert (counted(rig), relay) == (1, double_long_unsigned(0))  # power up
+    for count in range(EVENTS_KEPT + 30):
+        rig.enter(b"no token %d" % count)
+        assert counted(rig) == count + 2
+    rig.boot()
+    assert counted(rig) == EVENTS_KEPT + 32
+    rig.act(catalogue.DISCONNECT_CONTROL, 70, 1, integer(0))
+    assert counted(rig) == EVENTS_KEPT + 32
+    assert rig.get(catalogue.RELAY_EVENT_COUNTER, 1) == double_long_unsigned(1)
+
+
+def counted(rig: Rig) -> int:
+    """Return how many events went into the standard log, as a reader reads it."""
+    value = rig.get(catalogue.EVENT_COUNTER, 1, caller=READER)
+    assert isinstance(value, Data)
+    assert value.tag is Tag.DOUBLE_LONG_UNSIGNED
+    assert isinstance(value.value, int)
+    return value.value
+
+
+def test_a_counter_that_is_full_begins_anew() -> None:
+    """As a double-long-unsigned does; nothing else of the log minds."""
+    last = LoggedEvent(0xFFFF_FFFF, 0, True, 44, 0)
+    assert events.count((last,)) == 0
+    assert events.count((replace(last, number=0xFFFF_FFFE),)) == 0xFFFF_FFFF
 
 
 def test_a_full_ring_forgets_the_oldest_and_comes_back_in_order() -> None:

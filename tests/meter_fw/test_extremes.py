@@ -11,6 +11,7 @@ import pytest
 
 from meter_fw.calendar_tables import with_entries, with_special_days
 from meter_fw.cells import RINGS, SINGLES
+from meter_fw.line_state import CERTIFICATES, PARTS, CertificatePart, PortProtection
 from meter_fw.money_state import (
     CARRIED_OUT_KEPT,
     TOKENS_KEPT,
@@ -20,17 +21,13 @@ from meter_fw.money_state import (
 )
 from meter_fw.nvram.layout import CELL_OVERHEAD
 from meter_fw.state import (
-    CERTIFICATES,
     DAYS_KEPT,
     EVENTS_KEPT,
-    PARTS,
     RELAY_EVENTS_KEPT,
-    CertificatePart,
     Day,
     Entry,
     LoggedEvent,
     MeterState,
-    PortProtection,
     RelayEvent,
 )
 from meter_fw.view import LAST_YEAR

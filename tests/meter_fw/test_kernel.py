@@ -6,9 +6,10 @@ import pytest
 
 from meter_fw.board import Button, Inputs, PortId, PortKind
 from meter_fw.cells import changes, restore
-from meter_fw.kernel import COUNTER_BLOCK, MAX_PORTS
+from meter_fw.counting import COUNTER_BLOCK
 from meter_fw.nvram import Finding, Journal
 from meter_fw.state import MeterState
+from meter_fw.switchboard import MAX_PORTS
 from obis import catalogue
 from obis.values import replace
 from prepay.transactions import Kind

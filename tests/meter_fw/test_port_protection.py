@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meter_fw.line_state import PortProtection
 from meter_fw.port_protection import failed, lockout_time, status, succeeded
-from meter_fw.state import PortProtection
 from protocol.cosem.communication_port_protection import ProtectionMode, ProtectionStatus
 from protocol.timing import Instant
 

@@ -3,8 +3,9 @@
 import pytest
 
 from meter_fw.board import Inputs, PortId, PortKind
-from meter_fw.kernel import MAX_PORTS, Kernel
+from meter_fw.kernel import Kernel
 from meter_fw.policies import MANAGEMENT_SAP, PUBLIC_SAP, READER_SAP
+from meter_fw.switchboard import MAX_PORTS
 from obis import catalogue
 from protocol.axdr import Data
 from protocol.codes import (

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from meter_fw.board import Dial, Outputs, PortId, PortKind
+from meter_fw.events import Code, RelayCode
 from meter_fw.policies import MANAGEMENT_SAP
 from meter_fw.push import PATIENCE, QUEUE, Cause, Outcome
 from meter_fw.push_setup import PLAIN_PUSH_SAP, PUSH_SAP
@@ -17,6 +18,8 @@ from protocol.axdr import (
     Data,
     array,
     bit_string,
+    boolean,
+    double_long_unsigned,
     enum,
     integer,
     long_unsigned,
@@ -165,7 +168,7 @@ def wait(rig: Rig, seconds: int) -> None:
 
 
 def test_a_move_of_the_relay_is_pushed(rig: Rig) -> None:
-    """By whom, who, when, and what has happened, in the order of the push object list."""
+    """By whom, who, when, what has happened, and the last events, in the order of the list."""
     listener = Listener(rig)
     cut(rig)
     kind = KINDS[rig.factory.push_to[:3]]
@@ -180,7 +183,11 @@ def test_a_move_of_the_relay_is_pushed(rig: Rig) -> None:
             enum(0),
             bit_string("01000000"),
             structure(enum(1), enum(1)),
-            Data(said.body.value[6].tag, False),
+            boolean(False),
+            unsigned(Code.POWER_UP),
+            double_long_unsigned(1),
+            unsigned(RelayCode.REMOTE_DISCONNECTION),
+            double_long_unsigned(1),
         ),
         LongInvokeId(1, confirmed=False),
         rig.stamp().to_bytes(),
@@ -344,21 +351,63 @@ def test_a_confirmed_push_waits_for_its_confirmation(rig: Rig) -> None:
     assert rig.get(SETUP, 40, 13) == octet_string(rig.stamp().to_bytes())
 
 
-def test_a_push_that_is_not_confirmed_is_said_again_with_another_number(rig: Rig) -> None:
-    """After patience and the repetition delay; the values are those of then."""
-    confirmed(rig)
-    listener = Listener(rig)
-    cut(rig)
-    listener.take()
+def unconfirmed(rig: Rig, listener: Listener) -> None:
+    """Let patience with a listener end, and the next try come."""
     rig.now = later(rig.now, PATIENCE)
     assert rig.tick().close == {listener.ports[-1]}
     assert outcome(rig)[0] is Outcome.NOT_CONFIRMED
     wait(rig, 120)
+
+
+def test_a_push_that_is_not_confirmed_is_the_same_message_again(rig: Rig) -> None:
+    """After patience and the repetition delay: number, time and values, whatever came between.
+
+    Under another invocation counter, or the listener's guard would refuse it.
+    """
+    confirmed(rig)
+    listener = Listener(rig)
+    cut(rig)
     listener.take()
-    assert [said.invoke.number for said in listener.heard] == [1, 2]
-    assert listener.heard[0].date_time != listener.heard[1].date_time
+    assert rig.act(catalogue.DISCONNECT_CONTROL, 70, 2) is ActionResult.SUCCESS  # and again on
+    unconfirmed(rig, listener)
+    listener.take()
+    first, again = listener.heard
+    assert again == first
+    assert again.invoke.number == rig.kernel.state.pushed.number == 1
     listener.confirm()
     assert outcome(rig) == (Outcome.CONFIRMED, Cause.RELAY, 2)
+    listener.take()  # of what came between: a message of its own
+    assert listener.heard[-1].invoke.number == 2
+    assert listener.heard[-1].body != first.body
+
+
+def test_a_push_says_what_it_is_for_however_late_it_is_said(rig: Rig) -> None:
+    """Values and clock are of then; number and time of the message, of when it is said first."""
+    listener = Listener(rig)
+    happened = rig.stamp().to_bytes()
+    cut(rig)
+    listener.refuse()
+    assert rig.act(catalogue.DISCONNECT_CONTROL, 70, 2) is ActionResult.SUCCESS
+    wait(rig, 120)
+    listener.take()
+    (said,) = listener.heard
+    assert (said.invoke.number, said.date_time) == (1, rig.stamp().to_bytes())
+    assert said.date_time != happened
+    clock, state, *_, code, counter = said.body.value[2:]
+    assert (clock, state) == (octet_string(happened), enum(0))
+    assert (code, counter) == (unsigned(RelayCode.REMOTE_DISCONNECTION), double_long_unsigned(1))
+
+
+def test_a_power_cut_between_two_tries_takes_no_number_twice(rig: Rig) -> None:
+    """What was said before it is not said again; what is said after it has the next number."""
+    confirmed(rig)
+    listener = Listener(rig)
+    cut(rig)
+    listener.take()
+    rig.boot()
+    ask(rig)
+    listener.take()
+    assert [said.invoke.number for said in listener.heard] == [1, 2]
 
 
 def test_the_confirmation_of_another_push_is_none(rig: Rig) -> None:
@@ -389,7 +438,7 @@ def test_a_push_without_an_invocation_counter_is_not_said() -> None:
     state = rig.kernel.state
     worn = replace(state.counters, reserved=0xFFFFFFFF)
     rig.kernel._state = replace(state, counters=worn)
-    rig.kernel._next_counter = 0xFFFFFFFF
+    rig.kernel._counting._next = 0xFFFFFFFF
     cut(rig)
     listener = Listener(rig)
     port = next(iter(rig.last.dial))

@@ -3,12 +3,16 @@
 import pytest
 
 from meter_fw.catalogue import model
-from meter_fw.push import Cause, causes, message
+from meter_fw.events import Code
+from meter_fw.line_state import MAX_PUSHED, PUSHED_OBJECT, PushList
+from meter_fw.push import Cause, body, causes, happened
 from meter_fw.sap import MANAGEMENT_DEVICE
-from meter_fw.state import MAX_PUSHED, PUSHED_OBJECT, Condition, PushList
+from meter_fw.state import Condition, LoggedEvent, MeterState
 from obis import catalogue
+from obis.values import replace
 from prepay.credit import CreditStatus
 from protocol.axdr import integer, structure, unsigned
+from protocol.cosem.disconnect_control import ControlState
 from protocol.events import AttributeRef
 from tests.meter_fw.rig import Rig
 
@@ -60,5 +64,64 @@ def test_the_event_objects_can_be_pushed() -> None:
     listed = PushList(2, rows.ljust(PUSHED_OBJECT * MAX_PUSHED, b"\0"))
     view = rig.kernel.view
     objects = model(rig.factory).devices[MANAGEMENT_DEVICE]
-    said = message(objects, view.with_state(view.state.but(push_list=listed)))
-    assert said.body == structure(unsigned(2), unsigned(62))
+    said = body(objects, view.with_state(view.state.but(push_list=listed)))
+    assert said == structure(unsigned(2), unsigned(62))
+
+
+def logged(state: MeterState, *codes: Code) -> MeterState:
+    """Return a state with events at the end of its log."""
+    first = state.events[-1].number + 1
+    rows = (LoggedEvent(number, 0, True, code) for number, code in enumerate(codes, first))
+    return state.but(events=(*state.events, *rows))
+
+
+def low_and_used_up(state: MeterState) -> MeterState:
+    """Return a state in which the credit is used up, and was announced to be low."""
+    account = replace(state.account, low_announced=True)
+    relay = replace(state.relay, control=ControlState.READY_FOR_RECONNECTION)
+    return state.but(account=account, condition=Condition(used_up=True), relay=relay)
+
+
+def test_of_what_happens_at_once_each_push_has_its_own_event_in_their_order() -> None:
+    """Of a day's charges; what the standard log has no event of comes last, with all of it."""
+    before = Rig().kernel.state
+    after = logged(low_and_used_up(before), Code.LOW_CREDIT, Code.USED_UP, Code.CUT)
+    found = happened(before, after)
+    assert [(cause, state.events[-1].code) for cause, state in found] == [
+        (Cause.LOW_CREDIT, Code.LOW_CREDIT),
+        (Cause.USED_UP, Code.USED_UP),
+        (Cause.RELAY, Code.CUT),
+    ]
+    assert [len(state.events) for _, state in found] == [2, 3, 4]
+    assert found[-1][1] is after
+
+
+def test_an_event_of_an_earlier_day_tells_of_nothing_today() -> None:
+    """A cause without an event of its own has the whole log, and no counter goes back."""
+    before = logged(Rig().kernel.state, Code.LOW_CREDIT, Code.USED_UP, Code.CUT)
+    after = low_and_used_up(before)
+    assert all(state is after for _, state in happened(before, after))
+    assert [cause for cause, _ in happened(before, after)] == causes(before, after)
+    assert happened(after, after) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (Code.CLOCK_INVALID, Cause.CLOCK),
+        (Code.MEMORY_ERROR, Cause.MEMORY),
+        (Code.PORT_LOCKED, Cause.LOCKED),
+        (Code.KEYS_CHANGED, Cause.KEYS),
+        (Code.COVER_CLOSED, None),
+        (Code.TOKEN_REFUSED, None),
+    ],
+)
+def test_an_event_that_somebody_has_to_look_after_is_worth_a_push(
+    code: Code, cause: Cause | None
+) -> None:
+    """Though nothing else tells of it; as it comes, and not for ever after."""
+    before = Rig().kernel.state
+    after = logged(before, code, Code.COVER_CLOSED)
+    found = [(each, state.events[-1].code) for each, state in happened(before, after)]
+    assert found == ([] if cause is None else [(cause, code)])
+    assert happened(after, logged(after, Code.COVER_CLOSED)) == []

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from meter_fw.keyring import MAX_STORED, Keyring
-from meter_fw.state import CERTIFICATES
+from meter_fw.line_state import CERTIFICATES
 from obis import catalogue
 from obis.values import replace
 from prepay.keys import lab_keys
@@ -123,7 +123,7 @@ def test_a_new_unicast_key_begins_with_new_counters_of_the_client_only() -> None
     meter = rig()
     state = replace(meter.kernel.state.counters, received=500)
     reserved = state.reserved
-    meter.kernel._guard.accept(500)
+    meter.kernel._counting._unicast.accept(500)
     assert transfer(meter, (0, NEW)) is DONE
     assert meter.kernel.state.counters.received == -1
     assert meter.kernel.state.counters.reserved >= reserved
@@ -132,7 +132,7 @@ def test_a_new_unicast_key_begins_with_new_counters_of_the_client_only() -> None
 def test_the_same_key_again_changes_nothing() -> None:
     """Least of all the counters: with them a recorded APDU would be new again."""
     meter = rig()
-    meter.kernel._guard.accept(500)
+    meter.kernel._counting._unicast.accept(500)
     assert transfer(meter, (0, meter.keys.block_cipher_key)) is DONE
     assert meter.kernel.state.counters.received == 500
 

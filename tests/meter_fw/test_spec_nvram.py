@@ -10,10 +10,11 @@ from construct import Struct
 
 from meter_fw import cells
 from meter_fw.calendar_tables import packed_entries, packed_special_days
+from meter_fw.line_state import PART, PARTS
 from meter_fw.money_state import CARRIED_OUT_KEPT, DEBTS, TOKENS_KEPT, pack_debts
 from meter_fw.nvram import Cell
 from meter_fw.nvram.layout import compiled
-from meter_fw.state import DAYS_KEPT, EVENTS_KEPT, PART, PARTS, RELAY_EVENTS_KEPT
+from meter_fw.state import DAYS_KEPT, EVENTS_KEPT, RELAY_EVENTS_KEPT
 from prepay.account_rules import MAX_CHARGES
 from prepay.schedule import DatePattern, ScheduleEntry, SpecialDay
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from meter_fw.board import Button
 from meter_fw.cells import RINGS, SINGLES, changes, restore
+from meter_fw.line_state import KEY_FIELDS, Counters, Key
 from meter_fw.nvram import CellKey
-from meter_fw.state import Counters, Day, Energy, MeterState, Totals
+from meter_fw.state import Day, Energy, MeterState, Totals
 from obis.values import replace
 from tests.meter_fw.rig import Rig
 
@@ -48,6 +49,12 @@ def image(state: MeterState) -> dict[CellKey, bytes]:
 def test_every_field_has_its_cell() -> None:
     """A field without one would be forgotten by a power cut."""
     assert {field.name for field in fields(MeterState)} == CELLS.keys()
+
+
+def test_every_key_is_among_the_key_fields() -> None:
+    """What looks at all the keys, to tell of a change or to forget what was made of one, has it."""
+    held = {field.name for field in fields(MeterState) if field.type is Key}
+    assert held == set(KEY_FIELDS)
 
 
 @given(states, states)

@@ -115,7 +115,7 @@ def test_a_replay_after_the_last_counter_is_answered() -> None:
     rig = Rig()
     client = manager(rig, LAB_KEYS, "port")
     assert isinstance(client.open(), Opened)
-    rig.kernel._guard.accept(0xFFFFFFFF)
+    rig.kernel._counting._unicast.accept(0xFFFFFFFF)
     last = client.say(GetRequest(NAME))
     assert isinstance(last, ExceptionRaised)
     assert last.invocation_counter == 0xFFFFFFFF
@@ -282,7 +282,7 @@ def test_counters_under_the_broadcast_key_use_up_no_others() -> None:
     assert isinstance(client.open(), Opened)
     get = _under_the_broadcast_key(LAB_KEYS, plain_get(NAME), 0xFFFFFFF0)
     rig.tick(rx={client.port: build_header(MANAGEMENT_SAP, 1, len(get)) + get})
-    assert rig.kernel._broadcast_guard.last == 0xFFFFFFF0
+    assert rig.kernel._counting._broadcast.last == 0xFFFFFFF0
     assert client.get(NAME).value == b"OPP0000000000001"
     rig.tick(closed=frozenset({client.port}))
     rig.boot()

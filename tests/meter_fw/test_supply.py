@@ -12,7 +12,7 @@ from prepay.friendly import DatedWindow
 from prepay.transactions import Kind
 from protocol.axdr import Data, double_long, integer
 from protocol.codes import ActionResult, DataAccessResult
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from tests.meter_fw.rig import Rig
 
 DONE = DataAccessResult.SUCCESS
@@ -98,7 +98,7 @@ def test_a_newer_snapshot_disarms() -> None:
     assert rig.relay == "connected"
     armed = rig.get(catalogue.ARMED_CUT, 1)
     assert isinstance(armed, Data)
-    assert vendor.ArmedCut.from_data(armed).armed is False
+    assert vendor_shown.ArmedCut.from_data(armed).armed is False
 
 
 def test_a_household_that_was_cut_stays_cut_through_the_next_window_and_snapshot() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from meter_fw.board import Button, Coil, Sign
 from meter_fw.cells import restore
-from meter_fw.kernel import COUNTER_BLOCK
+from meter_fw.counting import COUNTER_BLOCK
 from meter_fw.nvram import Journal
 from obis import catalogue
 from prepay.transactions import Kind

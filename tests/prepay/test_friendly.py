@@ -13,7 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from obis.values import replace
-from prepay.calendars import laid_over
 from prepay.friendly import (
     DatedWindow,
     FriendlyError,
@@ -21,6 +20,7 @@ from prepay.friendly import (
     WeeklyWindow,
     merge_dated,
 )
+from prepay.overlay import laid_over
 from prepay.schedule import HORIZON, Schedule, weekly_entries
 from tests.prepay.oracle import WEEK, Dated, Weekly, diary, friendly_minutes, utc
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obis.values import replace
-from prepay.calendars import laid_over
 from prepay.friendly import DatedWindow, FriendlyError, Weekday, WeeklyWindow
+from prepay.overlay import laid_over
 from prepay.profile import load_profile
 from prepay.schedule import (
     HORIZON,

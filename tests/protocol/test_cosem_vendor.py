@@ -5,21 +5,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from obis.values import field_names
 from protocol import axdr
 from protocol.axdr import Data, decode, encode
 from protocol.cosem.data import DATA
+from protocol.cosem.structure_value import StructureValue
 from protocol.cosem.types import TypeMismatch
 from protocol.cosem.vendor import (
-    RELAY_CAUSES_TYPE,
     TRANSACTION_TYPE,
     Arm,
-    ArmedCut,
     Debt,
     LastOutcome,
+    ModeChange,
     Opening,
     Order,
-    RelayCauseBit,
     Snapshot,
+)
+from protocol.cosem.vendor_shown import (
+    CARRIED_OUT_TYPE,
+    RELAY_CAUSES_TYPE,
+    ArmedCut,
+    CarriedOut,
+    CustomerStatus,
+    Plan,
+    RelayCauseBit,
+    Settlement,
 )
 from protocol.cosem_time import ClockStatus, CosemDate, CosemDateTime, CosemTime
 from tests.strategies import cosem_date_times, data
@@ -42,8 +52,26 @@ STAMP = "090C07EA0B170106000000FFC400"
 WILD = "090C" + CosemDateTime().to_bytes().hex().upper()
 
 
-VALUES: dict[str, SearchStrategy[Snapshot | ArmedCut | Order | LastOutcome]] = {
+settlements = st.builds(
+    Settlement,
+    ids,
+    moments,
+    sequences,
+    sequences,
+    amounts,
+    amounts,
+    st.lists(debts, max_size=3).map(tuple),
+)
+VALUES: dict[str, SearchStrategy[StructureValue]] = {
     "snapshot": snapshots,
+    "arm": arms,
+    "debt": debts,
+    "mode change": st.builds(ModeChange, kinds, sequences, amounts, sequences, moments),
+    "plan": st.builds(Plan, kinds, ids, moments),
+    "settlement": settlements,
+    "customer": st.builds(
+        CustomerStatus, st.booleans(), st.booleans(), moments, st.booleans(), st.booleans()
+    ),
     "armed cut": st.builds(ArmedCut, st.booleans(), sequences, cosem_date_times()),
     "order": orders,
     "last outcome": st.builds(LastOutcome, ids, kinds, kinds, amounts, amounts),
@@ -56,6 +84,19 @@ def test_values_go_there_and_back(name: str, source: st.DataObject) -> None:
     """Over the wire and back to the same value."""
     value = source.draw(VALUES[name])
     assert type(value).from_data(decode(encode(value.to_data()))) == value
+
+
+@pytest.mark.parametrize("kind", StructureValue.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_fields_are_the_members_of_the_structure(kind: type[StructureValue]) -> None:
+    """By name and in order: by that a value goes to the wire and back."""
+    assert field_names(kind) == tuple(name for name, _ in kind.TYPE.fields)
+
+
+def test_plans_that_were_carried_out_are_read_one_by_one() -> None:
+    """The meter's array, the oldest first."""
+    done = [CarriedOut(bytes([n]) * 16, 2, MORNING, 1000 + n, 0) for n in range(3)]
+    listed = CARRIED_OUT_TYPE.to_data([one.plain() for one in done])
+    assert CarriedOut.all_from_data(decode(encode(listed))) == tuple(done)
 
 
 PINNED: list[tuple[Snapshot | ArmedCut | Order | LastOutcome, str]] = [

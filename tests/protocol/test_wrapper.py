@@ -18,6 +18,7 @@ from protocol.events import (
 )
 from protocol.timing import Instant, later
 from protocol.wrapper import (
+    ALL_STATION,
     MAX_APDU,
     OUTGOING_LIMIT,
     SLOWEST_FRAME,
@@ -99,6 +100,26 @@ def test_several_clients_share_a_stream() -> None:
     ]
     link.send(LinkData(OTHER, b"x"), T0)
     assert link.outgoing() == build_header(1, 1, 1) + b"x"
+
+
+def test_what_is_for_all_is_heard_by_each_device_that_knows_the_client() -> None:
+    """As data that nobody answers; a stranger is not met by it, and an empty one is nothing."""
+    link = WrapperLink.server({1, 2, 3}, idle_timeout=None)
+    known = [Peer(16, 2), Peer(16, 1)]
+    link.receive(b"".join(request(b"a", peer) for peer in known), T0)
+    assert link.receive(request(b"all", Peer(16, ALL_STATION)), T0) == [
+        LinkData(peer, b"all", unnumbered=True) for peer in sorted(known, key=lambda p: p.server)
+    ]
+    stranger = request(b"all", Peer(1, ALL_STATION)) + request(b"", Peer(16, ALL_STATION))
+    assert link.receive(stranger, T0) == []
+    assert link.receive(request(b"b"), T0) == [LinkData(PEER, b"b")]
+
+
+def test_a_device_may_have_the_number_that_is_for_all() -> None:
+    """Then it is that device's, and is met and answered as any other."""
+    link = WrapperLink.server({1, ALL_STATION}, idle_timeout=None)
+    peer = Peer(16, ALL_STATION)
+    assert link.receive(request(b"a", peer), T0) == [LinkConnected(peer), LinkData(peer, b"a")]
 
 
 @pytest.mark.parametrize("length", [1, 2, 127, 128, 255, 256, 65534, 65535])

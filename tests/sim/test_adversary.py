@@ -10,7 +10,8 @@ import pytest
 from prepay.keys import LAB_KEYS
 from prepay.profile import load_profile
 from protocol.timing import Instant
-from sim.meter import OptionError, Options, make_factory, run_meter
+from sim.making import OptionError, make_factory
+from sim.meter import Options, run_meter
 from sim.ports import open_port
 from sim.ports.base import PortError
 

@@ -13,7 +13,7 @@ from protocol.hdlc import HdlcClient, HdlcParameters
 from protocol.hdlc.address import HdlcAddress
 from protocol.hdlc.frame import Control, Frame, FrameKind
 from sim.bus import MAX_METERS, BusOptions, make_sites, run_bus
-from sim.meter import OptionError, first_moment
+from sim.making import OptionError, first_moment
 from sim.ports.base import News, PortSpecError
 from sim.ports.bus import Bus
 from sim.ports.memory import MemoryLine, MemoryPort

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from sim.board import Contact
 from sim.cli import main
 from sim.control import LINE_LIMIT
-from sim.meter import Options, assemble, derive_name
+from sim.making import derive_name
+from sim.meter import Options, assemble
 from sim.stage import command
 from sim.statedir import BoardRecord, StateDir
 from tests.sim.standin import MONDAY, assert_answers

@@ -26,7 +26,7 @@ from protocol.timing import Instant, later
 from sim.board import Contact
 from sim.explain import Question, ask
 from sim.flash import MemoryFlash
-from sim.meter import FLASH_BLOCK_SIZE, FLASH_BLOCKS, make_factory
+from sim.making import FLASH_BLOCK_SIZE, FLASH_BLOCKS, make_factory
 from sim.statedir import BoardRecord, NamePlate, StateDir
 from tests.meter_fw.rig import NAME, Rig
 

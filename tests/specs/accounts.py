@@ -9,7 +9,7 @@ from prepay.charge import Tariff
 from prepay.cut import BalanceMode
 from prepay.transactions import Kind
 from protocol.axdr import Data, integer, octet_string
-from protocol.cosem import vendor
+from protocol.cosem import vendor, vendor_shown
 from protocol.cosem.charge import UNIT_CHARGE
 from protocol.cosem_time import CosemDateTime
 from tests.specs.bench import Impossible
@@ -111,7 +111,7 @@ def settlement(bench: "Play") -> None:
     """Read what the last closing left to be settled, into the row's log."""
     found = bench.get(catalogue.SETTLEMENT, 1)
     assert isinstance(found, Data)
-    read = vendor.Settlement.from_data(found)
+    read = vendor_shown.Settlement.from_data(found)
     parts = [f"settlement {bench.money(read.balance)}"]
     if read.returned:
         parts.append(f"returned {bench.money(read.returned)}")

@@ -144,6 +144,62 @@ def gurux_alarms(title, counter, name, code):
     return [plain(each) for each in (*messages, *notify.generateReport(None, [(shown, 2)]))]
 
 
+def gurux_pushes(title, counter, name, *events):
+    """Of a push setup, ciphered: its list, who, energy, and code and counter of each event."""
+    from gurux_dlms import GXDateTime
+    from gurux_dlms.enums import DataType, InterfaceType, Security
+    from gurux_dlms.objects import GXDLMSCaptureObject, GXDLMSData, GXDLMSPushSetup, GXDLMSRegister
+    from gurux_dlms.secure import GXDLMSSecureNotify
+
+    notify = GXDLMSSecureNotify(True, 102, 1, InterfaceType.WRAPPER)
+    cipher = notify.ciphering
+    cipher.systemTitle = bytes.fromhex(title)
+    cipher.security = Security.AUTHENTICATION_ENCRYPTION
+    cipher.blockCipherKey, cipher.authenticationKey = KEY, AUTHENTICATION
+    cipher.invocationCounter = int(counter)
+    found = []
+    for said, event in enumerate(events):
+        push, energy = GXDLMSPushSetup("0.0.25.9.0.255"), GXDLMSRegister("1.0.1.8.0.255")
+        who = GXDLMSData("0.0.42.0.0.255")
+        who.value = name.encode()
+        who.setDataType(2, DataType.OCTET_STRING)
+        code, number = GXDLMSData("0.0.96.11.0.255"), GXDLMSData("0.0.96.15.0.255")
+        code.value, number.value = map(int, event.split("."))
+        energy.value = 4711 + said
+        code.setDataType(2, DataType.UINT8)
+        for each in (number, energy):
+            each.setDataType(2, DataType.UINT32)
+        push.pushObjectList = [
+            (each, GXDLMSCaptureObject(2, 0)) for each in (push, who, energy, code, number)
+        ]
+        moment = GXDateTime(f"11/22/2026 08:00:{said:02}", "%m/%d/%Y %H:%M:%S").value
+        found += notify.generatePushSetupMessages(moment, push)
+    return [plain(each) for each in found]
+
+
+def pydlms_repeats(title, counter, number, times):
+    """One DataNotification, ciphered anew under one counter after the other."""
+    from pydlms import SecurityContext
+    from pydlms.apdu.xdlms import DataNotification
+    from pydlms.cosem.data import DlmsData
+    from pydlms.cosem.enums import DataType
+    from pydlms.security.ciphering import wrap_general_glo
+    from pydlms.wrapper import encode_wrapper
+
+    stamp = bytes.fromhex("07EA0B160701360261FFC400")
+    note = DataNotification(0x40000000 | int(number), DlmsData(DataType.UNSIGNED, 5), stamp)
+    found = []
+    for turn in range(int(times)):
+        security = SecurityContext(
+            encryption_key=KEY,
+            authentication_key=AUTHENTICATION,
+            client_system_title=bytes.fromhex(title),
+            invocation_counter=int(counter) + turn,
+        )
+        found.append(encode_wrapper(1, 102, wrap_general_glo(security, note.to_bytes())))
+    return [plain(each) for each in found]
+
+
 def pydlms_alarms(title, counter, code):
     """An event's code, ciphered, of a system title."""
     from pydlms import SecurityContext
@@ -227,7 +283,9 @@ TASKS = {
         gurux_hears,
         dlms_cosem_hears,
         gurux_alarms,
+        gurux_pushes,
         pydlms_alarms,
+        pydlms_repeats,
         gurux_says,
         pydlms_says,
         dlms_cosem_says,
