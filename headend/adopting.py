@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from headend.errors import Refused
 from headend.line import Line
-from headend.plans import NOT_AFTER, instant, meter_time, new_id
+from headend.plans.planning import NOT_AFTER, instant, meter_time, new_id
 from headend.pricing import Reading
 from headend.store import audit, ledger, meters, transactions
 from headend.store.connection import Connection

@@ -21,7 +21,7 @@ from click.core import ParameterSource
 
 from headend import commands
 from headend.context import ENVELOPES, MECHANISMS, PROTECTIONS, Context, Settings, default_database
-from headend.errors import ExitCode, HeadendError, NoAnswer, OutcomeUnknown, Refused
+from headend.errors import ExitCode, HeadendError, Interrupted, NoAnswer, OutcomeUnknown, Refused
 from headend.report import Report, give_up, show, show_aside, show_error
 from obis.values import field_names, replace
 
@@ -29,6 +29,12 @@ _P = ParamSpec("_P")
 #: What is asked of a command that is queued; see ``headend.engine.ordering``.
 QUEUEING = frozenset(
     {"queue", "wait", "not_before", "not_after", "priority", "idempotency_key", "dry_run"}
+)
+
+#: What is said of an order to a meter that its giver has interrupted.
+_MAY_BE_SENT = (
+    "interrupted; it may have been sent: prepay transactions shows it if so, and prepay settle "
+    "finds out what became of it"
 )
 
 #: What octets that are no UTF-8 become on the command line and in the environment.
@@ -80,9 +86,10 @@ def with_context(
         invocation = click.get_current_context().ensure_object(Invocation)
         context = invocation.context()
         context.command = click.get_current_context().info_name or ""
+        asked: dict[str, Any] = {}
         try:
             _check_text(invocation.values, kwargs)
-            asked = {name: v for name, v in invocation.values.items() if name in QUEUEING}
+            asked |= {name: v for name, v in invocation.values.items() if name in QUEUEING}
             for name in _own(asked, kwargs):
                 kwargs[name] = asked.pop(name)
             if asked:
@@ -92,6 +99,10 @@ def with_context(
             _tell(report, as_json=context.chosen.json)
             if report.exit_code:
                 click.get_current_context().exit(report.exit_code)
+        except KeyboardInterrupt:
+            if asked or "identity" not in kwargs:
+                raise
+            raise Interrupted(_MAY_BE_SENT) from None
         except _protocol_error() as error:  # which is looked for only when something was raised
             raise Refused(str(error)) from error
         finally:
@@ -428,8 +439,9 @@ main: Commands = click.version_option(package_name="openprepay", prog_name="prep
         params=list[click.Parameter](common_options(on_command=False)),
         help="Top up, read and command prepaid DLMS/COSEM meters.\n\n"
         "Example: prepay --port serial:./meter0 topup 25.00\n\n"
+        "Example: prepay --meter NAME topup 25.00 --queue --wait\n\n"
         "Exit codes: 0 done, 1 refused by the meter or the rules, 2 wrong usage, 3 no answer, "
-        "4 outcome unknown and recorded (see prepay settle).",
+        "4 outcome unknown and recorded (see prepay settle), 130 interrupted.",
         context_settings={"help_option_names": ["-h", "--help"]},
         no_args_is_help=True,
     )

@@ -13,17 +13,8 @@ until now is priced first; where the meter does, its word counts, and it has cha
 
 from headend.errors import Refused, UsageError
 from headend.line import Line
-from headend.plans import (
-    books,
-    check_sequence,
-    effect,
-    held_sequence,
-    instant,
-    meter_time,
-    plan_order,
-    plan_snapshot,
-    price_until,
-)
+from headend.plans.central import check_sequence, held_sequence, plan_snapshot, price_until
+from headend.plans.planning import books, effect, instant, meter_time, plan_order
 from headend.pricing import Reading
 from headend.store import ledger, transactions
 from headend.store.connection import Connection

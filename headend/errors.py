@@ -46,6 +46,10 @@ class UsageError(HeadendError):
     exit_code = ExitCode.USAGE
 
 
+class NoMasterKey(UsageError):
+    """No master key is at hand under which the vault's keys of a meter are wrapped."""
+
+
 class PortUnusable(UsageError):
     """The port may not be opened, is in use, or is no port."""
 
@@ -79,6 +83,30 @@ class OutcomeUnknown(HeadendError):
         super().__init__(message)
         self.transaction_id = transaction_id
         self.details = {"transaction": transaction_id}
+
+
+class Interrupted(HeadendError):
+    """Whoever gave the command has interrupted it; the message says what may have been done."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+class StillQueued(Interrupted):
+    """Somebody has waited for a command, and waits no more; the command goes on.
+
+    Args:
+        command_id: of the command.
+        meter: whose it is.
+        sure: whether it is known to be written down.
+    """
+
+    def __init__(self, command_id: str, meter: str, *, sure: bool = True) -> None:
+        stays = "stays queued" if sure else "may have been queued"
+        super().__init__(
+            f"interrupted; command {command_id} for {meter} {stays}: prepay commands show "
+            f"{command_id} says how it goes, prepay commands cancel {command_id} withdraws it"
+        )
+        self.details = {"command": command_id, "meter": meter}
 
 
 class Unfinished(OutcomeUnknown):

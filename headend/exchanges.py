@@ -23,19 +23,16 @@ from headend.context import Context
 from headend.errors import HeadendError, Refused, Unfinished, Unknowable, UsageError
 from headend.line import Line
 from headend.orders import carry_out, settle_one, settle_open
-from headend.plans import (
-    Opening,
+from headend.plans.central import (
     central_activation,
     central_deactivation,
     central_topup,
-    customer,
-    local_activation,
-    local_deactivation,
-    local_topup,
-    meter_time,
-    new_id,
     opening_waits,
 )
+from headend.plans.local import local_activation, local_deactivation, local_topup
+from headend.plans.openings import Opening
+from headend.plans.operating import customer
+from headend.plans.planning import meter_time, new_id
 from headend.repeats import check_done, repeated
 from headend.store import ledger, meters, transactions
 from headend.store.connection import Connection
@@ -43,7 +40,7 @@ from headend.store.meters import Meter
 from headend.store.transactions import Order, State, Transaction
 from prepay.ledger import Reason
 from prepay.transactions import transaction_id
-from protocol.cosem.vendor import CustomerStatus, Settlement
+from protocol.cosem.vendor_shown import CustomerStatus, Settlement
 from protocol.cosem_time import CosemDateTime, WildcardError
 
 _TURNS = (Order.ACTIVATE, Order.DEACTIVATE)
@@ -65,6 +62,7 @@ class Exchange:
         closing: of the old meter.
         opening: of the new one.
         carried: payments that were open at the old meter, as sent to the new one.
+        again: all of it was done before.
     """
 
     context: Context
@@ -73,6 +71,7 @@ class Exchange:
     closing: Transaction | None = None
     opening: Transaction | None = None
     carried: list[Transaction] = field(default_factory=list)
+    again: bool = False
 
 
 def run(context: Context, elsewhere: Context, identity: str | None) -> Exchange:
@@ -185,6 +184,8 @@ def _find_closed(old: Line, exchange: Exchange) -> None:
         if opening is not None and opening.meter_id != new.id:
             other = meters.by_id(db, opening.meter_id).name
             raise Refused(f"{old.meter.name} is being exchanged, or has been, for {other}")
+        if closing is not None and opening is not None and not opening.is_open:
+            exchange.again = not _payments_left(db, closing, new)
     exchange.closing, exchange.opening = closing, opening
 
 

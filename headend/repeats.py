@@ -2,12 +2,15 @@
 
 from typing import Any, Final
 
-from headend.errors import Refused, UsageError
+from headend.errors import Refused
+from headend.identities import check_meter, check_order
 from headend.line import Line
+from headend.registry.life import MOVES_NOTHING
 from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
 from headend.times import meter_iso, utc
+from obis.values import replace
 
 #: What to do about a refusal that the meter's own words leave open.
 _HINTS: Final = {
@@ -22,24 +25,16 @@ def repeated(
 
     Raises:
         UsageError: the id is of another command, amount or meter.
+        Refused: what it is of was taken over from the meter.
     """
     if identity is None:
         return None
     with line.context.store.look() as db:
         known = transactions.get(db, identity)
-    if known is None:
-        return None
-    if known.kind is Order.ADOPT and known.meter_id == line.meter.id:
-        raise Refused(
-            f"transaction {identity} was carried out before this database was restored, and was "
-            f"taken over from the meter: {line.decimal(known.amount)}; nothing was done again"
-        )
-    same_amount = amount is None or known.amount == amount
-    if known.meter_id != line.meter.id or known.kind is not kind or not same_amount:
-        raise UsageError(
-            f"transaction {identity} is another: {known.kind.value} of "
-            f"{line.decimal(known.amount)}; take a new id"
-        )
+        if known is None:
+            return None
+        check_meter(db, known, line.meter.id)
+    check_order(known, kind, amount, line.profile.currency)
     return known
 
 
@@ -57,7 +52,28 @@ def check_done(ended: Transaction) -> None:
 def again(ended: Transaction) -> str:
     """Return what is said in the place of "done" where it was done before, under the same id."""
     at = "" if ended.settled is None else f" at {utc(ended.settled)}"
-    return f"already done{at} (transaction {ended.id}); nothing was booked"
+    what = "done again" if ended.kind.value in MOVES_NOTHING else "booked"
+    return f"already done{at} (transaction {ended.id}); nothing was {what}"
+
+
+def as_before(line: Line, found: Transaction | None, report: Report) -> Report:
+    """Return a report; of what was done, or planned, before under its id, one that says so.
+
+    Args:
+        line: to the meter.
+        found: what ``repeated`` has found.
+        report: of what became of it.
+    """
+    if found is None or not line.context.first:
+        return report
+    if not found.is_open:
+        said = again(found)
+    elif found.sent is not None and report.data["state"] == found.state.value:
+        said = f"already planned (transaction {found.id}); nothing was planned anew"
+    else:
+        return report  # it has come to its end in this run
+    lines = [each for each in report.lines if each != f"transaction {found.id}"]
+    return replace(report, data={**report.data, "again": True}, lines=(said, *lines))
 
 
 def waiting(line: Line, planned: Transaction) -> Report:

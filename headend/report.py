@@ -25,6 +25,10 @@ _FOLDED = frozenset(
 )
 #: Columns of which a line shows the beginning: all of it is in the command's ``show``.
 _CUT = frozenset({"reason", "told", "what"})
+#: A last column of many words: where a line has no room for so much of it, it stands below.
+_BELOW = frozenset({"details"})
+_ROOMY = 40
+_INDENT = "    "
 _LEAST = 8
 #: Columns of moments give way after them: date over time.
 _MOMENTS = frozenset({"created", "moment", "opened", "received"})
@@ -50,6 +54,11 @@ class Report(Struct, frozen=True):
     rows: Sequence[Sequence[str]] = ()
     panel: str = ""
     exit_code: int = 0
+
+
+def plural(count: int, noun: str) -> str:
+    """Return so many of something: "1 post", "2 posts"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def show(report: Report, *, as_json: bool) -> None:
@@ -132,6 +141,10 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
     A line may be longer than the width: an id that is broken, or cut short, is none.
     """
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if width is not None and columns[-1] in _BELOW:
+        left = width - sum(widths[:-1]) - len(_GAP) * (len(columns) - 1)
+        if left < min(widths[-1], _ROOMY):
+            return _below(columns, rows, width)
     if width is not None:
         _narrow(widths, columns, rows, width)
     lines: list[str] = []
@@ -140,6 +153,20 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int | N
         for pieces in zip_longest(*folded, fillvalue=""):
             line = _GAP.join(f"{p:{w}}" for p, w in zip(pieces, widths, strict=True))
             lines.append(line.rstrip())
+    return lines
+
+
+def _below(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the lines of a table whose last column stands below each row, without a heading."""
+    heads = columns[:-1]
+    whole = [row[:-1] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *whole, strict=True)]
+    lines = [_GAP.join(f"{c:{w}}" for c, w in zip(heads, widths, strict=True)).rstrip()]
+    for *cells, last in rows:
+        lines.append(_GAP.join(f"{c:{w}}" for c, w in zip(cells, widths, strict=True)).rstrip())
+        room = max(width - len(_INDENT), _LEAST)
+        wrapped = textwrap.wrap(last, room, break_on_hyphens=False, break_long_words=False)
+        lines += [f"{_INDENT}{each}" for each in wrapped]
     return lines
 
 

@@ -34,8 +34,3 @@ def currency_of(meter: Meter) -> Currency | None:
 def iso(moment: int | None) -> str | None:
     """Return a moment of the database in ISO 8601, UTC."""
     return None if moment is None else utc(moment)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return so many of something: "1 post", "2 posts"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

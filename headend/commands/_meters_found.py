@@ -1,6 +1,6 @@
 """``prepay meters discover``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,6 +8,9 @@ from headend.cli import with_context
 from headend.context import Context
 from headend.errors import UsageError
 from headend.report import Report
+
+if TYPE_CHECKING:  # with it comes the database, which the help needs not
+    from headend.registry.discovery import Found
 
 
 def join(group: click.Group) -> None:
@@ -124,6 +127,16 @@ def find_meters(
         for each, note in zip(found, notes, strict=True)
     ]
     said = f"{len(found)} of {len(asked)} addresses answer"
-    new = () if add or "new" not in notes else ("the new ones are registered with --add",)
     data = {"asked": len(asked), "found": told}
-    return Report(data, (said, *new), ("address", "meter", "serial", "result"), rows)
+    lines = (said, *_next(found, notes, add=add))
+    return Report(data, lines, ("address", "meter", "serial", "result"), rows)
+
+
+def _next(found: "list[Found]", notes: list[str], *, add: bool) -> tuple[str, ...]:
+    """Return what to do about those that were found; empty where there is nothing to do."""
+    if not add:
+        return ("the new ones are registered with --add",) if "new" in notes else ()
+    unmet = [
+        e.name for e, note in zip(found, notes, strict=True) if note in ("added", "registered")
+    ]
+    return (f"next: prepay --meter {unmet[0]} status makes its acquaintance",) if unmet else ()

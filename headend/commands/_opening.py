@@ -6,8 +6,9 @@ from datetime import date, datetime
 from headend.commands._amounts import amount_of
 from headend.errors import UsageError
 from headend.line import Line
-from headend.plans import Opening
+from headend.plans.openings import Opening
 from headend.times import iso
+from prepay.profile import Profile
 from protocol.cosem_time import WildcardError
 
 
@@ -48,18 +49,29 @@ def moment(line: Line, text: str | None) -> datetime | None:
 
 
 def check_form(
-    *, balance: str | None, debts: tuple[str, ...], anchor: str | None, at: str | None
+    profile: Profile | None,
+    *,
+    balance: str | None,
+    debts: tuple[str, ...],
+    anchor: str | None,
+    at: str | None,
 ) -> None:
-    """Refuse what no meter could be told, before one is called for it.
+    """Refuse what no meter could be told, or none of its profile, before it is called for it.
+
+    Args:
+        profile: of the meter; None where the meter is to say.
+        balance, debts, anchor, at: as ``opening``.
 
     Raises:
-        UsageError: an amount, a date or a moment that is none, or a debt without its amount.
+        UsageError: an amount, a date or a moment that is none, or a debt without its amount, or
+            that the profile has not.
     """
     if balance is not None:
-        amount_of(balance, signed=True, zero=True)
+        _amount(profile, balance)
+    if profile is not None:
+        _debts(profile, debts)
     for each in debts:
-        _, owed = _named(each)
-        amount_of(owed, signed=True, zero=True)
+        _amount(profile, _named(each)[1])
     _day(anchor)
     written(at)
 
@@ -77,21 +89,26 @@ def opening(
     Raises:
         UsageError: an amount, a date or a moment that is none, or a debt that the profile has not.
     """
-    brought = 0 if balance is None else _amount(line, balance)
-    pairs = tuple(_debt(line, each) for each in debts)
+    brought = 0 if balance is None else _amount(line.profile, balance)
+    return Opening(brought, _debts(line.profile, debts), _day(anchor), moment(line, at))
+
+
+def _debts(profile: Profile, texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Return slot and amount of each debt, as a profile has them."""
+    pairs = tuple(_debt(profile, each) for each in texts)
     if len({slot for slot, _ in pairs}) != len(pairs):
         raise UsageError("a debt is there twice")
-    return Opening(brought, pairs, _day(anchor), moment(line, at))
+    return pairs
 
 
-def _debt(line: Line, text: str) -> tuple[int, int]:
+def _debt(profile: Profile, text: str) -> tuple[int, int]:
     name, amount = _named(text)
-    rules = line.profile.account
+    rules = profile.account
     known = [charge.name for charge in rules.charges if charge.is_debt]
     if name not in known:
         names = ", ".join(known) or "none"
         raise UsageError(f"{text[:40]!r} is no debt such as NAME=25.00; of this profile: {names}")
-    owed = _amount(line, amount)
+    owed = _amount(profile, amount)
     if owed < 0:
         raise UsageError(f"{text[:40]!r}: a debt is not below 0")
     return rules.slot_of(name), owed
@@ -104,8 +121,9 @@ def _named(text: str) -> tuple[str, str]:
     return name, amount
 
 
-def _amount(line: Line, text: str) -> int:
-    return amount_of(text, line.profile.currency, signed=True, zero=True)
+def _amount(profile: Profile | None, text: str) -> int:
+    currency = None if profile is None else profile.currency
+    return amount_of(text, currency, signed=True, zero=True)
 
 
 def _day(text: str | None) -> date | None:

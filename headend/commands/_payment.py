@@ -1,31 +1,29 @@
 """A payment: booked, and brought to the meter, once; what ``prepay topup`` does."""
 
-from headend.commands._amounts import amount_of
 from headend.commands._corrections import balance_now
 from headend.commands._due import debt_words, debts
+from headend.commands._known import payment_known, payment_of
 from headend.context import Context
-from headend.errors import HeadendError, Refused
+from headend.errors import HeadendError
+from headend.identities import foreseen
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import TOPUP_ASKS, central_topup, check_id, local_topup, new_id
+from headend.plans.central import central_topup
+from headend.plans.local import local_topup
+from headend.plans.planning import TOPUP_ASKS, check_id, new_id
 from headend.repeats import again, check_done, repeated, summary
 from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import Order, Transaction
-from prepay.topup import TopUpError
 
 
 def pay(context: Context, amount: str, identity: str | None) -> Report:
     """Top up the meter at the context's port, as ``headend.commands.topup.top_up`` says."""
     identity = None if identity is None else check_id(identity, context.now())
+    foreseen(context, identity, Order.TOPUP, payment_known(context, amount))
     context.foreseen = TOPUP_ASKS
     with open_line(context) as line:
-        currency = line.profile.currency
-        minor = amount_of(amount, currency)
-        try:
-            line.profile.top_up.check(minor, currency)
-        except TopUpError as error:
-            raise Refused(str(error)) from error
+        minor = payment_of(amount, line.profile)
         planned = repeated(line, identity, Order.TOPUP, minor)
         if planned is None:
             plan = central_topup if line.central else local_topup

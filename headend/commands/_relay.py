@@ -7,10 +7,12 @@ once, so a lost answer is asked for by the id, and nothing is guessed.
 
 from headend.context import Context
 from headend.errors import Refused
+from headend.identities import foreseen
 from headend.line import Line, open_line
 from headend.orders import carry_out, settle_open
-from headend.plans import check_id, new_id, switching
-from headend.repeats import check_done, repeated
+from headend.plans.operating import switching
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, check_done, repeated
 from headend.report import Report
 from headend.store.transactions import Order, Transaction
 from headend.times import meter_iso
@@ -19,13 +21,15 @@ from prepay.transactions import Outcome
 _REFUSES = Outcome.RELAY_REFUSES.name.lower().replace("_", " ")
 
 
-def identified(context: Context, identity: str | None) -> str | None:
+def identified(context: Context, identity: str | None, kind: Order) -> str | None:
     """Return a transaction id as the database has it.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none, or another order's.
     """
-    return None if identity is None else check_id(identity, context.now())
+    identity = None if identity is None else check_id(identity, context.now())
+    foreseen(context, identity, kind)
+    return identity
 
 
 def move(context: Context, kind: Order, identity: str | None = None) -> Report:
@@ -42,12 +46,12 @@ def move(context: Context, kind: Order, identity: str | None = None) -> Report:
         OutcomeUnknown: the order went out and its answer got lost for good.
         UsageError: the id is none, or another order's.
     """
-    identity = identified(context, identity)
+    identity = identified(context, identity, kind)
     with open_line(context) as line:
-        planned = repeated(line, identity, kind)
+        found = planned = repeated(line, identity, kind)
         if planned is None:
             planned = switching(line, identity or new_id(line), kind)
-        return ordered(line, planned)
+        return as_before(line, found, ordered(line, planned))
 
 
 def ordered(line: Line, planned: Transaction) -> Report:

@@ -3,15 +3,19 @@
 import click
 
 from headend.cli import with_context
+from headend.commands._known import profile_known
 from headend.commands._opening import check_form
 from headend.commands._opening import opening as as_told
 from headend.context import Context
-from headend.line import open_line
+from headend.identities import foreseen
+from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import central_activation, check_id, local_activation, new_id
-from headend.repeats import check_done, repeated, summary, waiting
+from headend.plans.central import central_activation
+from headend.plans.local import local_activation
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, check_done, repeated, summary, waiting
 from headend.report import Report
-from headend.store.transactions import Order
+from headend.store.transactions import Order, Transaction
 
 
 @click.command("activate")
@@ -75,23 +79,29 @@ def activate(
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
     identity = None if identity is None else check_id(identity, context.now())
-    check_form(balance=balance, debts=debts, anchor=anchor, at=at)
+    profile = profile_known(context)
+    check_form(profile, balance=balance, debts=debts, anchor=anchor, at=at)
+    foreseen(context, identity, Order.ACTIVATE)
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.ACTIVATE)
+        found = planned = repeated(line, identity, Order.ACTIVATE)
         if planned is None:
             plan = central_activation if line.central else local_activation
             told = as_told(line, balance=balance, debts=debts, anchor=anchor, at=at)
             planned = plan(line, identity or new_id(line), told)
         ended = carry_out(line, planned) if planned.is_open else planned
-        if ended.is_open:
-            return waiting(line, ended)
-        check_done(ended)
-        first = int(ended.parameters["balance"])
-        return Report(
-            {**summary(line, ended), "prepayment": True, "start_balance": line.decimal(first)},
-            (
-                f"prepayment active on {line.meter.name}, "
-                f"start credit {line.money(ended.amount)}, balance {line.money(first)}",
-                f"transaction {ended.id}",
-            ),
-        )
+        return as_before(line, found, _report(line, ended))
+
+
+def _report(line: Line, ended: Transaction) -> Report:
+    if ended.is_open:
+        return waiting(line, ended)
+    check_done(ended)
+    first = int(ended.parameters["balance"])
+    return Report(
+        {**summary(line, ended), "prepayment": True, "start_balance": line.decimal(first)},
+        (
+            f"prepayment active on {line.meter.name}, "
+            f"start credit {line.money(ended.amount)}, balance {line.money(first)}",
+            f"transaction {ended.id}",
+        ),
+    )

@@ -5,11 +5,13 @@ import click
 from headend.cli import with_context
 from headend.commands._amounts import amount_of
 from headend.commands._corrections import check_same_reason, reason_of, report
+from headend.commands._known import amount_known
 from headend.context import Context
 from headend.corrections import adjustment
+from headend.identities import foreseen
 from headend.line import open_line
 from headend.orders import carry_out
-from headend.plans import check_id, new_id
+from headend.plans.planning import check_id, new_id
 from headend.repeats import repeated
 from headend.report import Report
 from headend.store.transactions import Order
@@ -50,9 +52,11 @@ def adjust(context: Context, amount: str, reason: str, identity: str | None = No
         NoAnswer: the meter was not reached; nothing is booked.
         OutcomeUnknown: booked and sent, and the answer got lost.
     """
-    amount_of(amount, signed=True)  # what is one in no currency, before the meter is called for it
-    why = reason_of(reason)
+    asked, why = amount_known(context, amount, signed=True), reason_of(reason)
     identity = None if identity is None else check_id(identity, context.now())
+    before = foreseen(context, identity, Order.ADJUST, asked)
+    if before is not None:
+        check_same_reason(before, why)
     with open_line(context) as line:
         minor = amount_of(amount, line.profile.currency, signed=True)
         planned = repeated(line, identity, Order.ADJUST, minor)

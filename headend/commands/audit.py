@@ -5,11 +5,10 @@ from typing import Any
 import click
 
 from headend.cli import with_context
-from headend.commands._books import plural
 from headend.context import Context
 from headend.engine.queueing import moment
 from headend.errors import ExitCode, UsageError
-from headend.report import Report
+from headend.report import Report, plural
 from headend.store import audit
 from headend.times import utc
 
@@ -127,5 +126,8 @@ def _told(entry: audit.Entry) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items() if each is not None)
+        told = ((name, each) for name, each in value.items() if each not in (None, {}))
+        return ", ".join(f"{name} {_text(each)}" for name, each in told)
+    if isinstance(value, list):
+        return " ".join(map(_text, value))
     return str(value)

@@ -6,6 +6,7 @@ from headend.cli import with_context
 from headend.commands._selection import selection_options
 from headend.context import Context
 from headend.report import Report
+from headend.report import show as show_report
 
 #: No meter is asked by this process.
 OFFLINE = True
@@ -89,6 +90,8 @@ def start(
 ) -> Report:
     """Queue COMMAND for each meter that is chosen; all of them, or none.
 
+    What the profile of one of them refuses is told with its name, and nothing is queued.
+
     What follows COMMAND is its own. A meter that cannot be reached holds up nobody else. With
     --wait the id comes at once, on stderr; who stops waiting stops no campaign.
 
@@ -97,7 +100,7 @@ def start(
     Next: prepay campaign show says which meters did not do it, and why.
     """
     from headend.commands._selection import names_in
-    from headend.engine import campaigns
+    from headend.engine import campaign_views, campaigns
     from headend.engine.queueing import Terms, moment
     from headend.registry.meters import Selection
 
@@ -108,34 +111,45 @@ def start(
     terms = Terms(moment(not_before, now), moment(not_after, now), priority, idempotency_key)
     chosen = Selection.parse(tags, names, query)
     begun = campaigns.Wish(words, chosen, terms, label, at_once)
-    if dry_run:
-        return campaigns.meant(context, begun)
-    campaign, again = campaigns.start(context, begun)
+    try:
+        if dry_run:
+            return campaigns.meant(context, begun)
+        campaign, again = campaigns.start(context, begun)
+    except campaigns.Unfit as error:
+        show_report(error.report(), as_json=context.chosen.json)
+        raise
     if wait is None:
-        return campaigns.shown(context, campaign.id, again=again)
-    return campaigns.watch(context, campaign.id, _patience(wait), again=again)
+        return campaign_views.shown(context, campaign.id, again=again)
+    return campaign_views.watch(context, campaign.id, _patience(wait), again=again)
 
 
 @command.command("list")
 @with_context
 def list_command(context: Context) -> Report:
     """List the newest campaigns."""
-    from headend.engine import campaigns
+    from headend.engine import campaign_views
 
-    return campaigns.listed(context)
+    return campaign_views.listed(context)
 
 
 @command.command("show", cls=_Waiting)
 @click.argument("campaign_id", metavar="ID")
+@click.option(
+    "--after", metavar="COMMAND",
+    help="Of the meters that did not do it, the next ones behind that of this command.",
+)  # fmt: skip # as the others
 @_wait_option
 @with_context
-def show(context: Context, campaign_id: str, wait: float | None) -> Report:
-    """Show how far a campaign has come, and which of its meters did not do it, and why."""
-    from headend.engine import campaigns
+def show(context: Context, campaign_id: str, after: str | None, wait: float | None) -> Report:
+    """Show how far a campaign has come, and which of its meters did not do it, and why.
+
+    20 of them at a time, in JSON 1000, with the id that --after takes for the next ones.
+    """
+    from headend.engine import campaign_views
 
     if wait is None:
-        return campaigns.shown(context, campaign_id)
-    return campaigns.watch(context, campaign_id, _patience(wait))
+        return campaign_views.shown(context, campaign_id, after=after)
+    return campaign_views.watch(context, campaign_id, _patience(wait), after=after)
 
 
 @command.command("pause")
@@ -143,9 +157,9 @@ def show(context: Context, campaign_id: str, wait: float | None) -> Report:
 @with_context
 def pause(context: Context, campaign_id: str) -> Report:
     """Begin no more of it; what is under way goes on."""
-    from headend.engine import campaigns
+    from headend.engine import campaign_views
 
-    return campaigns.move(context, campaign_id, "paused")
+    return campaign_views.move(context, campaign_id, "paused")
 
 
 @command.command("resume")
@@ -153,9 +167,9 @@ def pause(context: Context, campaign_id: str) -> Report:
 @with_context
 def resume(context: Context, campaign_id: str) -> Report:
     """Go on with a campaign that was paused."""
-    from headend.engine import campaigns
+    from headend.engine import campaign_views
 
-    return campaigns.move(context, campaign_id, "running")
+    return campaign_views.move(context, campaign_id, "running")
 
 
 @command.command("cancel")
@@ -163,6 +177,6 @@ def resume(context: Context, campaign_id: str) -> Report:
 @with_context
 def cancel(context: Context, campaign_id: str) -> Report:
     """Withdraw what of it was not sent yet."""
-    from headend.engine import campaigns
+    from headend.engine import campaign_views
 
-    return campaigns.move(context, campaign_id, "cancelled")
+    return campaign_views.move(context, campaign_id, "cancelled")

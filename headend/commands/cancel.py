@@ -4,10 +4,12 @@ import click
 
 from headend.cli import with_context
 from headend.context import Context
+from headend.identities import foreseen
 from headend.line import open_line
 from headend.orders import carry_out, settle_open
-from headend.plans import cancellation, check_id, new_id
-from headend.repeats import check_done, repeated, summary
+from headend.plans.operating import cancellation
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, check_done, repeated, summary
 from headend.report import Report
 from headend.store.transactions import Order
 
@@ -35,14 +37,14 @@ def cancel(context: Context, identity: str | None = None) -> Report:
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
     identity = None if identity is None else check_id(identity, context.now())
+    foreseen(context, identity, Order.CANCEL)
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.CANCEL)
+        found = planned = repeated(line, identity, Order.CANCEL)
         if planned is None:
             planned = cancellation(line, identity or new_id(line))
         ended = carry_out(line, planned) if planned.is_open else planned
         check_done(ended)
         settle_open(line)  # the plan's own transaction ends with it
-        return Report(
-            summary(line, ended),
-            (f"the plan of {line.meter.name} is withdrawn", f"transaction {ended.id}"),
-        )
+        said = f"the plan of {line.meter.name} is withdrawn"
+        report = Report(summary(line, ended), (said, f"transaction {ended.id}"))
+        return as_before(line, found, report)

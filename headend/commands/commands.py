@@ -95,13 +95,19 @@ def wait(context: Context, command_id: str, seconds: float | None) -> Report:
 
 @command.command("retry")
 @click.argument("command_id", metavar="ID")
+@click.option(
+    "--not-after", metavar="TIME",
+    help="One that is queued anew is not sent after this (ISO 8601, or +2h); default +1d.",
+)  # fmt: skip # as the others
 @with_context
-def retry(context: Context, command_id: str) -> Report:
+def retry(context: Context, command_id: str, not_after: str | None) -> Report:
     """Try a command now that waits for its next attempt; queue one anew that was refused.
 
     Anew is a new command, for now, and, if it moves money, a new transaction. One that somebody
     has withdrawn is given again by whoever wants it.
+
+    Example: prepay commands retry 0192f0c0 --not-after +2h
     """
     from headend.engine import views
 
-    return views.retried(context, command_id)
+    return views.retried(context, command_id, not_after)

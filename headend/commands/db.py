@@ -7,7 +7,7 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.errors import ExitCode
-from headend.report import Report
+from headend.report import Report, plural
 
 #: No meter is asked ...
 OFFLINE = True
@@ -146,7 +146,7 @@ def restore(context: Context, file: Path, *, overwrite: bool = False) -> Report:
         known = len(meters.every(db))
         audit.append(db, context.now(), context.caller, "db.restore", file.name, {"meters": known})
     lines = (
-        f"restored, with {known} meters",
+        f"restored, with {plural(known, 'meter')}",
         "what came after the backup: prepay campaign start --query life=in-service settle, or "
         "prepay settle for each meter; prepay db adopt where a meter holds a newer balance",
     )

@@ -6,15 +6,18 @@ from headend.cli import with_context
 from headend.commands._opening import moment, written
 from headend.context import Context
 from headend.errors import HeadendError
+from headend.identities import foreseen
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import central_deactivation, check_id, local_deactivation, new_id
-from headend.repeats import check_done, repeated, summary, waiting
+from headend.plans.central import central_deactivation
+from headend.plans.local import local_deactivation
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, check_done, repeated, summary, waiting
 from headend.report import Report
 from headend.store import ledger
 from headend.store.transactions import Order, Transaction
 from prepay.ledger import Reason
-from protocol.cosem.vendor import Settlement
+from protocol.cosem.vendor_shown import Settlement
 
 
 @click.command("deactivate")
@@ -48,19 +51,24 @@ def deactivate(context: Context, identity: str | None = None, at: str | None = N
     """
     identity = None if identity is None else check_id(identity, context.now())
     written(at)  # what is no moment, before the meter is called for it
+    foreseen(context, identity, Order.DEACTIVATE)
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.DEACTIVATE)
+        found = planned = repeated(line, identity, Order.DEACTIVATE)
         if planned is None:
             plan = central_deactivation if line.central else local_deactivation
             planned = plan(line, identity or new_id(line), moment(line, at))
         ended = carry_out(line, planned) if planned.is_open else planned
-        if ended.is_open:
-            return waiting(line, ended)
-        check_done(ended)
-        with line.context.store.read() as db:
-            left = ledger.under(db, line.meter.id, ended.id, Reason.SETTLEMENT)
-            cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
-        return _report(line, ended, left, cost, _record(line, ended))
+        return as_before(line, found, _told(line, ended))
+
+
+def _told(line: Line, ended: Transaction) -> Report:
+    if ended.is_open:
+        return waiting(line, ended)
+    check_done(ended)
+    with line.context.store.read() as db:
+        left = ledger.under(db, line.meter.id, ended.id, Reason.SETTLEMENT)
+        cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
+    return _report(line, ended, left, cost, _record(line, ended))
 
 
 def _record(line: Line, ended: Transaction) -> Settlement | None:

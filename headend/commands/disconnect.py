@@ -11,8 +11,9 @@ from headend.commands._relay import identified, move, ordered
 from headend.context import Context
 from headend.errors import UsageError
 from headend.line import open_line
-from headend.plans import meter_time, new_id, switching
-from headend.repeats import repeated
+from headend.plans.operating import switching
+from headend.plans.planning import meter_time, new_id
+from headend.repeats import as_before, repeated
 from headend.report import Report
 from headend.store.transactions import Order
 
@@ -76,11 +77,11 @@ def disconnect_after_windows(
         Refused: another plan waits at the meter, it does not know the time, or as ``move``.
         NoAnswer, OutcomeUnknown: as ``move``.
     """
-    identity = identified(context, identity)
+    identity = identified(context, identity, Order.DISCONNECT)
     written(until)  # what is no moment, before the meter is called for it
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.DISCONNECT)
+        found = planned = repeated(line, identity, Order.DISCONNECT)
         if planned is None:
             latest = moment(line, until) or meter_time(line) + _WAITS
             planned = switching(line, identity or new_id(line), Order.DISCONNECT, latest)
-        return ordered(line, planned)
+        return as_before(line, found, ordered(line, planned))

@@ -10,7 +10,8 @@ from headend.context import Context
 from headend.errors import Refused
 from headend.exchanges import Exchange
 from headend.orders import debts_of
-from headend.plans import check_id
+from headend.plans.planning import check_id
+from headend.repeats import again
 from headend.report import Report
 from headend.store import meters
 from headend.store.transactions import Transaction
@@ -89,6 +90,8 @@ def _report(context: Context, ended: Exchange) -> Report:
         *(f"payment brought along: {line.money(each.amount)}" for each in ended.carried),
         f"transaction {closing.id}; at the new meter {opening.id}",
     ]
+    if ended.again:
+        lines.insert(0, again(closing))
     return Report(
         {
             "meter": line.meter.name,
@@ -100,6 +103,7 @@ def _report(context: Context, ended: Exchange) -> Report:
             "currency": line.profile.currency.code,
             "debts": debts,
             "payments": [_payment(line.decimal(each.amount), each) for each in ended.carried],
+            **({"again": True} if ended.again else {}),
         },
         lines,
     )

@@ -3,9 +3,9 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters, plural
+from headend.commands._books import WHOSE_TIMES, currency_of, iso, known_meters
 from headend.context import Context
-from headend.report import Report
+from headend.report import Report, plural
 from headend.store import ledger
 from prepay.ledger import Account, Post, fold
 from prepay.money import format_amount

@@ -87,8 +87,8 @@ def _report(device: Device, *, changed: bool) -> Report:
     data: dict[str, Any] = {name: number(device, _ref(index)).value for name, index in rows}
     data["emergency_profile_active"] = bool(get(device, _ref(_IN_EMERGENCY)).value)
     lines = (
-        ("written and read back: " if changed else "") + f"in force {_watts(data, 'active')}",
-        f"normal {_watts(data, 'normal')}; in an emergency {_watts(data, 'emergency')}"
+        ("written and read back; " if changed else "") + f"in force: {_watts(data, 'active')}",
+        f"normally {_watts(data, 'normal')}, in an emergency {_watts(data, 'emergency')}"
         + (", which is now" if data["emergency_profile_active"] else ""),
         f"the relay opens after {data['over']} s above it, and closes again after "
         f"{data['under']} s",

@@ -334,10 +334,21 @@ def set_meter(
             registry.put(db, before.id, made)
             details = {_NAMES.get(key, key): getattr(made, key) for key in changed}
             audit.append(db, context.now(), context.caller, "meters.set", made.name, details)
+    now = [_worded(_NAMES.get(key, key), getattr(made, key)) for key in changed]
     changed = [_NAMES.get(key, key) for key in changed]
-    said = ", ".join(changed) or "nothing"
     data = {"meter": made.name, "serial": made.serial, "profile": made.profile, **_more(made)}
-    return Report({**data, "changed": changed}, (f"{made.name}: {said} changed",))
+    return Report(
+        {**data, "changed": changed}, (f"{made.name}: {', '.join(now) or 'nothing changed'}",)
+    )
+
+
+def _worded(name: str, value: Any) -> str:
+    """Return what a field is now."""
+    if isinstance(value, Mapping):
+        return f"{name} changed"
+    if isinstance(value, tuple):
+        value = " ".join(value)
+    return f"{name} is {value or 'none'} now"
 
 
 @command.command("remove")

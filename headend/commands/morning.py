@@ -10,7 +10,8 @@ from headend.context import Context
 from headend.errors import Refused
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import central_arm, central_morning, instant, meter_time, new_id
+from headend.plans.central import central_arm, central_morning
+from headend.plans.planning import instant, meter_time, new_id
 from headend.pricing import Reading
 from headend.repeats import check_done
 from headend.report import Report

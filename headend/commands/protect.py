@@ -8,10 +8,12 @@ from headend.cli import with_context
 from headend.commands._customer import check, report
 from headend.context import Context
 from headend.errors import UsageError
+from headend.identities import foreseen
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import check_id, customer, new_id
-from headend.repeats import repeated
+from headend.plans.operating import customer
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, repeated
 from headend.report import Report
 from headend.store.transactions import Order, Transaction
 from protocol.cosem_time import CosemDateTime
@@ -72,15 +74,18 @@ def protect(
     if protected is None and never_cut is None and since is None:
         raise UsageError("say what is due: --on, --off, --never-cut, --may-cut or --since DATE")
     day = None if since is None else _date(since)
+    before = foreseen(context, identity, Order.CUSTOMER)
+    if before is not None:
+        _check_same(before, protected, never_cut)
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.CUSTOMER)
+        found = planned = repeated(line, identity, Order.CUSTOMER)
         if planned is None:
             planned = _plan(line, identity or new_id(line), protected, never_cut, day)
         else:
             _check_same(planned, protected, never_cut)
         ended = carry_out(line, planned) if planned.is_open else planned
         check(line, ended)
-        return report(line, ended)
+        return as_before(line, found, report(line, ended))
 
 
 def _plan(

@@ -66,7 +66,9 @@ def readout(context: Context, registers: tuple[str, ...] = (), listen: int | Non
     context.set_out()
     port = context.port
     if not port.scheme.startswith("optical"):
-        raise UsageError(f"a readout needs an optical port, not {port.scheme}:")
+        raise UsageError(
+            f"a readout needs optical:PATH or optical+tcp:HOST:PORT, not {port.scheme}:"
+        )
     quiet = replace(port, options=(*port.options, ("sign-on", "no")))
     transport = context.transports(quiet, context.now)
     assert isinstance(transport, OpticalTransport)  # by its scheme

@@ -5,15 +5,20 @@ import click
 from headend.cli import with_context
 from headend.commands._amounts import amount_of
 from headend.commands._corrections import check_same_reason, reason_of, report
+from headend.commands._known import amount_known
 from headend.context import Context
 from headend.corrections import TOPUP, payment, refund
 from headend.errors import UsageError
+from headend.identities import foreseen
 from headend.line import Line, open_line
 from headend.orders import carry_out
-from headend.plans import check_id, new_id
+from headend.plans.planning import check_id, new_id
 from headend.repeats import repeated
 from headend.report import Report
+from headend.store import ledger
 from headend.store.transactions import Order, Transaction
+from obis.values import replace
+from prepay.ledger import Reason
 
 PRIORITY = 15
 
@@ -65,11 +70,14 @@ def give_back(
     """
     if (amount is None) is (topup is None):
         raise UsageError("refund what? An AMOUNT, or --topup with the id of a payment")
-    if amount is not None:
-        amount_of(amount)  # what is one in no currency, before the meter is called for it
+    asked = None if amount is None else amount_known(context, amount)
     why, now = reason_of(reason), context.now()
     identity = None if identity is None else check_id(identity, now)
     paid = None if topup is None else check_id(topup, now)
+    before = foreseen(context, identity, Order.REFUND, asked)
+    if before is not None:
+        _check_same(before, paid)
+        check_same_reason(before, why)
     with open_line(context) as line:
         planned = _repeated(line, identity, amount, paid)
         if planned is None:
@@ -78,8 +86,21 @@ def give_back(
         check_same_reason(planned, why)
         known = not planned.is_open and context.first
         ended = carry_out(line, planned) if planned.is_open else planned
-        said = f"{line.money(ended.amount)} of {line.meter.name} go back"
-        return report(line, ended, said, known=known)
+        said = f"{line.money(ended.amount)} go back to the customer of {line.meter.name}"
+        return _with_cost(line, ended, report(line, ended, said, known=known))
+
+
+def _with_cost(line: Line, ended: Transaction, told: Report) -> Report:
+    """Return a report that says as well what was used, and priced before the refund."""
+    if not line.central:
+        return told
+    with line.context.store.read() as db:
+        cost = ledger.under(db, line.meter.id, ended.id, Reason.CONSUMPTION)
+    data = {**told.data, "energy_cost": line.decimal(cost)}
+    lines = list(told.lines)
+    if cost:
+        lines.insert(-1, f"energy since the last reading, priced first: {line.money(cost)}")
+    return replace(told, data=data, lines=lines)
 
 
 def _minor(line: Line, amount: str | None, paid: str | None) -> int:
@@ -94,6 +115,16 @@ def _repeated(
 ) -> Transaction | None:
     minor = None if amount is None else amount_of(amount, line.profile.currency)
     planned = repeated(line, identity, Order.REFUND, minor)
-    if planned is not None and planned.parameters.get(TOPUP) != paid:
-        raise UsageError(f"transaction {planned.id} gave something else back; take a new id")
+    if planned is not None:
+        _check_same(planned, paid)
     return planned
+
+
+def _check_same(planned: Transaction, paid: str | None) -> None:
+    """Refuse an id that was given for something else.
+
+    Raises:
+        UsageError: it was.
+    """
+    if planned.parameters.get(TOPUP) != paid:
+        raise UsageError(f"transaction {planned.id} gave something else back; take a new id")

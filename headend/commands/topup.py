@@ -3,7 +3,7 @@
 import click
 
 from headend.cli import with_context
-from headend.commands._amounts import amount_of
+from headend.commands._known import payment_known
 from headend.context import Context
 from headend.report import Report
 
@@ -40,7 +40,7 @@ def top_up(context: Context, amount: str, identity: str | None = None) -> Report
         NoAnswer: the meter was not reached; nothing is booked.
         OutcomeUnknown: booked and sent, and the answer got lost.
     """
-    amount_of(amount)  # what is one in no currency, before the meter is called for it
+    payment_known(context, amount)
     if identity is None:  # who only queues needs no sessions
         context.set_out()
     from headend.commands._payment import pay

@@ -5,10 +5,12 @@ import click
 from headend.cli import with_context
 from headend.commands._customer import check, report
 from headend.context import Context
+from headend.identities import foreseen
 from headend.line import open_line
 from headend.orders import carry_out
-from headend.plans import check_id, new_id, withdrawal
-from headend.repeats import repeated
+from headend.plans.operating import withdrawal
+from headend.plans.planning import check_id, new_id
+from headend.repeats import as_before, repeated
 from headend.report import Report
 from headend.store.transactions import Order
 
@@ -36,10 +38,11 @@ def withdraw(context: Context, identity: str | None = None) -> Report:
         NoAnswer, OutcomeUnknown, UsageError: see there.
     """
     identity = None if identity is None else check_id(identity, context.now())
+    foreseen(context, identity, Order.WITHDRAW)
     with open_line(context) as line:
-        planned = repeated(line, identity, Order.WITHDRAW)
+        found = planned = repeated(line, identity, Order.WITHDRAW)
         if planned is None:
             planned = withdrawal(line, identity or new_id(line))
         ended = carry_out(line, planned) if planned.is_open else planned
         check(line, ended)
-        return report(line, ended)
+        return as_before(line, found, report(line, ended))

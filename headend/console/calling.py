@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headend.context import Context, default_database
-from headend.errors import ExitCode, HeadendError, UsageError
+from headend.errors import ExitCode, HeadendError, StillQueued, UsageError
 from headend.report import Report
 
 #: Changed whenever what is said changes: who says another one is not understood.
@@ -196,6 +196,7 @@ class Call:
 
         Raises:
             Told: it was refused, or it is not done.
+            StillQueued: somebody has interrupted this.
         """
         said = self._said()
         line = None if said is None else _connected(self._context.chosen.db)
@@ -246,14 +247,19 @@ class Call:
             raise _Silence
         line.settimeout(_PATIENCE)
         self.drawn = said["draw"]
-        line.sendall(spoken)
-        with line.makefile("rb") as answers:
-            answer = answers.readline(_LONGEST_ANSWER)
-            if said["waits"]:
-                _understood(answer)
+        command, meter, sure = said["draw"], said["meter"], False
+        try:
+            line.sendall(spoken)
+            with line.makefile("rb") as answers:
+                queued = _understood(answers.readline(_LONGEST_ANSWER))
+                if not said["waits"]:
+                    return queued
+                command, sure = str(queued.data["command"]), True  # or the one of its key
                 while (answer := answers.readline(_LONGEST_ANSWER)) == b"\n":
                     continue  # it is not over; somebody is there
-            return _understood(answer)
+                return _understood(answer)
+        except KeyboardInterrupt:
+            raise StillQueued(command, meter, sure=sure) from None
 
 
 def _understood(line: bytes) -> Report:

@@ -10,9 +10,9 @@ from headend.report import Report
 LONGEST: Final = 1 << 20
 
 
-def frozen(report: Report) -> dict[str, Any]:
-    """Return a report as JSON, from which ``thawed`` makes it again; not what is too long."""
-    answer = {
+def as_json(report: Report) -> dict[str, Any]:
+    """Return a report as JSON, from which ``thawed`` makes it again."""
+    return {
         "data": dict(report.data),
         "lines": list(report.lines),
         "columns": list(report.columns),
@@ -20,6 +20,11 @@ def frozen(report: Report) -> dict[str, Any]:
         "panel": report.panel,
         "exit_code": report.exit_code,
     }
+
+
+def frozen(report: Report) -> dict[str, Any]:
+    """Return a report as JSON that can be kept: of what is too long, that it is."""
+    answer = as_json(report)
     length = len(json.dumps(answer))
     if length <= LONGEST:
         return answer

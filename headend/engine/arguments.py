@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import PurePath
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from msgspec import Struct
@@ -22,6 +22,10 @@ from headend import commands
 from headend.context import Context
 from headend.errors import UsageError
 from headend.report import Report
+from obis.values import replace
+
+if TYPE_CHECKING:  # with it comes the database
+    from headend.store.entry import Entry
 
 #: Of readings, and of whatever says nothing else; the smallest goes first.
 USUAL_PRIORITY: Final = 50
@@ -163,15 +167,19 @@ class _SetOut(Exception):
     """A command that is rehearsed would go to its meter now."""
 
 
-def rehearse(of: Durable, parameters: Mapping[str, Any], context: Context) -> None:
+def rehearse(
+    of: Durable, parameters: Mapping[str, Any], context: Context, entry: "Entry | None" = None
+) -> None:
     """Let a command judge its parameters: it runs to where it would go to its meter, no further.
 
-    What the meter's profile says of them is judged there, once it is known.
+    What the meter's profile says of them is judged as well where the registry knows it, and else
+    by the meter.
 
     Args:
         of: the command.
         parameters: as click makes them.
         context: of whoever gives the command.
+        entry: the meter, in place of the one that the context has.
 
     Raises:
         HeadendError, ProtocolError: whatever the command, given directly, would end with.
@@ -182,8 +190,15 @@ def rehearse(of: Durable, parameters: Mapping[str, Any], context: Context) -> No
 
     tried = copy(context)
     tried.set_out = tried.permit = stop
-    with suppress(_SetOut):
-        of.run(tried, **parameters)
+    if entry is not None:
+        tried.chosen = replace(context.chosen, meter=entry.name)
+        tried.__dict__["registered"] = entry
+    try:
+        with suppress(_SetOut):
+            of.run(tried, **parameters)
+    finally:
+        if "store" in tried.__dict__:  # what was opened for it is closed with the context
+            context.__dict__.setdefault("store", tried.__dict__["store"])
 
 
 def _option_words(of: Durable, option: click.Option, value: Any) -> list[str]:

@@ -30,6 +30,7 @@ from headend.console.calling import (
 )
 from headend.context import Context, Settings
 from headend.engine import ordering
+from headend.engine.answers import as_json
 from headend.engine.arguments import IDENTITY
 from headend.engine.queueing import wait
 from headend.errors import ExitCode, HeadendError
@@ -300,16 +301,7 @@ def _understood(said: bytes, file: list[int]) -> _Asked:
 
 
 def _answer(report: Report) -> dict[str, Any]:
-    return {
-        "report": {
-            "data": dict(report.data),
-            "lines": list(report.lines),
-            "columns": list(report.columns),
-            "rows": [list(row) for row in report.rows],
-            "panel": report.panel,
-            "exit_code": report.exit_code,
-        }
-    }
+    return {"report": as_json(report)}
 
 
 def _text(value: Any, most: int = 128) -> bool:

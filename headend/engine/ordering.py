@@ -1,6 +1,5 @@
 """``--queue`` and its kin: a command of the command line that is written down, not carried out."""
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,13 +8,15 @@ from msgspec import Struct
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, durable, freeze, rehearse, thaw
 from headend.engine.queueing import (
+    NOBODY,
     Terms,
     Unsuccessful,
     check_terms,
     moment,
     prepared,
     queue,
-    wait,
+    there,
+    wait_for,
 )
 from headend.engine.states import State
 from headend.engine.typed import typed
@@ -72,7 +73,7 @@ def ordered(
     if asked.get("wait") is None:
         return queued(made)
     patience = None if asked["wait"] == float("inf") else float(asked["wait"])
-    return ended(wait(context, made.command.id, patience, time.sleep), again=made.again)
+    return ended(wait_for(context, made.command, patience), again=made.again)
 
 
 def _tried_out(name: str, asked: Mapping[str, Any]) -> Durable:
@@ -178,10 +179,9 @@ def ended(command: Command, *, again: bool = False) -> Report:
     return replace(report, data=data, lines=lines)
 
 
-def _again(command: Command) -> str:
-    return (
-        f"queued already at {utc(command.created)} (command {command.id}); nothing was queued anew"
-    )
+def _again(command: Command, was: str = "was") -> str:
+    at = utc(command.created)
+    return f"queued already at {at} (command {command.id}); nothing {was} queued anew"
 
 
 def _terms(context: Context, asked: Mapping[str, Any]) -> Terms:
@@ -228,26 +228,31 @@ def _dry(
 ) -> Report:
     """Return what would be done; nothing is written, and no port is opened."""
     arguments = freeze(of, parameters)
-    if terms is None:
-        what, where = "sent", str(context.port)
-    else:
-        what, where = "queued", _meter(context).name
+    meter = None if terms is None else _meter(context)
+    what, where = ("sent", str(context.port)) if meter is None else ("queued", meter.name)
     _check(context, of, arguments, parameters.get(IDENTITY))
     data = {"dry_run": True, "command": of.name, "arguments": arguments, what: where}
+    if terms is not None and meter is not None:
+        with context.store.look() as db:
+            known = there(db, prepared(of, parameters, meter.id, terms, context))
+        if known is not None:
+            return Report({**data, "again": True}, (_again(known, "would be"),))
     return Report(data, (f"would be {what}: {typed(of.name, arguments)}, to {where}",))
 
 
 def queued(placed: Placed) -> Report:
     """Return what is said of a command that was written down."""
     command = placed.command
+    planned = command.state is State.PLANNED and command.not_before is not None
+    begin = f", not before {utc(command.not_before or 0)}" if planned else ""
     lines = [
-        f"{command.state.value}: {command.name} for {command.meter}",
+        f"{command.state.value}: {command.name} for {command.meter}{begin}",
         f"command {command.id}; prepay commands wait {command.id}",
     ]
     if placed.again:
         lines.insert(0, _again(command))
     if not placed.there and not command.state.is_final:
-        lines.append("nobody is there to carry it out: prepay serve")
+        lines.append(NOBODY)
     data = {
         "command": command.id,
         "name": command.name,

@@ -7,6 +7,7 @@ transaction of the caller's own.
 
 import getpass
 import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,8 +17,10 @@ from msgspec import Struct
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, Durable, durable, freeze
 from headend.engine.states import Happening, State
-from headend.errors import ExitCode, HeadendError, Refused, UsageError
-from headend.store import audit, commands, meters, transactions
+from headend.errors import ExitCode, HeadendError, Refused, StillQueued, UsageError
+from headend.identities import check_meter
+from headend.report import show_aside
+from headend.store import audit, commands, transactions, workers
 from headend.store.commands import Command, New
 from headend.store.connection import Connection
 from headend.store.transactions import Transaction
@@ -31,6 +34,8 @@ NOT_AFTER: Final = 24 * 3_600_000
 LAST: Final = 1_000
 _LATER = re.compile(r"\+(\d{1,6})([smhd])")
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+#: What is said where no worker is there.
+NOBODY: Final = "nobody is there to carry it out: prepay serve, in a terminal of its own"
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -121,7 +126,9 @@ def prepared(
 
 
 def _checked(identity: str, now: Instant) -> str:
-    from headend.plans import check_id  # with it come sessions, which nobody needs who queues
+    from headend.plans.planning import (
+        check_id,  # with it come sessions, which nobody needs who queues
+    )
 
     return check_id(identity, now)
 
@@ -134,10 +141,9 @@ def queue(db: Connection, new: New, now: Instant) -> Command:
     """
     if new.idempotency_key is not None:
         commands.begin_claiming(db)  # two callers with one key come one after the other
-        known = commands.of_key(db, new.idempotency_key)
-        if known is not None:
-            return _same(known, new)
-    _check_whose(db, new)
+    known = there(db, new)
+    if known is not None:
+        return known
     commands.add(db, [new], now)
     made = commands.get(db, new.id)
     assert made is not None  # it was written a line ago
@@ -150,11 +156,19 @@ def told_of(of: Durable, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"arguments": dict(arguments)} if of.moves else {}
 
 
-def _check_whose(db: Connection, new: New) -> None:
-    known = None if new.transaction_id is None else transactions.get(db, new.transaction_id)
-    if known is not None and known.meter_id != new.meter_id:
-        other = meters.by_id(db, known.meter_id).name
-        raise UsageError(f"transaction {known.id} is of another meter: {other}")
+def there(db: Connection, new: New) -> Command | None:
+    """Return the command that is found in place of a new one; None where it is to be written.
+
+    Raises:
+        UsageError: the key is of another command, or the transaction id of another meter.
+    """
+    known = None if new.idempotency_key is None else commands.of_key(db, new.idempotency_key)
+    if known is not None:
+        return _same(known, new)
+    booked = None if new.transaction_id is None else transactions.get(db, new.transaction_id)
+    if booked is not None:
+        check_meter(db, booked, new.meter_id)
+    return None
 
 
 def _same(known: Command, new: New) -> Command:
@@ -230,7 +244,11 @@ def whoami() -> str:
 def wait(
     context: Context, command_id: str, seconds: float | None, sleep: Callable[[float], None]
 ) -> Command:
-    """Return a command once it is final, or as it stands when the time is over."""
+    """Return a command once it is final, or as it stands when the time is over.
+
+    Raises:
+        UsageError: there is no such command.
+    """
     begun, pause = context.now(), 0.005
     while True:
         with context.store.read() as db:
@@ -242,6 +260,22 @@ def wait(
             return command
         sleep(pause)
         pause = min(pause * 1.2, 0.25)
+
+
+def wait_for(context: Context, command: Command, seconds: float | None) -> Command:
+    """Wait as ``wait``, for somebody who may interrupt it; say so where nobody carries it out.
+
+    Raises:
+        StillQueued: he has.
+    """
+    if (seconds is None or seconds >= 1) and not (context.chosen.json or command.state.is_final):
+        with context.store.read() as db:
+            if not workers.every(db, only_running=True):
+                show_aside(f"command {command.id} waits: {NOBODY}")
+    try:
+        return wait(context, command.id, seconds, time.sleep)
+    except KeyboardInterrupt:
+        raise StillQueued(command.id, command.meter) from None
 
 
 def exit_code(command: Command) -> ExitCode:
@@ -263,8 +297,10 @@ class Unsuccessful(HeadendError):
 
     def __init__(self, command: Command) -> None:
         reason = f": {command.reason}" if command.reason else ""
-        still = "" if command.state.is_final else "still "
-        super().__init__(f"command {command.id} is {still}{command.state.value}{reason}")
+        final = command.state.is_final
+        state = command.state.value if final else f"still {command.state.value}"
+        more = "" if final else f"; prepay commands wait {command.id} goes on waiting"
+        super().__init__(f"command {command.id} is {state}{reason}{more}")
         self.exit_code = exit_code(command)  # type: ignore[misc] # each one's own
         self.details = {
             "command": command.id,

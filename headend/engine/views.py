@@ -1,20 +1,28 @@
 """What people see of commands, and do to them: ``prepay commands``."""
 
 import json
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from headend.context import Context
-from headend.engine.arguments import IDENTITY, durable
+from headend.engine.arguments import IDENTITY, durable, rehearse, thaw
 from headend.engine.ordering import ended
-from headend.engine.queueing import Terms, cancel, note, prepared, queue, wait, whoami
+from headend.engine.queueing import (
+    Terms,
+    cancel,
+    moment,
+    note,
+    prepared,
+    queue,
+    wait_for,
+    whoami,
+)
 from headend.engine.states import State
 from headend.engine.typed import typed
 from headend.engine.wake import wake, wake_with
 from headend.errors import Refused, UsageError
 from headend.report import Report
-from headend.store import audit, campaigns, commands
+from headend.store import audit, campaigns, commands, registry
 from headend.store.commands import Command
 from headend.store.connection import Connection
 from headend.times import utc
@@ -22,6 +30,8 @@ from headend.times import utc
 #: Of an id so many digits are listed: those of a campaign's commands, made within a millisecond,
 #: differ in them.
 DIGITS = 20
+#: What a list says to who has queued nothing yet.
+_FIRST = "nothing was queued: prepay --meter NAME topup 25.00 --queue"
 #: The fewest digits by which a command or a campaign may be named.
 LEAST = 4
 
@@ -87,7 +97,7 @@ def listed(
     Raises:
         UsageError: there is no such campaign.
     """
-    from headend.engine.campaigns import found as campaign_of  # which needs this module
+    from headend.engine.campaign_views import found as campaign_of  # which needs this module
 
     meter = context.registered
     with context.store.read() as db:
@@ -104,7 +114,10 @@ def listed(
         (c.id[:DIGITS], utc(c.created)[:19], _said(c), c.meter, c.state.value, c.reason or "")
         for c in newest
     ]
-    lines = () if newest else ("nothing was queued: prepay --meter NAME topup 25.00 --queue",)
+    lines: tuple[str, ...] = ()
+    if not newest:
+        chosen = states or campaign is not None or meter is not None
+        lines = ("no such command: prepay commands lists all" if chosen else _FIRST,)
     data = {"commands": [told(each) for each in newest]}
     return Report(data, lines, columns if newest else (), rows)
 
@@ -118,8 +131,9 @@ def shown(context: Context, command_id: str) -> Report:
     with context.store.read() as db:
         command = found(db, command_id)
     data = told(command)
-    lines = [f"{name}: {value}" for name, value in _worded(command).items()]
-    return Report(data, lines)
+    worded = {name.replace("_", " "): value for name, value in _worded(command).items()}
+    width = max(map(len, worded))
+    return Report(data, [f"{name:{width}}  {value}" for name, value in worded.items()])
 
 
 def _worded(command: Command) -> dict[str, Any]:
@@ -127,6 +141,8 @@ def _worded(command: Command) -> dict[str, Any]:
     data = told(command)
     answer = data.pop("answer")
     data["name"] = _said(command)
+    if isinstance(answer, dict) and answer.get("error") == command.reason:
+        answer = None  # it is the reason
     if isinstance(answer, dict):
         answer = ", ".join(f"{name} {_word(each)}" for name, each in answer.items() if each)
     data["answer"] = answer
@@ -160,17 +176,26 @@ def waited(context: Context, command_id: str, seconds: float | None) -> Report:
 
     Raises:
         Unsuccessful: it is not done.
+        StillQueued: somebody has interrupted this.
     """
     with context.store.read() as db:
         command = found(db, command_id)
-    return ended(wait(context, command.id, seconds, time.sleep))
+    return ended(wait_for(context, command, seconds))
 
 
-def retried(context: Context, command_id: str) -> Report:
+def retried(context: Context, command_id: str, not_after: str | None = None) -> Report:
     """Look at an open command at once; queue a failed one anew.
+
+    Args:
+        context: the run of the command.
+        command_id: its id, or the first digits of it.
+        not_after: a new one is not sent after this moment, as ``queueing.moment`` takes it; None
+            is as for any other.
 
     Raises:
         Refused: it is done, or was withdrawn: whoever gave it may have wanted it for later.
+        UsageError: no moment, or one for a command that has its own and is still to be done.
+        HeadendError: whatever the command, given anew, would be refused with.
     """
     now = context.now()
     with context.store.begin() as db:
@@ -183,12 +208,19 @@ def retried(context: Context, command_id: str) -> Report:
             )
         if command.state.is_final:
             of = durable(command.name)
-            terms = Terms(priority=command.priority)
+            terms = Terms(priority=command.priority, not_after=moment(not_after, now))
             parameters = {**command.arguments, IDENTITY: None}
+            (entry,) = registry.by_ids(db, [command.meter_id])
+            rehearse(of, thaw(of, command.arguments), context, entry)
             made = queue(db, prepared(of, parameters, command.meter_id, terms, context), now)
             note(db, made, "retried", now, instead_of=command.id)
             said = f"queued anew, now: {_said(command)} for {made.meter}, command {made.id}"
         else:
+            if not_after is not None:
+                raise UsageError(
+                    f"--not-after: command {command.id} is {command.state.value}, and keeps its "
+                    f"own, {utc(command.not_after)}; leave it out, or cancel it and give it anew"
+                )
             made = command
             commands.hurry(db, command, now)
             said = f"command {command.id} is looked at now"

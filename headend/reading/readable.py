@@ -24,7 +24,7 @@ from obis import catalogue
 from obis.code import ObisCode
 from obis.units import SCALERS, Unit, format_scaled, symbol
 from protocol.axdr import Data, Tag
-from protocol.cosem import account, charge, credit, disconnect_control, token_gateway, vendor
+from protocol.cosem import account, charge, credit, disconnect_control, token_gateway, vendor_shown
 from protocol.cosem.types import TypeMismatch
 from protocol.cosem_time import CosemDateTime
 from protocol.errors import AccessRefused, ProtocolError
@@ -57,7 +57,7 @@ _BITS: Final[Mapping[tuple[int, int], type[IntEnum]]] = {
     (113, 9): charge.ChargeConfigurationBit,
 }
 #: Of Data, the object says what the value means.
-_OWN_BITS: Final = {catalogue.RELAY_CAUSES: vendor.RelayCauseBit}
+_OWN_BITS: Final = {catalogue.RELAY_CAUSES: vendor_shown.RelayCauseBit}
 _OWN_WORDS: Final = {catalogue.BALANCE_MODE: ("central", "local")}
 _DATE_TIME_OCTETS: Final = 12
 

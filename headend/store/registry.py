@@ -66,6 +66,15 @@ def hold(db: Connection, ids: Sequence[int]) -> list[Entry]:
     return by_ids(db, ids)
 
 
+def profiles(db: Connection, ids: Sequence[int]) -> list[tuple[str, str]]:
+    """Return name and profile of the meters of some row numbers, by name."""
+    found: list[tuple[str, str]] = []
+    for some in _portions(ids):
+        query = select(_METERS.c.name, _METERS.c.profile).where(_METERS.c.id.in_(some))
+        found += [(row.name, row.profile) for row in db.execute(query)]
+    return sorted(found)
+
+
 def every(db: Connection) -> list[Entry]:
     """Return all meters, by name."""
     return sorted(_entries(db, _QUERY), key=lambda each: each.name)

@@ -126,7 +126,7 @@ class Bench(Rig):
 
     def hang_up(self) -> None:
         """Close every port."""
-        self.tick(closed=frozenset(self.kernel._lines))
+        self.tick(closed=frozenset(self.kernel._ports.lines))
 
     def feed(self, port: PortId, octets: bytes) -> bytes:
         """Give octets to a port and return what the meter says there."""

@@ -154,7 +154,7 @@ def strike(scene: Scene, given: Input) -> Bench:
         assert not bench.coils
     assert bench.kernel.view.factory.keys == keys
     bench.check_ledger()
-    still_open = port in bench.kernel._lines
+    still_open = port in bench.kernel._ports.lines
     assert scene.next_client.is_served(bench, port if still_open else None)
     REACHED[str(scene.state)] += 1
     OBEYED[str(scene.state)] += obeyed

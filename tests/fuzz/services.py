@@ -143,7 +143,7 @@ class Attacker:
 
     def open(self, rig: Rig, place: int) -> Client | None:
         """Open an association on a port of its own; None where the meter does not let him."""
-        rig.tick(closed=frozenset(rig.kernel._lines))
+        rig.tick(closed=frozenset(rig.kernel._ports.lines))
         kind = PortKind.HDLC if self.kind is PortKind.OPTICAL else self.kind
         port = PortId(f"{self.kind.value} {place}")
         rig.tick(opened={port: self.kind})

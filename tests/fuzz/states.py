@@ -106,13 +106,13 @@ class Standing:
 
     def association_state(self) -> association.State | None:
         """Return where the meter believes its association with this client to be."""
-        line = self.bench.kernel._lines.get(self.port)
+        line = self.bench.kernel._ports.lines.get(self.port)
         session = None if line is None else line._sessions.get(self.dialogue.peer)
         return None if session is None else session.association.state
 
     def link_state(self) -> state.State:
         """Return where the meter believes its link with this client to be; a stream always is."""
-        link = self.bench.kernel._lines[self.port]._link
+        link = self.bench.kernel._ports.lines[self.port]._link
         if isinstance(link, WrapperLink):
             return state.State.CONNECTED
         assert isinstance(link, HdlcServer)

@@ -36,7 +36,7 @@ PORTS: Final = 8
 def kept(bench: Bench) -> int:
     """Return how many octets the lines of the meter hold in buffers of any kind."""
     shared = {id(bench.kernel), id(bench.factory), id(bench.kernel._objects), id(bench.dice)}
-    todo: list[object] = list(bench.kernel._lines.values())
+    todo: list[object] = list(bench.kernel._ports.lines.values())
     seen, octets = set(shared), 0
     while todo:
         one = todo.pop()

@@ -108,4 +108,4 @@ def test_a_replay_into_an_open_association_changes_nothing(bench: Bench, kind: P
         dialogue.association.reset()
         dialogue = Dialogue(bench, kind, MANAGER).open()
         counter = last_counter(bench, kind)
-        bench.tick(closed=frozenset(bench.kernel._lines) - {dialogue.port})
+        bench.tick(closed=frozenset(bench.kernel._ports.lines) - {dialogue.port})

@@ -51,7 +51,7 @@ def test_a_meter_survives_every_service(attacker: Attacker, profile: str) -> Non
     assert said
     if attacker.sap != MANAGEMENT_SAP:
         assert (rig.balance, rig.relay, rig.coils) == before
-    rig.tick(closed=frozenset(rig.kernel._lines))
+    rig.tick(closed=frozenset(rig.kernel._ports.lines))
     client = Client(rig, PUBLIC, PUBLIC_SAP, port=PortId("next"))
     client.open()
     assert client.get(NAME).value == NAME_PLATE.encode()

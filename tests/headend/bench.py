@@ -147,7 +147,7 @@ class Bench:
             with self.store.begin() as db:
                 raw = db.connection.driver_connection
             raw.deserialize(self.standing.database)  # type: ignore[union-attr]  # SQLite has one
-            self.store.__dict__.pop("leases", None)  # they were of the database that was there
+            self.store._leases = None  # they were of the database that was there
         self.ports = 0
         self._random = 0
         self.boot()
@@ -179,6 +179,12 @@ class Bench:
         # Each is a process that knows of no other: what the locks prevent has to end well too.
         context.__dict__["claims"] = Claims(LocalLocks(), 0)
         return context
+
+    def edge(self) -> dict[str, Any]:
+        """Return what an ``Invocation`` is given for this meter to be behind every port."""
+        context = self.context()
+        names = ("now", "entropy", "transports", "store", "patience")
+        return {name: getattr(context, name) for name in names}
 
     def save(self) -> Standing:
         """Return all that survives."""

@@ -1,7 +1,5 @@
 """What an adversary found: two head-ends, two commands at once, false clocks and chosen ids."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from headend.clock import system_clock
@@ -13,59 +11,19 @@ from headend.commands.topup import top_up
 from headend.errors import PortUnusable, Refused, UsageError
 from headend.line import Line
 from headend.orders import carry_out
-from headend.plans import (
-    central_activation,
-    central_deactivation,
-    central_topup,
-    local_deactivation,
-    local_topup,
-    new_id,
-)
-from headend.store import Store, ledger, meters
+from headend.plans.central import central_activation, central_deactivation, central_topup
+from headend.plans.local import local_deactivation, local_topup
+from headend.plans.planning import new_id
+from headend.store import Store
 from headend.store.transactions import Transaction
 from headend.transports import LinkKind
 from headend.transports.tcp import open_transport
-from meter_fw.board import Inputs
 from prepay.keys import KeyFileError, parse_keys
-from prepay.ledger import Account
 from prepay.transactions import Kind, transaction_id
 from protocol.cosem.vendor import Order, Snapshot
 from protocol.cosem_time import CosemDateTime
-from protocol.timing import later
+from tests.headend.accounts import books, use
 from tests.headend.bench import Bench
-
-HOUR = 3_600_000
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter (central mode), over the wrapper."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def il() -> Iterator[Bench]:
-    """An Israeli meter (local mode), over the wrapper."""
-    bench = Bench("il", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-def pass_hours(bench: Bench, hours: int, watt_hours: int) -> None:
-    """Let hours pass, and use as much energy in each."""
-    for _ in range(hours):
-        bench.now = later(bench.now, HOUR)
-        bench.kernel.tick(bench.now, Inputs(pulses=watt_hours))
-
-
-def books(bench: Bench, store: Store | None = None) -> dict[str, int]:
-    """Return the balance of each account that is not 0."""
-    with (store or bench.store).begin() as db:
-        (meter,) = meters.every(db)
-        found = {a.name.lower(): ledger.balance(db, meter.id, a) for a in Account}
-    return {name: balance for name, balance in found.items() if balance}
 
 
 def test_a_token_id_used_by_another_head_end_for_another_amount_is_not_ours(il: Bench) -> None:
@@ -104,7 +62,7 @@ def test_the_start_credit_survives_two_activations_at_once(wal: Bench) -> None:
     quick.close()
     assert wal.kernel.state.snapshot.balance == 2_000
     assert books(wal) == {"credit": 2_000, "start_credit": -2_000}
-    pass_hours(wal, 24, 100)
+    use(wal, 24, 2400)
     assert morning(wal.context()).data["sequence"] == 3
 
 
@@ -166,14 +124,14 @@ def test_a_morning_under_a_clock_of_next_year_does_not_end_the_pricing(wal: Benc
     activate(wal.context())
     right = wal.now
     clock(wal.context(), "2027-11-24T12:00:00")
-    pass_hours(wal, 24, 100)
+    use(wal, 24, 2400)
     assert morning(wal.context()).data["watt_hours"] > 0
     clock(wal.context(), "2026-11-25T12:00:00")
     assert wal.now > right
-    pass_hours(wal, 36, 100)
+    use(wal, 36, 3600)
     report = morning(wal.context())
     assert report.data["watt_hours"] > 0
-    pass_hours(wal, 24, 100)
+    use(wal, 24, 2400)
     assert morning(wal.context()).data["watt_hours"] == 2_400
     total = wal.kernel.state.energy.imported
     assert deactivate(wal.context()).data["settlement"] == f"{20 - total * 0.35 / 1000:.2f}"

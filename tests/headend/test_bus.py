@@ -15,7 +15,7 @@ from prepay.keys import LAB_KEYS
 from prepay.profile import load_profile
 from protocol.timing import Instant
 from sim.bus import BusOptions, make_sites
-from sim.meter import first_moment
+from sim.making import first_moment
 from sim.ports.bus import Bus
 from sim.ports.memory import MemoryLine, MemoryPort
 from sim.world import World

@@ -27,14 +27,7 @@ def prepay(*words: str, bench: Bench | None = None, db: str = "", port: str = ""
     """
     edge: dict[str, Any] = {"patience": Patience(silence=50, whole=100, farewell=10)}
     if bench is not None:
-        context = bench.context()
-        edge = {
-            "now": context.now,
-            "entropy": context.entropy,
-            "transports": context.transports,
-            "store": context.store,
-            "patience": context.patience,
-        }
+        edge = bench.edge()
     clean = {"PREPAY_PORT": port, "PREPAY_DB": db, "PREPAY_KEYS": ""}
     return CliRunner().invoke(main, list(words), obj=Invocation(**edge), env=clean)
 

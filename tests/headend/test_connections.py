@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,6 @@ from tests.postgres import Postgres, server
 
 NOW = Instant(1_700_000_000_000)
 NAMES = select(schema.meters.c.name).order_by(schema.meters.c.name)
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    """An empty database of each kind."""
-    opened = Store(database)
-    yield opened
-    opened.close()
 
 
 def names(store: Store) -> list[str]:

@@ -1,11 +1,10 @@
 """Adjust and refund against the real kernel: in whose books, once, and never too much."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from headend.commands.activate import activate
 from headend.commands.adjust import adjust
 from headend.commands.deactivate import deactivate
 from headend.commands.refund import give_back
@@ -17,7 +16,9 @@ from headend.corrections import adjustment, refund
 from headend.errors import HeadendError, Refused, UsageError
 from headend.line import open_line
 from headend.orders import carry_out
-from headend.plans import central_deactivation, local_deactivation, new_id
+from headend.plans.central import central_deactivation
+from headend.plans.local import local_deactivation
+from headend.plans.planning import new_id
 from headend.report import Report
 from headend.store import transactions
 from headend.store.transactions import State
@@ -25,11 +26,10 @@ from headend.transports import LinkKind
 from meter_fw.board import Inputs
 from prepay.transactions import Kind
 from protocol.timing import Instant
+from tests.headend.accounts import IDENTITY, books, paid, states
 from tests.headend.bench import Bench, Standing, Wire
-from tests.headend.test_money_commands import books, states
 from tests.headend.unplugged import Unplugged
 
-IDENTITY = "01a20000000070008000000000000001"
 #: The balance after activation and a top-up of 100.00, in minor units.
 FIRST = {"be-wal": 12_000, "il": 10_000}
 WHY = "energy billed twice"
@@ -47,29 +47,10 @@ def refunds(context: Context, amount: str) -> Report:
     return give_back(context, amount, WHY, identity=IDENTITY)
 
 
-def paid(profile: str) -> Bench:
-    """Return a meter that is prepaid, with 100.00 paid."""
-    bench = Bench(profile, LinkKind.WRAPPER)
-    activate(bench.context())
-    top_up(bench.context(), "100.00")
-    return bench
-
-
-@pytest.fixture(scope="module", params=["be-wal", "il"])
-def standing(request: pytest.FixtureRequest) -> tuple[str, Standing]:
-    """Where each test begins, in central and in local mode."""
-    bench = paid(request.param)
-    saved = bench.save()
-    bench.close()
-    return request.param, saved
-
-
 @pytest.fixture
-def bench(standing: tuple[str, Standing]) -> Iterator[Bench]:
+def bench(prepaid: Bench) -> Bench:
     """A meter that is prepaid, with 100.00 paid."""
-    made = Bench(standing[0], LinkKind.WRAPPER, standing[1])
-    yield made
-    made.close()
+    return prepaid
 
 
 def meters_balance(bench: Bench) -> int:
@@ -118,6 +99,22 @@ def test_the_same_id_acts_once_and_for_nothing_else(bench: Bench, give: Give) ->
     with pytest.raises(UsageError, match="is another"):
         (refunds if give is adjusts else adjusts)(bench.context(), "3.50")
     assert books(bench) == after
+
+
+def test_a_refund_says_what_was_used_and_priced_before_it(bench: Bench) -> None:
+    """Where the head-end keeps the balance: so that the new one can be followed."""
+    before = meters_balance(bench)
+    use(bench, 2_000)
+    report = refunds(bench.context(), "3.50")
+    cost = before - 350 - meters_balance(bench)
+    assert cost > 0
+    said = f"energy since the last reading, priced first: EUR {cost / 100:.2f}"
+    if bench.profile == "il":  # where the meter does, it has charged for all of it as it went
+        assert "energy_cost" not in report.data
+        assert not any("priced first" in line for line in report.lines)
+    else:
+        assert report.data["energy_cost"] == f"{cost / 100:.2f}"
+        assert said in report.lines
 
 
 def test_what_leads_out_of_32_bits_is_refused_and_nothing_stays_booked(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Protect and withdraw against the real kernel: flags, winter, and the same id twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -11,17 +11,8 @@ from headend.context import Context
 from headend.errors import Refused, UsageError
 from headend.report import Report
 from headend.transports import LinkKind
+from tests.headend.accounts import IDENTITY
 from tests.headend.bench import Bench
-
-IDENTITY = "01a20000000070008000000000000001"
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter in November."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
 
 
 def test_what_is_not_said_stays_as_the_meter_has_it(wal: Bench) -> None:

@@ -62,7 +62,7 @@ def back_to(bench: Bench, standing: bytes) -> None:
     with bench.store.begin() as db:
         raw: Any = db.connection.driver_connection
     raw.deserialize(standing)
-    bench.store.__dict__.pop("leases", None)
+    bench.store._leases = None
 
 
 def balance(bench: Bench) -> int:

@@ -22,7 +22,9 @@ from headend.commands.topup import top_up
 from headend.context import Context
 from headend.errors import HeadendError, NoAnswer, OutcomeUnknown, Refused, Unfinished, UsageError
 from headend.line import Line
-from headend.plans import NOT_AFTER, central_topup, local_topup, new_id
+from headend.plans.central import central_topup
+from headend.plans.local import local_topup
+from headend.plans.planning import NOT_AFTER, new_id
 from headend.report import Report
 from headend.store import Store, ledger, meters, transactions
 from headend.store.connection import Connection
@@ -34,9 +36,8 @@ from prepay.ledger import Account
 from prepay.transactions import Kind, Outcome
 from protocol.cosem_time import CosemDateTime
 from protocol.timing import Instant, later
+from tests.headend.accounts import at, use
 from tests.headend.bench import SPECS, Bench, Loss, Standing
-from tests.headend.test_money_commands import use
-from tests.headend.test_plans_and_modes import at
 from tests.headend.unplugged import Unplugged
 from tests.meter_fw.accounts import COSTS, PRINCIPAL, STANDING, priced
 
@@ -548,8 +549,10 @@ def test_once_more_is_the_same_exchange(profile: str) -> None:
     pair = prepared(profile)
     first = pair.exchange().data
     log = pair.new.kernel.state.transactions
-    assert pair.exchange().data == first
-    assert pair.exchange(first["transaction"]).data == first
+    again = pair.exchange()
+    assert ("again" in first, again.data) == (False, {**first, "again": True})
+    assert "nothing was booked" in again.lines[0]
+    assert pair.exchange(first["transaction"]).data == again.data
     assert pair.new.kernel.state.transactions == log
     assert_exchanged(pair, unexchanged(profile))
     pair.close()

@@ -9,7 +9,8 @@ from headend.commands.settle import settle
 from headend.commands.topup import top_up
 from headend.errors import HeadendError, OutcomeUnknown
 from headend.line import open_line
-from headend.plans import local_topup, new_id
+from headend.plans.local import local_topup
+from headend.plans.planning import new_id
 from headend.store import ledger, meters, transactions
 from headend.store.transactions import State
 from headend.transports import LinkKind

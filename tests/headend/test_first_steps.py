@@ -33,9 +33,9 @@ from obis.code import ObisCode
 from protocol import axdr
 from protocol.axdr import Data
 from protocol.cosem_time import CosemDateTime
+from tests.headend.accounts import use
 from tests.headend.bench import SPECS, Bench
 from tests.headend.test_cli import run
-from tests.headend.test_money_commands import use
 from tests.headend.test_session import serving, silent
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\Z")

@@ -1,7 +1,6 @@
 """Limiter, thresholds, tariff, message, profile, reads of many, and a disconnect that waits."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -27,29 +26,12 @@ from headend.store.transactions import State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
 from protocol.timing import later
+from tests.headend.accounts import IDENTITY, states
 from tests.headend.bench import Bench
-from tests.headend.test_money_commands import states
 from tests.headend.unplugged import Unplugged
 
 #: Attributes of class 71.
 NORMAL, OVER = 4, 6
-IDENTITY = "01a20000000070008000000000000001"
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter, on a Tuesday at noon."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def il() -> Iterator[Bench]:
-    """An Israeli meter."""
-    bench = Bench("il", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
 
 
 def wait(bench: Bench, hours: float) -> None:

@@ -35,14 +35,7 @@ def prepay(bench: Bench | None, *words: str, stdin: bytes | None = None, **more:
     """Run a command; ``port`` and ``meter`` are what the environment says."""
     edge: dict[str, Any] = more.pop("edge", {})
     if bench is not None:
-        context = bench.context()
-        edge = {
-            "now": context.now,
-            "entropy": context.entropy,
-            "transports": context.transports,
-            "store": context.store,
-            "patience": context.patience,
-        }
+        edge = bench.edge()
     said = {
         f"PREPAY_{name.upper()}": more.get(name, "") for name in ("port", "meter", "keys", "db")
     }

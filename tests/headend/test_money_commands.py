@@ -1,6 +1,5 @@
 """The commands that move money, against the real kernel: limits, exactly once, both modes."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,62 +21,19 @@ from headend.commands.transactions import list_transactions
 from headend.errors import HeadendError, NoAnswer, OutcomeUnknown, Refused, Unknowable, UsageError
 from headend.line import Line
 from headend.orders import carry_out
-from headend.plans import NOT_AFTER, central_topup, local_topup, new_id
-from headend.store import Store, ledger, meters, schema, transactions
+from headend.plans.central import central_topup
+from headend.plans.local import local_topup
+from headend.plans.planning import NOT_AFTER, new_id
+from headend.store import Store, meters, schema, transactions
 from headend.store.transactions import State
 from headend.transports import LinkKind
-from meter_fw.board import Inputs
 from obis.values import replace
-from prepay.ledger import Account
 from prepay.tokens.vend import vend_lab
 from protocol.timing import later
 from sim.flash import MemoryFlash
+from tests.headend.accounts import HOUR, IDENTITY, books, states, use
 from tests.headend.bench import Bench
 from tests.headend.unplugged import Unplugged
-
-HOUR = 3_600_000
-IDENTITY = "01a20000000070008000000000000001"
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter (central mode), over the wrapper."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def il() -> Iterator[Bench]:
-    """An Israeli meter (local mode), over HDLC."""
-    bench = Bench("il", LinkKind.HDLC)
-    yield bench
-    bench.close()
-
-
-def use(bench: Bench, hours: int, watt_hours: int = 0) -> None:
-    """Let hours pass, and energy be used in them evenly."""
-    for hour in range(hours):
-        bench.now = later(bench.now, HOUR)
-        share = watt_hours * (hour + 1) // hours - watt_hours * hour // hours
-        bench.kernel.tick(bench.now, Inputs(pulses=share))
-
-
-def books(bench: Bench, store: Store | None = None) -> dict[str, int]:
-    """Return the balance of each account that is not 0."""
-    with (store or bench.store).begin() as db:
-        (meter,) = meters.every(db)
-        found = {a.name.lower(): ledger.balance(db, meter.id, a) for a in Account}
-    return {name: balance for name, balance in found.items() if balance}
-
-
-def states(bench: Bench) -> list[tuple[str, State]]:
-    """Return kind and state of each transaction."""
-    with bench.store.begin() as db:
-        if not meters.every(db):
-            return []  # nobody has called it yet
-        (meter,) = meters.every(db)
-        return [(t.kind.value, t.state) for t in transactions.of_meter(db, meter.id)]
 
 
 def attempt(bench: Bench, writes: int) -> HeadendError | None:

@@ -1,7 +1,5 @@
 """Orders in the audit log: who gave which, and what became of it; a durable one only once."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from headend.commands.activate import activate
@@ -15,33 +13,19 @@ from headend.commands.topup import top_up
 from headend.context import Context
 from headend.errors import NoAnswer, OutcomeUnknown, Refused
 from headend.line import Line
-from headend.plans import central_topup
+from headend.plans.central import central_topup
 from headend.store import audit
 from headend.transports import LinkKind
+from tests.headend.accounts import IDENTITY
 from tests.headend.bench import Bench, Command, Standing
 from tests.headend.engine.rig import make
 from tests.headend.unplugged import Unplugged
 
-IDENTITY = "01a20000000070008000000000000001"
-
-
-@pytest.fixture(scope="module", params=["be-wal", "il"])
-def standing(request: pytest.FixtureRequest) -> tuple[str, Standing]:
-    """Return where each test begins: prepaid, with money, in central and in local mode."""
-    bench = Bench(request.param, LinkKind.WRAPPER)
-    activate(bench.context())
-    top_up(bench.context(), "100.00")
-    saved = bench.save()
-    bench.close()
-    return request.param, saved
-
 
 @pytest.fixture
-def bench(standing: tuple[str, Standing]) -> Iterator[Bench]:
+def bench(prepaid: Bench) -> Bench:
     """Return a meter that is prepaid."""
-    made = Bench(standing[0], LinkKind.WRAPPER, standing[1])
-    yield made
-    made.close()
+    return prepaid
 
 
 def by(who: str, context: Context) -> Context:

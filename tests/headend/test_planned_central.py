@@ -21,7 +21,8 @@ from headend.commands.transactions import list_transactions
 from headend.context import Context
 from headend.errors import HeadendError, OutcomeUnknown, Refused, Unknowable
 from headend.line import Line
-from headend.plans import NOT_AFTER, central_topup, new_id
+from headend.plans.central import central_topup
+from headend.plans.planning import NOT_AFTER, new_id
 from headend.pricing import Reading, price
 from headend.report import Report
 from headend.store import Store, ledger, meters, transactions
@@ -35,24 +36,15 @@ from prepay.transactions import Kind
 from protocol.cosem import vendor
 from protocol.cosem_time import CosemDateTime
 from protocol.timing import Instant, later
+from tests.headend.accounts import at, books, states, use
 from tests.headend.bench import Bench, Loss, Standing
 from tests.headend.test_every_octet_lost import lost
 from tests.headend.test_exchange import Doomed, Killed
-from tests.headend.test_money_commands import books, states, use
-from tests.headend.test_plans_and_modes import at
 from tests.headend.unplugged import Unplugged
 
 #: 20.00 less 1 kWh.
 SETTLED = {"consumption": 35, "settlement": 1_965, "start_credit": -2_000}
 OPENED = {"credit": 2_000, "start_credit": -2_000}
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter (central mode), over the wrapper."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
 
 
 def known(bench: Bench) -> Meter:
@@ -102,7 +94,7 @@ def test_an_end_is_priced_by_the_register_of_its_moment_and_not_of_the_asking(wa
     assert books(wal) == SETTLED
     told = deactivate(wal.context(), identity)
     assert (told.data["settlement"], told.data["energy_cost"]) == ("19.65", "0.35")
-    assert told.lines[1] == "energy since the last reading: EUR 0.35"
+    assert told.lines[2] == "energy since the last reading: EUR 0.35"
 
 
 LINES: list[tuple[Callable[[Context], object], str | None]] = [

@@ -1,8 +1,6 @@
 """Openings with a past, planned orders, and the balance that goes over, against the real kernel."""
 
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 
 import pytest
 
@@ -20,37 +18,14 @@ from headend.store.transactions import State
 from headend.transports import LinkKind
 from meter_fw.board import Inputs
 from prepay.ledger import Account
+from tests.headend.accounts import at, books, states, use
 from tests.headend.bench import Bench
-from tests.headend.test_money_commands import books, states, use
 from tests.headend.unplugged import Unplugged
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter (central mode), over the wrapper."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def il() -> Iterator[Bench]:
-    """An Israeli meter (local mode), over HDLC."""
-    bench = Bench("il", LinkKind.HDLC)
-    yield bench
-    bench.close()
 
 
 def remaining(bench: Bench) -> list[int]:
     """Return what remains of each charge."""
     return [charge.remaining for charge in bench.kernel.state.charges]
-
-
-def at(bench: Bench, hours: int) -> str:
-    """Return a moment of the meter's wall clock some hours from now."""
-    view = bench.kernel.view
-    moment: datetime = view.at(view.clock + hours * 3_600_000)
-    return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 # --- openings ----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import resource
 import socket
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -29,14 +28,6 @@ NAMED = Prepared(select(METERS.name).where(METERS.name == bindparam("name")))
 ALL = Prepared(select(METERS.name).order_by(METERS.name))
 NOW = Instant(1_700_000_000_000)
 IDENTITY = "01" * 16
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    """An empty database of each kind."""
-    opened = Store(database)
-    yield opened
-    opened.close()
 
 
 def met(store: Store, name: str = "OPP1") -> Meter:

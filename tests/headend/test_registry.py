@@ -32,14 +32,6 @@ NOW = Instant(1_700_000_000_000)
 EAN = "376104250021234569"
 
 
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    """An empty database, on each kind of server."""
-    opened = Store(database)
-    yield opened
-    opened.close()
-
-
 def added(store: Store, *entries: Entry) -> None:
     """Register meters."""
     with store.begin() as db:

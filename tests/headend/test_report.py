@@ -57,6 +57,23 @@ def test_words_go_on_below_and_moments_are_broken_between_date_and_time(
     assert third.split() == ["10"]
 
 
+@pytest.mark.parametrize(("width", "below"), [("60", True), ("100", True), ("200", False)])
+def test_details_stand_below_where_a_line_has_no_room_for_them(
+    monkeypatch: pytest.MonkeyPatch, width: str, below: bool
+) -> None:
+    """In lines of their own, not in a column of single words; all of them is there."""
+    monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    columns = ("moment", "caller", "action", "subject", "details")
+    row = ("2026-11-22T17:10:25+00:00", "root", "command queued", ID, f"meter {ID}, amount 25.00")
+    show(Report({}, (), columns, [row]), as_json=False)
+    _, rule, first, *others = screen.getvalue().splitlines()
+    assert len(rule) <= int(width)
+    assert " ".join([first, *others]).split() == " ".join(row).split()
+    assert bool(others) is below
+    assert all(line.startswith("    ") and len(line) <= 60 for line in others)
+
+
 def test_into_a_pipe_a_row_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole, without a rule, and with nothing behind it; with COLUMNS as on a terminal."""
     lines = shown(monkeypatch, ROW, "", io.StringIO())

@@ -1,6 +1,5 @@
 """What status shows of an account beyond its balance, and what the orders say of what is left."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,24 +17,8 @@ from headend.transports import LinkKind
 from prepay.transactions import Outcome
 from protocol.cosem_time import CosemDateTime
 from protocol.timing import later
+from tests.headend.accounts import at
 from tests.headend.bench import Bench
-from tests.headend.test_plans_and_modes import at
-
-
-@pytest.fixture
-def wal() -> Iterator[Bench]:
-    """A Walloon meter (central mode) on a Tuesday at noon."""
-    bench = Bench("be-wal", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
-
-
-@pytest.fixture
-def il() -> Iterator[Bench]:
-    """An Israeli meter (local mode) at the same moment."""
-    bench = Bench("il", LinkKind.WRAPPER)
-    yield bench
-    bench.close()
 
 
 def rows(bench: Bench) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -34,14 +34,6 @@ from tests.postgres import Postgres, server
 
 NOW = Instant(1_700_000_000_000)
 IDENTITY = "01" * 16
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    """An empty database of each kind."""
-    opened = Store(database)
-    yield opened
-    opened.close()
 
 
 def met(store: Store, name: str = "OPP1") -> Meter:

@@ -32,6 +32,31 @@ def test_gurux_prints_its_private_key_when_it_proves_itself(
     assert leaked(printed, keys) == ["hexadecimal"]
 
 
+def test_the_server_of_gurux_answers_nobody(interpreters: dict[str, Path]) -> None:
+    """The AARQ of its own client, without security: what it would answer has nowhere to go."""
+    with PeerProcess(interpreters[GURUX.name], SCRIPT) as peer:
+        answer = peer.ask("gurux_answers_an_aarq", {})
+    assert answer["raised"] == "AttributeError"
+    assert "setReply" in answer["text"]
+
+
+def test_gurux_unwraps_no_key(interpreters: dict[str, Path]) -> None:
+    """Not even one that it has wrapped itself: it counts by floats."""
+    with PeerProcess(interpreters[GURUX.name], SCRIPT) as peer:
+        assert peer.ask("gurux_unwraps_a_key", {})["raised"] == "TypeError"
+
+
+def test_gurux_takes_a_false_tag_of_what_is_encrypted(interpreters: dict[str, Path]) -> None:
+    """What is authenticated alone it refuses; with encryption it looks at no tag."""
+    with PeerProcess(interpreters[GURUX.name], SCRIPT) as peer:
+        authenticated, both = (
+            peer.ask("gurux_deciphers_with_a_false_tag", {"security": security})
+            for security in (0x10, 0x30)
+        )
+    assert authenticated["text"] == "Decrypt failed. Invalid tag."
+    assert both == {"returned": "genuine"}
+
+
 @pytest.mark.parametrize("suite", [0, 1, 2])
 def test_pydlms_simulates_a_proof_by_gmac_of_suite_0_in_every_suite(
     interpreters: dict[str, Path], suite: int

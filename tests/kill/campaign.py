@@ -26,7 +26,7 @@ from headend.engine.arguments import durable
 from headend.engine.queueing import Terms, prepared, queue
 from headend.errors import Refused
 from headend.store import Store, StoreError, registry
-from sim.meter import derive_name
+from sim.making import derive_name
 from tests.kill.armed import POINTS
 from tests.kill.checker import Audit, audit, decimal
 from tests.kill.killer import RANDOM, Killer, kill_dead

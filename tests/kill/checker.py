@@ -26,7 +26,7 @@ from meter_fw.cells import restore
 from meter_fw.nvram import Journal
 from meter_fw.state import MeterState
 from sim.flash import MemoryFlash
-from sim.meter import FLASH_BLOCK_SIZE, FLASH_BLOCKS
+from sim.making import FLASH_BLOCK_SIZE, FLASH_BLOCKS
 from sim.statedir import look
 from tests.kill import plan
 from tests.kill.plan import Payment, Plan

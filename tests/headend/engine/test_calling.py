@@ -335,6 +335,33 @@ def test_whatever_the_worker_does_there_is_one_row(
     assert f"command {one} is still queued" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("sure", [True, False], ids=["answered", "unanswered"])
+def test_who_interrupts_a_wait_is_told_which_command_goes_on(shop: Shop, sure: bool) -> None:
+    """Under the id that he drew, although the worker may not have said yet that it is written."""
+    path = Path(f"{shop.url}.desk.1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as ours:
+        ours.bind(str(path))
+        ours.listen()
+        program = "from headend.cli import main; main()"
+        words = ["--db", shop.url, "--meter", METER, "read", "1.8.0", "--queue", "--wait"]
+        with subprocess.Popen(
+            [sys.executable, "-c", program, *words], stderr=subprocess.PIPE, text=True, env=clean()
+        ) as process:
+            ours.settimeout(PATIENCE)
+            line, _ = ours.accept()
+            with line, line.makefile("rb") as asked:
+                drawn = json.loads(asked.readline())["draw"]
+                if sure:
+                    report = {"data": {"command": drawn, "meter": METER}}
+                    line.sendall(json.dumps({"report": report}).encode() + b"\n\n")
+                threading.Event().wait(0.2)  # a signal that comes at any moment is heard
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=PATIENCE)
+    stays = "stays queued" if sure else "may have been queued"
+    assert process.returncode == 130
+    assert err.startswith(f"prepay: interrupted; command {drawn} for {METER} {stays}: ")
+
+
 def test_with_and_without_a_worker_a_command_imports_what_it_needs(tmp_path: Path) -> None:
     """And whatever happens to the worker, it is carried out once."""
     place = Place(tmp_path, str(tmp_path / "h.db"))

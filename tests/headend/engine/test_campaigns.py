@@ -8,6 +8,7 @@ import pytest
 from headend.commands.campaign import command as campaign_group
 from tests.headend.engine.prompt import Prompt, all_of
 from tests.headend.engine.rig import make
+from tests.headend.engine.test_queueing import TOO_MUCH
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_a_campaign_from_its_start_to_its_end(prepay: Prompt) -> None:
 
 def test_a_campaign_of_which_some_failed_says_so(prepay: Prompt) -> None:
     """With exit code 1."""
-    words = ("campaign", "start", "--query", "name=*", "topup", "9999.00")
+    words = ("campaign", "start", "--query", "name=*", *TOO_MUCH)
     started = prepay("--json", *words)
     prepay.rig.work()
     shown = prepay("campaign", "show", started.data["campaign"], "--wait")
@@ -52,7 +53,7 @@ def test_a_campaign_of_which_some_failed_says_so(prepay: Prompt) -> None:
 def test_a_campaign_says_which_meters_did_not_do_it_and_why(prepay: Prompt) -> None:
     """In its list and in JSON; and the list of commands takes the campaign's id."""
     prepay.queue("read", "1.8.0")
-    words = ("campaign", "start", "--query", "name=*", "topup", "9999.00")
+    words = ("campaign", "start", "--query", "name=*", *TOO_MUCH)
     number = prepay("--json", *words).data["campaign"]
     assert prepay("--json", "campaign", "show", number).data["undone"] == []
     prepay.rig.work(rounds=2)
@@ -95,7 +96,7 @@ def test_a_wait_for_a_campaign_says_its_id_at_once_and_ends_with_its_time(prepay
     (command,) = all_of(prepay)
     first, last = said.err.splitlines()
     number = first.split()[1].rstrip(":")
-    assert first == f"campaign {number}: read 1.8.0, 1 meters"
+    assert first == f"campaign {number}: read 1.8.0, 1 meter"
     assert (said.code, "still 1 queued" in last, number in last) == (3, True, True)
     assert "goes on: prepay campaign show" in last
     told = json.loads(prepay("--json", "campaign", "show", number, "--wait=0").err)

@@ -151,8 +151,9 @@ def test_a_wait_ends_when_its_time_is_over(room: Room) -> None:
         line.sendall(room.request(waits=True, seconds=0.05))
         answers.readline()
         over = json.loads(answers.readline())
+    error = f"command {DRAWN} is still queued; prepay commands wait {DRAWN} goes on waiting"
     assert over == {
-        "error": f"command {DRAWN} is still queued", "exit_code": 3,
+        "error": error, "exit_code": 3,
         "details": {"command": DRAWN, "meter": METER, "state": "queued"},
     }  # fmt: skip # one answer
 

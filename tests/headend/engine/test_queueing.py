@@ -16,6 +16,8 @@ from tests.headend.engine.prompt import Prompt, all_of
 from tests.headend.engine.rig import Rig, make
 
 NOW = Instant(1_800_000_000_000)
+#: Refused by the books, which are read when it is carried out.
+TOO_MUCH = ("refund", "9999.00", "--reason", "why")
 
 
 @pytest.fixture
@@ -232,7 +234,7 @@ def test_a_dry_run_writes_and_sends_nothing(prepay: Prompt) -> None:
 
 def test_waiting_shows_what_the_command_reports(prepay: Prompt) -> None:
     """And exits as it does: 0 done, 1 refused, 3 not begun."""
-    done, refused = prepay.queue("topup", "25.00"), prepay.queue("topup", "9999.00")
+    done, refused = prepay.queue("topup", "25.00"), prepay.queue(*TOO_MUCH)
     prepay.rig.work(rounds=2)
     waiting = prepay.queue("read", "1.8.0")
     shown = prepay("commands", "wait", done.data["command"])
@@ -255,10 +257,10 @@ def test_a_list_of_commands_by_state_and_meter(prepay: Prompt) -> None:
 
 def test_cancel_and_retry_on_the_command_line(prepay: Prompt) -> None:
     """What was refused can be queued anew, as a command of its own; what is done cannot."""
-    first = prepay.queue("topup", "9999.00").data["command"]
+    first = prepay.queue(*TOO_MUCH).data["command"]
     prepay.rig.work()
     anew = prepay("commands", "retry", first)
-    assert f"queued anew, now: topup 9999.00 for {prepay.rig.name}" in anew.out
+    assert f"queued anew, now: refund 9999.00 --reason why for {prepay.rig.name}" in anew.out
     assert [each.state.value for each in all_of(prepay)] == ["refused", "queued"]
     again = all_of(prepay)[1].id
     assert prepay("commands", "cancel", again).code == 0
@@ -300,7 +302,7 @@ def test_an_id_of_too_few_digits_says_how_many_it_takes(prepay: Prompt, group: s
 
 def test_a_machine_is_told_which_command_is_not_done(prepay: Prompt) -> None:
     """Id, state and transaction stand beside the error, on which it can go on."""
-    refused = prepay.queue("topup", "9999.00").data["command"]
+    refused = prepay.queue(*TOO_MUCH).data["command"]
     prepay.rig.work()
     said = prepay("--json", "commands", "wait", refused)
     told = json.loads(said.err)

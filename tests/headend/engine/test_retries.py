@@ -10,6 +10,7 @@ from headend.errors import (
     Cancelled,
     Expired,
     NoAnswer,
+    NoMasterKey,
     OutcomeUnknown,
     PortUnusable,
     Refused,
@@ -19,6 +20,7 @@ from headend.errors import (
 )
 from headend.store import StoreError
 from headend.store.locks import Busy
+from headend.vault.wrapping import UnderAnother
 from protocol.errors import DecodeError
 
 OWN, OTHER = "01" * 16, "02" * 16
@@ -28,6 +30,8 @@ CASES = [
     (NoAnswer("x"), Happening.SILENT, 3),
     (Busy("x"), Happening.SILENT, 3),
     (PortUnusable("x"), Happening.SILENT, 2),
+    (NoMasterKey("x"), Happening.SILENT, 2),
+    (UnderAnother("x"), Happening.SILENT, 1),
     (StoreError("x"), Happening.SILENT, 1),
     (OutcomeUnknown("x", OWN), Happening.LOST, 4),
     (OutcomeUnknown("x", OTHER), Happening.SILENT, 4),

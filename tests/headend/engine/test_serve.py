@@ -180,7 +180,8 @@ def test_queued_and_waited_for_on_the_command_line(place: Place) -> None:
     waited = place.prepay("commands", "wait", told["command"])
     assert waited.returncode == 0, waited.stderr
     assert "topped up" in waited.stdout
-    refused = place.prepay("--meter", place.meter, "topup", "9999.00", "--queue", "--wait=30")
+    too_much = ("refund", "9999.00", "--reason", "why")
+    refused = place.prepay("--meter", place.meter, *too_much, "--queue", "--wait=30")
     assert refused.returncode == 1, refused.stdout
     assert "refused" in refused.stderr
     worker.send_signal(signal.SIGTERM)

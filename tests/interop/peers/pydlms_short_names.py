@@ -3,7 +3,6 @@
 import importlib.metadata
 
 import running
-from pydlms import DlmsData
 from pydlms_client_driver import PydlmsDriver
 
 ASSOCIATION = (12, "0.0.40.0.0.255")
@@ -30,11 +29,6 @@ class PydlmsShortNames(PydlmsDriver):
             }
             for entry in self._client.get_association_view()
         ]
-
-    def write_unconfirmed(self, class_id, obis, index, octets):
-        """UnconfirmedWrite."""
-        data = DlmsData.octet_string(octets)
-        self._client.set_unconfirmed(obis, class_id, index, data)
 
 
 if __name__ == "__main__":
