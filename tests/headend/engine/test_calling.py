@@ -42,6 +42,14 @@ _PROGRAM = (
     f"finally: print('imported:', *[m for m in {HEAVY} if m in sys.modules], file=sys.stderr)\n"
 )
 
+#: As a terminal has it: what is started in the background ignores Ctrl-C, and so do its children.
+_INTERRUPTIBLE = (
+    "import signal\n"
+    "from headend.cli import main\n"
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "main()\n"
+)
+
 
 def clean(**more: str) -> dict[str, str]:
     """Return an environment without settings of ours."""
@@ -342,11 +350,14 @@ def test_who_interrupts_a_wait_is_told_which_command_goes_on(shop: Shop, sure: b
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as ours:
         ours.bind(str(path))
         ours.listen()
-        program = "from headend.cli import main; main()"
         words = ["--db", shop.url, "--meter", METER, "read", "1.8.0", "--queue", "--wait"]
-        with subprocess.Popen(
-            [sys.executable, "-c", program, *words], stderr=subprocess.PIPE, text=True, env=clean()
-        ) as process:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _INTERRUPTIBLE, *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean(),
+        )
+        try:
             ours.settimeout(PATIENCE)
             line, _ = ours.accept()
             with line, line.makefile("rb") as asked:
@@ -357,6 +368,9 @@ def test_who_interrupts_a_wait_is_told_which_command_goes_on(shop: Shop, sure: b
                 threading.Event().wait(0.2)  # a signal that comes at any moment is heard
                 process.send_signal(signal.SIGINT)
                 _, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
     stays = "stays queued" if sure else "may have been queued"
     assert process.returncode == 130
     assert err.startswith(f"prepay: interrupted; command {drawn} for {METER} {stays}: ")
