@@ -48,10 +48,14 @@ def amount_known(
 def payment_known(context: Context, text: str) -> int | None:
     """Return a payment in minor units; None where nobody knows the profile yet.
 
+    None also of a durable command: it was judged when it was queued, and is once more at its meter.
+
     Raises:
         UsageError: as ``amount_known``.
         Refused: the profile does not take it.
     """
+    if context.queued_as is not None:
+        return None
     profile = profile_known(context)
     if profile is not None:
         return payment_of(text, profile)
