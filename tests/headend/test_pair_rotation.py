@@ -52,6 +52,8 @@ from tests.headend.vaulted import (
 from tests.meter_fw.rig import NAME
 from tests.postgres import Postgres
 
+pytestmark = pytest.mark.spread
+
 
 @pytest.fixture(scope="module")
 def standing() -> Standing:
