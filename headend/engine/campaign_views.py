@@ -3,13 +3,14 @@
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from headend.context import Context
 from headend.engine.queueing import whoami
 from headend.engine.states import State
 from headend.engine.typed import typed
-from headend.engine.views import DIGITS, LEAST
+from headend.engine.views import DIGITS, only
 from headend.engine.views import found as command_found
 from headend.engine.wake import wake, wake_with
 from headend.errors import ExitCode, HeadendError, Refused, UsageError
@@ -31,15 +32,8 @@ def found(db: Connection, campaign_id: str) -> Campaign:
     Raises:
         UsageError: there is none, or more than one.
     """
-    text = campaign_id.lower()
-    if len(text) < LEAST:
-        raise UsageError(f"{text!r}: a campaign is named by {LEAST} digits of its id, or more")
-    known = campaigns.beginning_with(db, text)
-    if len(known) == 1:
-        return known[0]
-    if known:
-        raise UsageError(f"more than one campaign begins with {text[:40]!r}: give more digits")
-    raise UsageError(f"there is no campaign {text[:40]!r}: prepay campaign list")
+    known = partial(campaigns.beginning_with, db)
+    return only("campaign", campaign_id, known, "prepay campaign list")
 
 
 def _told(campaign: Campaign, counts: Mapping[State, int]) -> dict[str, Any]:

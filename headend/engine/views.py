@@ -1,8 +1,9 @@
 """What people see of commands, and do to them: ``prepay commands``."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from headend.context import Context
 from headend.engine.arguments import IDENTITY, durable, rehearse, thaw
@@ -30,10 +31,11 @@ from headend.times import utc
 #: Of an id so many digits are listed: those of a campaign's commands, made within a millisecond,
 #: differ in them.
 DIGITS = 20
+_T = TypeVar("_T")
 #: What a list says to who has queued nothing yet.
 _FIRST = "nothing was queued: prepay --meter NAME topup 25.00 --queue"
 #: The fewest digits by which a command or a campaign may be named.
-LEAST = 4
+_LEAST = 4
 
 
 def found(db: Connection, command_id: str) -> Command:
@@ -42,15 +44,30 @@ def found(db: Connection, command_id: str) -> Command:
     Raises:
         UsageError: there is none, or more than one.
     """
-    text = command_id.lower()
-    if len(text) < LEAST:
-        raise UsageError(f"{text!r}: a command is named by {LEAST} digits of its id, or more")
-    known = commands.beginning_with(db, text)
+    return only("command", command_id, partial(commands.beginning_with, db), "prepay commands list")
+
+
+def only(what: str, begins: str, beginning_with: Callable[[str], Sequence[_T]], lists: str) -> _T:
+    """Return the only one whose id begins so.
+
+    Args:
+        what: the word for one of them.
+        begins: the first digits of its id, or all of them.
+        beginning_with: returns those that begin so; two are enough.
+        lists: the command that lists them.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    text = begins.lower()
+    if len(text) < _LEAST:
+        raise UsageError(f"{text!r}: a {what} is named by {_LEAST} digits of its id, or more")
+    known = beginning_with(text)
     if len(known) == 1:
         return known[0]
     if known:
-        raise UsageError(f"more than one command begins with {text[:40]!r}: give more digits")
-    raise UsageError(f"there is no command {text[:40]!r}: prepay commands list")
+        raise UsageError(f"more than one {what} begins with {text[:40]!r}: give more digits")
+    raise UsageError(f"there is no {what} {text[:40]!r}: {lists}")
 
 
 def told(command: Command) -> dict[str, Any]:
