@@ -35,7 +35,9 @@ from protocol.timing import Instant, later
 #: What is said of an order that this database did not give itself.
 TAKEN_OVER = "taken over from the meter"
 #: Orders that move no money of a central meter, and take no sequence.
-_HARMLESS = (Kind.ARM, Kind.CUSTOMER, Kind.WITHDRAW, Kind.CANCEL)
+_HARMLESS = (
+    Kind.ARM, Kind.CUSTOMER, Kind.WITHDRAW, Kind.CANCEL, Kind.DISCONNECT, Kind.CONNECT,
+)  # fmt: skip # names, and nothing else
 _DO_SAY = "prepay db adopt --register WH takes it over as it is, priced up to that register"
 
 

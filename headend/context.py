@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from headend.clock import Clock, system_clock
-from headend.errors import NoMasterKey, UsageError
+from headend.errors import KeysUnusable, NoMasterKey, UsageError
 from headend.lazy import lazy
 from obis.values import hiding, replace
 
@@ -214,7 +214,7 @@ class Context:
         """The meter's keys: the key file's, else the vault's, else the lab's.
 
         Raises:
-            UsageError: the key file, or the master key, cannot be read or understood.
+            KeysUnusable: the key file, or the master key, cannot be read or understood.
             Refused: the vault's cannot be opened.
         """
         from prepay.keys import LAB_KEYS, KeyFileError, parse_keys
@@ -225,11 +225,11 @@ class Context:
         try:
             return parse_keys(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise UsageError(f"key file {path}: {error.strerror}") from error
+            raise KeysUnusable(f"key file {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise UsageError(f"key file {path}: not a text file") from error
+            raise KeysUnusable(f"key file {path}: not a text file") from error
         except KeyFileError as error:
-            raise UsageError(f"key file {path}: {error}") from error
+            raise KeysUnusable(f"key file {path}: {error}") from error
 
     @lazy
     def held(self) -> "Held | None":

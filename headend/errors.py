@@ -46,7 +46,11 @@ class UsageError(HeadendError):
     exit_code = ExitCode.USAGE
 
 
-class NoMasterKey(UsageError):
+class KeysUnusable(UsageError):
+    """A meter's keys cannot be read in this process, as they are now: elsewhere they may be."""
+
+
+class NoMasterKey(KeysUnusable):
     """No master key is at hand under which the vault's keys of a meter are wrapped."""
 
 

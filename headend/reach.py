@@ -210,7 +210,9 @@ def open_session(
     except NeverHeard as error:
         raise NoAnswer(f"{error}{_whereabouts(context)}", error.hint) from error
     except AssociationRefused as error:
-        raise AssociationRefused(f"{error}{_hint(error, settings, client)}", error.event) from error
+        name = None if context.registered is None else context.registered.name
+        hint = _hint(error, settings, client, name)
+        raise AssociationRefused(f"{error}{hint}", error.event) from error
 
 
 def _observed(context: Context, transport: Transport) -> Transport:
@@ -243,7 +245,9 @@ def _whereabouts(context: Context) -> str:
     return f" ({' '.join(hints)})" if hints else ""
 
 
-def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> str:
+def _hint(
+    error: AssociationRefused, settings: ClientSettings, client: int, name: str | None
+) -> str:
     """Return what to try after a refusal, empty where nothing comes to mind."""
     if getattr(error.event, "invocation_counter", None) is not None:
         return ""  # the caller knows what to do
@@ -254,7 +258,8 @@ def _hint(error: AssociationRefused, settings: ClientSettings, client: int) -> s
             settings.protection is not Protection.AUTHENTICATED_ENCRYPTED
         )
         weak = ", or a --protection that the meter finds too weak" if less else ""
-        return f" (wrong key or password? --keys FILE, --password{weak})"
+        kept = "" if name is None else f"prepay keys import {name} FILE, "
+        return f" (wrong key or password? {kept}--keys FILE, --password{weak})"
     if diagnostic in _WRONG_MECHANISM and client == CLIENTS[Mechanism.HLS_GMAC]:
         return " (it wants another --mechanism: give --keys the file that the meter has)"
     if diagnostic not in _WRONG_CLIENT:

@@ -61,6 +61,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def facts(known: Mapping[str, object]) -> list[str]:
+    """Return a line for each thing that is known, their values below each other."""
+    width = max(map(len, known))
+    return [f"{name:{width}}  {value}" for name, value in known.items()]
+
+
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report on stdout."""
     if as_json:

@@ -30,6 +30,7 @@ from sim.making import (
     OptionError,
     derive_name,
     first_moment,
+    keys_option,
     make_factory,
 )
 from sim.ports import open_port
@@ -140,9 +141,10 @@ def _ready(
         }
         return [json.dumps(ready)]
     lines = [f"{len(meters)} meters, profile {profile}, {options.speed:g} times real time"]
+    keys = keys_option(options.keys)
     for spec in specs:
         lines += [
-            f"  prepay --port {spec} --physical {physical} status    # {name}"
+            f"  prepay --port {spec}{keys} --physical {physical} status    # {name}"
             for physical, name in meters
         ]
     if published:

@@ -6,6 +6,8 @@ again under its name.
 
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
+from shlex import quote
 from zoneinfo import ZoneInfo
 
 from meter_fw.factory import MAX_NAME, Factory
@@ -31,6 +33,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class OptionError(ValueError):
     """The value of an option does not fit."""
+
+
+def keys_option(path: Path | None) -> str:
+    """Return what a call of the head-end has to say of a meter's key file; empty without one."""
+    return "" if path is None else f" --keys {quote(str(path))}"
 
 
 def make_factory(profile: Profile, name: str, keys: MeterKeys, start: Instant) -> Factory:

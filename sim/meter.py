@@ -42,6 +42,7 @@ from sim.making import (
     OptionError,
     derive_name,
     first_moment,
+    keys_option,
     make_factory,
 )
 from sim.outlet import Outlet
@@ -348,7 +349,7 @@ def _ready(options: Options, made: Assembly) -> list[str]:
     lines = [
         f"meter {name}, profile {profile}, {clock:%Y-%m-%d %H:%M:%S},"
         f" {options.speed:g} times real time",
-        *(f"  prepay --port {spec} status" for spec in specs),
+        *(f"  prepay --port {spec}{keys_option(options.keys)} status" for spec in specs),
     ]
     if is_published(made.keys):
         lines.append(OPEN_SECRET)

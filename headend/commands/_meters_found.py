@@ -43,8 +43,9 @@ def discover(
 ) -> Report:
     """Find meters on a line by their addresses, or on a range of ports.
 
-    Each address is asked in turn, as the public client, for name and serial number. One that is
-    silent costs --seconds.
+    Each address is asked in turn, as the public client, for its name, and for its serial number
+    where it shows that to everybody: our meters tell it once they are met. One that is silent
+    costs --seconds.
 
     Example: prepay meters discover --port serial:./bus --addresses 1-16 --add --line bus1
 
@@ -139,4 +140,9 @@ def _next(found: "list[Found]", notes: list[str], *, add: bool) -> tuple[str, ..
     unmet = [
         e.name for e, note in zip(found, notes, strict=True) if note in ("added", "registered")
     ]
-    return (f"next: prepay --meter {unmet[0]} status makes its acquaintance",) if unmet else ()
+    if not unmet:
+        return ()
+    return (
+        f"next: prepay --meter {unmet[0]} status makes its acquaintance",
+        f"(one with keys of its own: prepay keys import {unmet[0]} FILE first)",
+    )

@@ -26,7 +26,7 @@ def command(ctx: click.Context) -> None:
     """Show who did what, and check that nobody has changed what is written.
 
     Each row is sealed together with the row before it, in the database transaction of what it
-    tells of: keys imported, exported and turned, commands queued, withdrawn and ended, campaigns,
+    tells of: keys imported, exported and rotated, commands queued, withdrawn and ended, campaigns,
     changes of the registry, and orders to meters that were given directly: planned, and done,
     settled, refused or unknown.
 

@@ -7,7 +7,7 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.errors import Refused, UsageError
-from headend.report import Report
+from headend.report import Report, facts
 
 #: No meter is asked.
 OFFLINE = True
@@ -91,7 +91,7 @@ def shown(context: Context, number: int) -> Report:
         UsageError: there is none of that number.
     """
     told = _told(_found(context, number))
-    return Report(told, tuple(f"{name}: {value}" for name, value in told.items() if value))
+    return Report(told, facts({name: value for name, value in told.items() if value}))
 
 
 @command.command("close")

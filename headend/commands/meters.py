@@ -11,7 +11,7 @@ from headend.commands import _meter_files, _meter_tags, _meters_found
 from headend.commands._selection import chosen, selection_options
 from headend.context import Context
 from headend.errors import UsageError
-from headend.report import Report
+from headend.report import Report, facts
 from obis.values import field_names, replace
 
 if TYPE_CHECKING:  # with it comes the database, which the help needs not
@@ -164,10 +164,10 @@ def show_meter(context: Context, name: str) -> Report:
         ),
         "line": entry.line or "",
         "tags": " ".join(entry.tags),
-        "life": f"{entry.life}; next: {', '.join(STEPS[Life(entry.life)])}",
+        "life": entry.life,
+        "may become": ", ".join(STEPS[Life(entry.life)]),
     }
-    width = max(map(len, shown))
-    lines = [f"{what:{width}}  {value}" for what, value in shown.items() if value]
+    lines = facts({what: value for what, value in shown.items() if value})
     return Report(_whole(meter, entry), lines, panel=entry.name)
 
 

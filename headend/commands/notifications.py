@@ -7,7 +7,7 @@ import click
 from headend.cli import with_context
 from headend.context import Context
 from headend.errors import UsageError
-from headend.report import Report
+from headend.report import Report, facts
 
 if TYPE_CHECKING:  # with it comes the database
     from headend.store.notifications import Notification
@@ -100,9 +100,18 @@ def shown(context: Context, number: int) -> Report:
     if found is None:
         raise UsageError(f"no notification {number}: prepay notifications lists what is kept")
     told = _told(found)
-    said = json.dumps(told["said"], allow_nan=False)  # escapes what would move the cursor
-    lines = [f"{name}: {value}" for name, value in told.items() if name != "said"]
-    return Report(told, (*lines, f"said: {said}"))
+    worded = {
+        "number": number,
+        "received": told["received"],
+        "meter": told["meter"] or "unknown",
+        "from": told["from"],
+        "system title": told["system_title"] or "none",
+        "vouched by": "key" if told["authenticated"] else "nothing, it came in clear",
+        "times": told["times"],
+        "told": told["told"],
+        "said": json.dumps(told["said"], allow_nan=False),  # escapes what would move the cursor
+    }
+    return Report(told, facts(worded))
 
 
 def _told(each: "Notification") -> dict[str, Any]:

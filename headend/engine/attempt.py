@@ -25,7 +25,7 @@ from headend.engine.arguments import IDENTITY, Durable, durable, thaw
 from headend.engine.queueing import booked, expired, note, told
 from headend.engine.retries import Chance, Failure, judge, pause
 from headend.engine.states import Happening, State, after
-from headend.errors import Cancelled, Expired, Refused
+from headend.errors import Cancelled, Expired, KeysUnusable, Refused
 from headend.orders import EXPIRED, NOT_TAKEN, WITHDRAWN
 from headend.store import Store, StoreError, commands
 from headend.store.commands import Command
@@ -150,7 +150,9 @@ class Attempts:
             report = self._report(of, command)
         except Exception as error:  # noqa: BLE001 # a worker goes on whatever one command does
             failure = judge(error, command.transaction_id)
-            if failure.happening is Happening.SILENT and not repeatable:
+            # Without the meter's keys no session was opened, so nothing of it was sent.
+            again = repeatable or isinstance(error, KeysUnusable)
+            if failure.happening is Happening.SILENT and not again:
                 failure = replace(failure, happening=Happening.DENIED)
             if failure.ours:
                 self._tell("fault", command, {"error": error})

@@ -4,7 +4,7 @@
 |---|---|---|
 | withdrawn, or too late, before sending | WITHDRAWN, TOO_LATE | never |
 | the port or the meter is busy or silent, the database gone | SILENT | 1 s, doubled to 5 min |
-| this worker has no master key for the meter's keys: another may | SILENT | 1 s, doubled to 5 min |
+| this worker cannot read the meter's keys (master key, key file) | SILENT | 1 s, doubled to 5 min |
 | an earlier transaction of the meter is still open | SILENT | 1 s, doubled to 5 min |
 | its own outcome got lost | LOST | 1 s, doubled to 5 min |
 | the meter cannot say any more what became of it | LOST | each hour |
@@ -26,8 +26,8 @@ from headend.errors import (
     Cancelled,
     Expired,
     HeadendError,
+    KeysUnusable,
     NoAnswer,
-    NoMasterKey,
     OutcomeUnknown,
     PortUnusable,
     Unknowable,
@@ -48,7 +48,7 @@ _ROWS: Final[tuple[tuple[type[Exception], Happening], ...]] = (
     (Expired, Happening.TOO_LATE),
     (NoAnswer, Happening.SILENT),
     (PortUnusable, Happening.SILENT),
-    (NoMasterKey, Happening.SILENT),
+    (KeysUnusable, Happening.SILENT),
     (StoreError, Happening.SILENT),
     (OutcomeUnknown, Happening.LOST),
     (HeadendError, Happening.DENIED),

@@ -22,7 +22,7 @@ from headend.engine.states import State
 from headend.engine.typed import typed
 from headend.engine.wake import wake, wake_with
 from headend.errors import Refused, UsageError
-from headend.report import Report
+from headend.report import Report, facts
 from headend.store import audit, campaigns, commands, registry
 from headend.store.commands import Command
 from headend.store.connection import Connection
@@ -149,8 +149,7 @@ def shown(context: Context, command_id: str) -> Report:
         command = found(db, command_id)
     data = told(command)
     worded = {name.replace("_", " "): value for name, value in _worded(command).items()}
-    width = max(map(len, worded))
-    return Report(data, [f"{name:{width}}  {value}" for name, value in worded.items()])
+    return Report(data, facts(worded))
 
 
 def _worded(command: Command) -> dict[str, Any]:

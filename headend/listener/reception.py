@@ -235,6 +235,8 @@ def _cases(db: Connection, heard: Heard, meter: Meter, number: int, now: Instant
             told.discard(kind)
             if cases.close_kind(db, meter.id, kind, f"{meter.name}: {alarm.told}", now):
                 done.append(f"case closed: {kind}")
+    if done:
+        cases.trim(db, meter.id)
     return done
 
 

@@ -5,6 +5,8 @@
 | open | it is to be looked after; another event that tells of it is counted |
 | closed | the meter said that it is over, or somebody did; it stays closed |
 
+Of each meter the newest ``OF_A_METER`` closed ones are kept; open ones stay.
+
 Which events are others, and which are shown once more, ``headend.listener.news`` says.
 
 Whoever opens or closes one holds the meter (``meters.hold``).
@@ -16,13 +18,15 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from headend.store import schema
 from headend.store.connection import Connection
 from protocol.timing import Instant
 
 _TABLE, _METERS = schema.cases, schema.meters
+#: Closed cases of one meter that are kept; each keeps the notification that it came from.
+OF_A_METER = 1_000
 
 
 class State(StrEnum):
@@ -98,6 +102,15 @@ def close(db: Connection, number: int, by: str, now: Instant, reason: str = "") 
     mine = _TABLE.c.number == number, _TABLE.c.state == State.OPEN.value
     values = {"state": State.CLOSED.value, "closed": now, "closed_by": by[:_BY]}
     return bool(db.execute(update(_TABLE).where(*mine).values(**values)).rowcount)
+
+
+def trim(db: Connection, meter_id: int) -> None:
+    """Forget the oldest closed cases of a meter beyond the bound."""
+    mine = _TABLE.c.meter_id == meter_id, _TABLE.c.state == State.CLOSED.value
+    newest = select(_TABLE.c.number).where(*mine).order_by(_TABLE.c.number.desc())
+    last = db.scalar(newest.offset(OF_A_METER).limit(1))
+    if last is not None:
+        db.execute(delete(_TABLE).where(*mine, _TABLE.c.number <= last))
 
 
 def get(db: Connection, number: int) -> Case | None:

@@ -71,7 +71,8 @@ def add(db: Connection, said: Notification) -> tuple[int, bool]:
         "body": json.dumps(dict(said.body), sort_keys=True, allow_nan=False),
         "received": said.received,
     }
-    new = bool(db.execute(_ADD, row).rowcount)
+    # PostgreSQL draws a number for each INSERT, taken or not: what was heard before is not one.
+    new = not known(db, said.digest) and bool(db.execute(_ADD, row).rowcount)
     if not new:
         db.execute(_AGAIN, {"key": said.digest})
     number = db.scalar(_NUMBER, {"digest": said.digest})
@@ -116,13 +117,15 @@ def earlier(
 
 def trim(db: Connection, meter_id: int | None) -> int:
     """Forget the oldest rows of a meter, or of nobody's, beyond the bound; return how many."""
-    mine = _TABLE.c.meter_id.is_not_distinct_from(meter_id)
+    mine = _TABLE.c.meter_id == meter_id  # NULL too; IS NOT DISTINCT FROM would use no index
     bound = STRANGERS if meter_id is None else OF_A_METER
     query = select(_TABLE.c.number).where(mine).order_by(_TABLE.c.number.desc())
     last = db.scalar(query.offset(bound).limit(1))
     if last is None:
         return 0
-    cases = select(schema.cases.c.notification).where(schema.cases.c.notification.is_not(None))
+    told = schema.cases.c.notification
+    own = schema.cases.c.meter_id == meter_id  # not the cases of all meters, at every push
+    cases = select(told).where(own, told.is_not(None))
     old = mine, _TABLE.c.number <= last, _TABLE.c.number.not_in(cases)
     return db.execute(delete(_TABLE).where(*old)).rowcount
 

@@ -23,6 +23,10 @@ from sqlalchemy import (
 
 from headend.store.opening import HEAD as HEAD  # what its tables are the revision of
 
+#: Of rows that are written day after day: 32 bits would be used up within years. SQLite counts its
+#: rows in 64 bits by itself, and only in a column of this type.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -73,7 +77,7 @@ transactions = Table(
     "transactions",
     metadata,
     Column("id", String(32), primary_key=True),  # 16 octets, lower-case hexadecimal
-    Column("number", Integer, nullable=False, unique=True),  # order of planning
+    Column("number", _Number, nullable=False, unique=True),  # order of planning
     Column("meter_id", ForeignKey("meters.id"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("amount", BigInteger, nullable=False),
@@ -184,7 +188,7 @@ _WAITS: Final = "ticket IS NULL AND finished IS NULL"
 commands = Table(
     "commands",
     metadata,
-    Column("number", Integer, primary_key=True),  # order of queueing
+    Column("number", _Number, primary_key=True),  # order of queueing
     Column("id", String(32), nullable=False, unique=True),  # 16 octets, hexadecimal
     Column("meter_id", ForeignKey("meters.id"), nullable=False),
     Column("campaign_id", ForeignKey("campaigns.number")),
@@ -233,7 +237,7 @@ workers = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", _Number, primary_key=True),
     Column("moment", BigInteger, nullable=False),
     Column("caller", String(64), nullable=False),
     Column("action", String(64), nullable=False),
@@ -247,7 +251,7 @@ audit = Table(
 notifications = Table(
     "notifications",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", _Number, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),  # of sender, number, stamp and body
     Column("meter_id", ForeignKey("meters.id")),
     Column("source", String(128), nullable=False),
@@ -276,7 +280,7 @@ senders = Table(
 cases = Table(
     "cases",
     metadata,
-    Column("number", Integer, primary_key=True),
+    Column("number", _Number, primary_key=True),
     Column("meter_id", ForeignKey("meters.id")),
     Column("kind", String(32), nullable=False),
     Column("state", String(16), nullable=False),
@@ -287,4 +291,5 @@ cases = Table(
     Column("closed_by", String(64)),
     Index(None, "state"),
     Index(None, "meter_id", "kind", "state"),
+    Index(None, "notification"),  # asked for each notification that is forgotten
 )

@@ -109,7 +109,8 @@ def _data_key(masters: Masters, fingerprint: str, wrapped: bytes, place: bytes) 
     if master is None:
         raise UnderAnother(
             f"the keys are wrapped under master key {fingerprint}, which is not at hand "
-            f"(there is {masters.first.fingerprint}): see prepay keys master check"
+            f"(there is {masters.first.fingerprint}): give the file that has it, "
+            "PREPAY_MASTER_KEY_FILE"
         )
     nonce, sealed = wrapped[1 : 1 + _NONCE], wrapped[1 + _NONCE : _HEAD]
     try:

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from headend.cli import main
 from headend.commands.activate import activate
 from headend.commands.adjust import adjust
+from headend.commands.connect import connect
 from headend.commands.db import adopt, backup, check, restore
 from headend.commands.deactivate import deactivate
+from headend.commands.disconnect import disconnect
 from headend.commands.morning import morning
 from headend.commands.refund import give_back
 from headend.commands.topup import top_up
@@ -388,6 +390,24 @@ def test_what_the_log_proves_is_taken_over_to_the_cent(wal: Bench) -> None:
     top_up(wal.context(), "10.00")
     assert balance(wal) == expected + 1_000 == wal.kernel.state.snapshot.balance
     assert adopt(wal.context()).data["adopted"] is False
+
+
+def test_a_relay_that_was_switched_in_between_is_no_matter_of_money(wal: Bench) -> None:
+    """An operator has opened it and let it close again, before and after what was paid."""
+    top_up(wal.context(), "25.00")
+    old = wal.save().database
+    disconnect(wal.context())
+    connect(wal.context())
+    top_up(wal.context(), "20.00")
+    disconnect(wal.context())
+    connect(wal.context())
+    expected = balance(wal)
+    back_to(wal, old)
+    assert [each["kind"] for each in adopt(wal.context()).data["orders"]] == ["adopt"]
+    assert balance(wal) == expected == wal.kernel.state.snapshot.balance
+    assert findings(wal) == []
+    top_up(wal.context(), "10.00")
+    assert balance(wal) == expected + 1_000
 
 
 def test_what_the_log_does_not_prove_people_say(wal: Bench) -> None:

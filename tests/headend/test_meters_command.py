@@ -151,6 +151,18 @@ def test_an_empty_registry_says_how_meters_get_there(bench: Bench) -> None:
     assert all(word in none for word in ("meters set", "discover", "import"))
 
 
+def test_a_wrong_key_of_a_known_meter_says_where_its_keys_are_kept(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Beside the options that are for once."""
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[management]\nblock_cipher_key = "{"5A" * 16}"\n')
+    told(bench, "meters", "add", "A1", "--port", PORT)
+    done = prepay(bench, "--meter", "A1", "--keys", str(keys), "clock")
+    assert done.exit_code == 1
+    assert "(wrong key or password? prepay keys import A1 FILE, --keys FILE" in done.stderr
+
+
 def test_tags_are_not_set_and_the_error_says_how_they_are_given(bench: Bench) -> None:
     """Nothing is changed."""
     told(bench, "meters", "add", "A1")

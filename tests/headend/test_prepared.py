@@ -132,6 +132,22 @@ def test_an_end_tells_the_balance_and_is_kept_by_itself(store: Store) -> None:
         assert transactions.get(db, IDENTITY) == ended
 
 
+def test_an_end_tells_the_balance_of_its_own_meter(store: Store) -> None:
+    """And never that of whoever came first, however many meters there are."""
+    told = {}
+    for index, name in enumerate(["OPP1", "OPP2", "OPP3"], 1):
+        meter, identity = met(store, name), f"{index:02x}" * 16
+        posts = [credit_post(identity, Reason.TOP_UP, 100 * index, NOW)]
+        with store.begin() as db:
+            transactions.plan(
+                db, identity, meter.id, Order.TOPUP, 100 * index, {}, now=NOW, not_after=NOW,
+                posts=posts if index < 3 else (),
+            )  # fmt: skip # one fact a word
+        with store.write_one() as db:
+            _, told[name] = transactions.finish_telling(db, identity, State.DONE, "done", NOW)
+    assert told == {"OPP1": 100, "OPP2": 200, "OPP3": 0}
+
+
 def test_a_turn_begins_with_one_question(store: Store) -> None:
     """Who was last met at a port, how far the counters of its key are leased, what is open."""
     meter = met(store)

@@ -490,6 +490,11 @@ def test_notifications_are_listed_for_people_and_machines(desk: Desk, database: 
     assert "  cover opened\n" in text
     shown = ran(database, "notifications", "show", str(mine["number"]))
     assert shown == mine | {"exit": 0}
+    for kept, vouched in ((mine, "key"), (other, "nothing, it came in clear")):
+        words = ["--db", database, "notifications", "show", str(kept["number"])]
+        lines = CliRunner().invoke(main, words).stdout.splitlines()
+        assert f"vouched by    {vouched}" in lines
+        assert {line[12:14] for line in lines} == {"  "}  # what is said stands below each other
     assert ran(database, "notifications", "list", "--unknown")["notifications"] == [other]
     assert ran(database, "notifications", "show", "99")["exit"] == 2
     assert "unknown, 192.0.2.1:4059" in text

@@ -116,6 +116,17 @@ def test_the_ready_line_says_where_the_meter_is(meter: Start, tmp_path: Path) ->
     socket.create_connection((host, int(number)), timeout=20).close()
 
 
+def test_the_call_that_a_meter_shows_has_its_key_file(tmp_path: Path) -> None:
+    """Typed as it stands, it reaches the meter: a name with a blank in quotes."""
+    file = tmp_path / "my keys"
+    file.write_text(CliRunner().invoke(main, ["keys", "--new"]).stdout)
+    words = ["meter", "--port", "tcp:127.0.0.1:0", "--keys", str(file), "--control"]
+    done = subprocess.run(
+        [*_COMMAND, *words], cwd=_ROOT, input=b"stop\n", capture_output=True, timeout=60, check=True
+    )
+    assert f" --keys '{file}' status\n" in done.stdout.decode()
+
+
 def test_without_a_seed_it_is_another_meter_each_time(meter: Start) -> None:
     """A head-end's books of a former one, which has forgotten everything, do not meet it."""
     first = meter("--port", "tcp:127.0.0.1:0")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, literal_column, select, update
 
 from headend.store import schema
 from headend.store.prepared import among
@@ -42,8 +42,10 @@ MARK_SENT = (
     .values(state=State.SENT.value, sent=func.coalesce(TABLE.c.sent, bindparam("now")))
 )
 MARK_UNKNOWN = update(TABLE).where(_STILL_OPEN).values(state=State.UNKNOWN.value)
+# Written out: in a RETURNING for SQLite, SQLAlchemy leaves the tables' names away, and what is
+# left, "meter_id = meter_id", is true of every meter's balance.
 _LEFT = select(schema.balances.c.amount).where(
-    schema.balances.c.meter_id == TABLE.c.meter_id,
+    literal_column("balances.meter_id") == literal_column("transactions.meter_id"),
     schema.balances.c.account == bindparam("account"),
 )
 FINISH = (
