@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import BigInteger, create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from headend.errors import HeadendError, UsageError
@@ -68,6 +68,21 @@ def test_the_migrations_lead_to_the_declared_tables(store: Store) -> None:
     with store.begin() as db:
         context = MigrationContext.configure(db.whole)
         assert compare_metadata(context, schema.metadata) == []
+
+
+def test_no_number_of_rows_written_day_after_day_has_32_bits(store: Store) -> None:
+    """A million meters would use them up, and nothing could be written any more."""
+    days = ("audit", "cases", "commands", "notifications", "transactions")
+    with store.begin() as db:
+        if store.url.get_backend_name() == "postgresql":
+            query = text(
+                "SELECT sequencename FROM pg_sequences WHERE data_type <> 'bigint'::regtype"
+            )
+            short = {str(name) for name in db.execute(query).scalars()}
+            assert not {name for name in short if name.startswith(days)}, "sequences"
+    assert all(
+        isinstance(schema.metadata.tables[table].c.number.type, BigInteger) for table in days
+    )
 
 
 def test_the_head_is_that_of_the_migrations() -> None:

@@ -23,6 +23,6 @@ def upgrade() -> None:
         for table in (*_COUNTED, "transactions"):
             op.execute(f"ALTER TABLE {table} ALTER COLUMN number TYPE BIGINT")
         op.execute("ALTER TABLE cases ALTER COLUMN notification TYPE BIGINT")
-        for table in _COUNTED:
-            op.execute(f"ALTER SEQUENCE {table}_number_seq AS BIGINT")
+        for sequence in ("transactions_number", *(f"{table}_number_seq" for table in _COUNTED)):
+            op.execute(f"ALTER SEQUENCE {sequence} AS BIGINT")
     op.create_index("ix_cases_notification", "cases", ["notification"])
